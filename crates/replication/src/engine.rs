@@ -1,0 +1,167 @@
+//! The trait that every way of agreeing on a log implements.
+//!
+//! An engine decides the order of opaque commands and never looks inside one. It is stepped by a
+//! service's node (`shop::orders`, `shop::catalog`), which passes the shell's inputs down and the
+//! engine's effects up.
+//!
+//! **Effects are a to-do list, performed top to bottom; an effect after a [`Effect::Persist`] waits
+//! until it is on disk.** A leader therefore puts its frames to followers before its own `Persist`,
+//! so that network and disk overlap, and its own vote counts at [`Input::Persisted`].
+
+use std::fmt;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::log::{Checkpoint, Entry, Index, Record, Snapshot};
+use crate::primary_backup;
+use crate::term::{NodeId, Term, View};
+use crate::time::Time;
+
+/// One replica's part in agreeing on a log.
+pub trait Engine {
+    /// One transition: takes what happened, appends what must be done to `effects`.
+    fn step(&mut self, now: Time, input: Input, effects: &mut Vec<Effect>);
+
+    /// When it wants [`Input::Timer`]; `None` if only an input can change anything.
+    fn next_timer(&self) -> Option<Time>;
+
+    /// For people and tests; never for decisions of a service.
+    fn status(&self) -> Status;
+
+    /// The committed position and the log, for catch-up endpoints and digests.
+    fn log(&self) -> &crate::log::Log;
+
+    /// Called when `snapshot` (of applied state) is about to be written to disk: returns what must
+    /// be in the same file, and forgets the entries that the snapshot stands for.
+    fn checkpoint(&mut self, snapshot: Snapshot) -> Checkpoint;
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Input {
+    /// The node starts; disk was fed to the engine's constructor.
+    Start,
+    /// The time that `next_timer` asked for has come (or a little later).
+    Timer,
+    /// A message from another replica. May come late, twice, or out of order.
+    Receive {
+        /// Who sent it.
+        from: NodeId,
+        /// What it says.
+        message: Message,
+    },
+    /// The first `upto` records ever emitted by this engine since its start are on disk.
+    Persisted {
+        /// How many, counted from 1 since the start of the process.
+        upto: u64,
+    },
+    /// Offers commands to the log. Ignored unless this replica leads: the service asks
+    /// [`Effect::Leading`] and [`Effect::Following`] to know.
+    Propose(Vec<Bytes>),
+    /// Asks for [`Effect::Passed`] with the same number once it is certain that this replica still
+    /// led at a moment after this input (a read barrier, Raft §6.4).
+    Barrier(u64),
+    /// The frontend's choice (the course's rule): this replica should lead, since the leader of
+    /// every term up to `after` has failed. Ignored by engines that choose for themselves.
+    Lead {
+        /// The last term that the frontend knows to have failed.
+        after: Term,
+    },
+    /// The frontend says that another replica leads.
+    Follow {
+        /// Who.
+        leader: NodeId,
+    },
+    /// The arbiter's answer to [`Effect::AskView`].
+    Viewed(Viewed),
+    /// The transport saw a connection to a peer open, or close and be refused.
+    Link {
+        /// Which peer.
+        peer: NodeId,
+        /// Whether it can be reached.
+        up: bool,
+    },
+}
+
+/// What the arbiter said to a proposed view.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Viewed {
+    /// The view is in force, all lower terms are fenced.
+    Granted(View),
+    /// Refused; this is the view in force.
+    Refused(View),
+    /// No answer within the deadline: it may be in force or not.
+    Unknown,
+}
+
+/// What must be done.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Effect {
+    /// Put this on disk; effects after it wait.
+    Persist(Record),
+    /// Send to another replica, once, without waiting.
+    Send {
+        /// To whom.
+        to: NodeId,
+        /// What.
+        message: Message,
+    },
+    /// This entry is committed: apply it. Indexes come in order, without gaps.
+    Apply(Entry),
+    /// Replace the state machine by this snapshot, which is ahead of what was applied.
+    Install(Snapshot),
+    /// Ask the arbiter to put this view in force; the answer comes as [`Input::Viewed`].
+    AskView(View),
+    /// This replica now leads under this term, and everything before is applied: the service may
+    /// settle, then accept work.
+    Leading(Term),
+    /// This replica does not lead (any more). `leader` is a hint.
+    Following {
+        /// Who probably leads.
+        leader: Option<NodeId>,
+    },
+    /// The read barrier with this number is passed.
+    Passed(u64),
+    /// The read barrier with this number cannot be passed: not the leader (any more).
+    Failed(u64),
+    /// `naive` only: an entry that was committed here gave way to another history. The service
+    /// must roll back to a state without it and name what is lost.
+    Discard(Entry),
+}
+
+/// What replicas say to each other: one enum, so that the shell has one codec.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Message {
+    /// Primary-backup and naive.
+    PrimaryBackup(primary_backup::Message),
+}
+
+impl fmt::Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Message::PrimaryBackup(message) => write!(f, "{message}"),
+        }
+    }
+}
+
+/// A replica as people see it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// `single`, `primary-backup`, `naive` …
+    pub engine: String,
+    /// `leader`, `follower`, `candidate`.
+    pub role: String,
+    /// The highest term it knows.
+    pub term: Term,
+    /// Who leads, if known.
+    pub leader: Option<NodeId>,
+    /// The in-sync set of the view, where the engine has one.
+    pub in_sync: Vec<NodeId>,
+    /// The last index in the log.
+    pub last: Index,
+    /// The last index known to be committed.
+    pub committed: Index,
+    /// As leader: how far each follower is known to be, on its disk.
+    pub followers: Vec<(NodeId, Index)>,
+}

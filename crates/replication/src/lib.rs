@@ -1,0 +1,29 @@
+//! Agreeing on a log, as pure state machines.
+//!
+//! This crate knows no toys: a command is a string of bytes. It has no clock, disk, socket, thread
+//! or hidden randomness; time and what happened come in as [`engine::Input`], what must be done
+//! goes out as [`engine::Effect`]. The order service and the catalog (crate `shop`) each put their
+//! state machine on top of one [`Engine`]; the shell (crate `toystore`) performs the effects.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | [`time`] | a node's own monotonic clock, as a number |
+//! | [`term`] | replica ids, terms, views |
+//! | [`log`] | entries, the in-memory log, what is written to disk |
+//! | [`engine`] | the trait that every way of agreeing implements |
+//! | [`single`] | one node: the catalog by default |
+//! | [`primary_backup`] | the course's rule with a view that makes it safe; and `naive`, without |
+
+#![deny(clippy::wildcard_enum_match_arm)]
+
+pub mod engine;
+pub mod log;
+pub mod primary_backup;
+pub mod single;
+pub mod term;
+pub mod time;
+
+pub use engine::Engine;
+pub use log::{Entry, Index, Log, Record};
+pub use term::{NodeId, Term, View};
+pub use time::Time;

@@ -1,0 +1,1 @@
+//! One node: every persisted entry is committed. The catalog by default.

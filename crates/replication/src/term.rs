@@ -1,0 +1,115 @@
+//! Who may lead, and since when: replica ids, terms and views.
+//!
+//! Used by every engine, by the catalog (which keeps the view) and by the ledger (which rejects
+//! entries of older terms).
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A replica of the order service (or of the catalog), from 1 to [`NodeId::MAX`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct NodeId(pub u8);
+
+impl NodeId {
+    /// The highest id; nine replicas are as many as a majority protocol has use for.
+    pub const MAX: u8 = 9;
+
+    /// Nobody: the node part of [`Term::ZERO`].
+    pub const NONE: NodeId = NodeId(0);
+}
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// A reign: unique, compared field by field in this order, on disk before it is used, never
+/// resumed. A leader that restarts leads only under a new term.
+///
+/// Elsewhere called epoch, ballot or view number. Two replicas can never hold the same term, since
+/// it names its node; converting a data folder to another engine raises the generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Term {
+    /// Raised when the log moves to another engine.
+    pub generation: u32,
+    /// Raised with each new leader, and with each change of the in-sync set.
+    pub number: u64,
+    /// Who leads in this term.
+    pub node: NodeId,
+}
+
+impl Term {
+    /// Before anybody led.
+    pub const ZERO: Term = Term { generation: 0, number: 0, node: NodeId::NONE };
+
+    /// The lowest term of `node` that is higher than this one.
+    pub fn next(self, node: NodeId) -> Term {
+        Term { generation: self.generation, number: self.number + 1, node }
+    }
+}
+
+impl Default for Term {
+    fn default() -> Self {
+        Self::ZERO
+    }
+}
+
+/// `0.4@3`: generation 0, number 4, led by node 3.
+impl fmt::Display for Term {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}@{}", self.generation, self.number, self.node)
+    }
+}
+
+impl std::str::FromStr for Term {
+    type Err = String;
+
+    /// Reads what [`Display`](fmt::Display) writes.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("{text:?} is not a term: expected GENERATION.NUMBER@NODE, as 0.4@3");
+        let (generation, rest) = text.split_once('.').ok_or_else(wrong)?;
+        let (number, node) = rest.split_once('@').ok_or_else(wrong)?;
+        Ok(Term {
+            generation: generation.parse().map_err(|_| wrong())?,
+            number: number.parse().map_err(|_| wrong())?,
+            node: NodeId(node.parse().map_err(|_| wrong())?),
+        })
+    }
+}
+
+/// Who leads, under which term, and which replicas hold everything that was acknowledged.
+///
+/// Kept durably by an arbiter outside the replicas (the catalog), changed by compare-and-set.
+///
+/// Invariant: an acknowledged entry is on the disk of every member of `in_sync`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct View {
+    /// The term; its node leads.
+    pub term: Term,
+    /// The replicas that have everything, the leader among them. Only one of them may lead next.
+    pub in_sync: BTreeSet<NodeId>,
+}
+
+impl View {
+    /// The leader's id; [`NodeId::NONE`] before anybody led.
+    pub fn leader(&self) -> NodeId {
+        self.term.node
+    }
+}
+
+/// `0.4@3{1,3}`.
+impl fmt::Display for View {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{{", self.term)?;
+        for (position, node) in self.in_sync.iter().enumerate() {
+            if position > 0 {
+                write!(f, ",")?;
+            }
+            write!(f, "{node}")?;
+        }
+        write!(f, "}}")
+    }
+}
