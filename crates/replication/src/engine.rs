@@ -73,8 +73,16 @@ pub enum Input {
         /// Who.
         leader: NodeId,
     },
-    /// The arbiter's answer to [`Effect::AskView`].
+    /// The arbiter's answer to [`Effect::AskView`]; or what it said when it refused something else
+    /// that carried a term.
     Viewed(Viewed),
+    /// The answer to [`Effect::WantSnapshot`]: everything applied so far.
+    Snapshot(Snapshot),
+    /// A checkpoint with this snapshot index is on disk.
+    Checkpointed {
+        /// The snapshot's index.
+        index: Index,
+    },
     /// The transport saw a connection to a peer open, or close and be refused.
     Link {
         /// Which peer.
@@ -109,10 +117,21 @@ pub enum Effect {
     },
     /// This entry is committed: apply it. Indexes come in order, without gaps.
     Apply(Entry),
-    /// Replace the state machine by this snapshot, which is ahead of what was applied.
+    /// Replace the state machine by this snapshot, which is ahead of what was applied, and write a
+    /// checkpoint. The engine waits for [`Input::Checkpointed`].
     Install(Snapshot),
-    /// Ask the arbiter to put this view in force; the answer comes as [`Input::Viewed`].
-    AskView(View),
+    /// Ask the arbiter to put this view in force in the place of one; the answer comes as
+    /// [`Input::Viewed`].
+    AskView {
+        /// The new view.
+        view: View,
+        /// The term of the view that it replaces: compare-and-set.
+        previous: Term,
+    },
+    /// This replica cannot lead: it may have missed what others acknowledged.
+    NotInSync(View),
+    /// A follower needs what is compacted away: give me a snapshot of what was applied so far.
+    WantSnapshot,
     /// This replica now leads under this term, and everything before is applied: the service may
     /// settle, then accept work.
     Leading(Term),

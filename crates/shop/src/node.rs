@@ -102,6 +102,11 @@ pub enum Input {
         /// How many.
         upto: u64,
     },
+    /// The checkpoint whose snapshot stands at this log index is on disk.
+    Checkpointed {
+        /// The snapshot's index.
+        index: replication::Index,
+    },
     /// A connection to another node opened, or broke and could not be opened again.
     Link {
         /// Whose.
@@ -180,6 +185,7 @@ impl fmt::Display for Input {
             Input::Answer { call, answer } => write!(f, "answer !{} {answer}", call.0),
             Input::Receive { from, message } => write!(f, "receive {from}: {message}"),
             Input::Persisted { upto } => write!(f, "persisted {upto}"),
+            Input::Checkpointed { index } => write!(f, "checkpointed at {index}"),
             Input::Link { node, up } => {
                 write!(f, "link {node} {}", if *up { "up" } else { "down" })
             }

@@ -49,6 +49,16 @@ pub enum Message {
         /// That entry's term.
         last_term: Term,
     },
+    /// The answer of a replica that does not lead: my entries after yours, if our logs are equal
+    /// up to there. Empty if there are none.
+    Share {
+        /// The asker's last index.
+        previous: Index,
+        /// That entry's term.
+        previous_term: Term,
+        /// What follows.
+        entries: Vec<Entry>,
+    },
     /// Leader to a follower whose missing entries are compacted away: a piece of a snapshot.
     Piece {
         /// The leader's term.
@@ -75,16 +85,23 @@ pub enum Message {
     },
 }
 
+/// Writes entries separated by a space, in brackets.
+fn list(f: &mut fmt::Formatter<'_>, entries: &[Entry]) -> fmt::Result {
+    write!(f, "[")?;
+    for (position, entry) in entries.iter().enumerate() {
+        let space = if position > 0 { " " } else { "" };
+        write!(f, "{space}{entry}")?;
+    }
+    write!(f, "]")
+}
+
 impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Message::Append { term, previous, entries, committed, barrier, .. } => {
-                write!(f, "append {term} after {previous} [")?;
-                for (position, entry) in entries.iter().enumerate() {
-                    let space = if position > 0 { " " } else { "" };
-                    write!(f, "{space}{entry}")?;
-                }
-                write!(f, "] committed {committed} barrier {barrier}")
+                write!(f, "append {term} after {previous} ")?;
+                list(f, entries)?;
+                write!(f, " committed {committed} barrier {barrier}")
             }
             Message::Acknowledge { term, matched, barrier } => {
                 write!(f, "acknowledge {term} up to {matched} barrier {barrier}")
@@ -93,6 +110,10 @@ impl fmt::Display for Message {
                 write!(f, "reject: promised {promised}, last {last}")
             }
             Message::Ask { last, last_term } => write!(f, "ask after {last} of {last_term}"),
+            Message::Share { previous, entries, .. } => {
+                write!(f, "share after {previous} ")?;
+                list(f, entries)
+            }
             Message::Piece { term, index, offset, total, bytes, .. } => {
                 write!(f, "piece {term} of {index}: {offset}+{} of {total}", bytes.len())
             }

@@ -66,7 +66,7 @@ impl fmt::Display for Request {
                 write!(f, "orders ")?;
                 list(f, orders)
             }
-            Request::PutView(view) => write!(f, "view {view}"),
+            Request::PutView { view, previous } => write!(f, "view {view} after {previous}"),
             Request::Take { term, floor, items } => {
                 write!(f, "take {term} floor={floor} ")?;
                 list(f, items)

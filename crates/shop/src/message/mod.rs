@@ -193,7 +193,12 @@ pub enum Request {
     PlaceOrders(Vec<NewOrder>),
 
     /// `PUT /view` at the catalog: compare-and-set, fences lower terms. → [`Reply::View`]
-    PutView(View),
+    PutView {
+        /// The new view.
+        view: View,
+        /// The term of the view that it replaces; [`Term::ZERO`] where there was none.
+        previous: Term,
+    },
     /// `POST /takes`. → [`Reply::Takes`]
     Take {
         /// The leader's term.
