@@ -7,6 +7,10 @@
 //! **Effects are a to-do list, performed top to bottom; an effect after a [`Effect::Persist`] waits
 //! until it is on disk.** A leader therefore puts its frames to followers before its own `Persist`,
 //! so that network and disk overlap, and its own vote counts at [`Input::Persisted`].
+//!
+//! That is the shell's business, for what leaves the process (`Send`, `AskView`). The service above
+//! takes what is meant for itself (`Apply`, `Install`, `Discard`, `Leading`, `Following`, `Passed` …)
+//! within the same step, in order: an engine applies nothing that is not on disk.
 
 use std::fmt;
 
@@ -127,6 +131,8 @@ pub enum Effect {
         view: View,
         /// The term of the view that it replaces: compare-and-set.
         previous: Term,
+        /// Grant it even to a replica that is not in sync (an operator's choice to lose orders).
+        unclean: bool,
     },
     /// This replica cannot lead: it may have missed what others acknowledged.
     NotInSync(View),

@@ -1,5 +1,347 @@
-//! Primary-backup: the course's rule (the highest live id leads) made safe by a view.
+//! Primary-backup: the course's rule (the highest live id leads) with a view that makes it safe;
+//! and `naive`, the same without the view, kept to be convicted.
+//!
+//! # The idea
+//!
+//! One replica leads and appends commands to its log; the others copy it. A command is committed
+//! once **every member of the view** has it on disk. The view says who leads, under which term, and
+//! which replicas are in sync, that is, hold everything that was acknowledged. It is kept by an
+//! arbiter outside the replicas (here: the catalog) and changed by compare-and-set, so that of two
+//! replicas that both believe to lead only one can acknowledge anything:
+//!
+//! ```text
+//! frontend: "3 is dead, 2 shall lead"      PUT /leader
+//! 2 ──► 1, 3    ask after 7                what do you have that I lack?
+//! 1 ──► 2       share [8]                  an entry that 3 sent to 1 only
+//! 2 ──► arbiter view 0.2@2{1,2} after 0.1@3
+//! arbiter       granted; terms below 0.2@2 are fenced
+//! 2             persist promise 0.2@2, append 9 (Lead); 2 ──► 1 append
+//! 1 ──► 2       acknowledge up to 9        committed: 2 now leads
+//! ```
+//!
+//! # The rules
+//!
+//! 1. *Only a member of the in-sync set may lead next*: it has every acknowledged entry.
+//! 2. *A leader puts a follower aside by a new view before it acknowledges anything that the
+//!    follower lacks.* A leader that was paused meanwhile finds its acknowledgements rejected, since
+//!    the new leader was in its in-sync set and listens to no older term.
+//! 3. *A follower comes back into the view when it has everything*; while that view is being asked
+//!    for, commits wait for it already.
+//! 4. *A leader commits only through an entry of its own term* (Raft §5.4.2); its first is `Lead`.
+//! 5. *Each change of the in-sync set is a new term*, so that there is one kind of change, and the
+//!    service above settles what was under way in the same manner whoever led before.
+//! 6. *A promise is made when the arbiter has granted the view*, not when it is asked: a replica
+//!    that may not lead deposes nobody by trying.
+//!
+//! Extending a log by entries that another replica holds beyond its end (`share`) is always safe:
+//! by Log Matching the extended log is a prefix-extension of one that existed, and what was
+//! acknowledged is never truncated by it. It saves orders that were stored but not acknowledged.
+//!
+//! # What is left out, and what it costs
+//!
+//! Without the arbiter nobody can be elected (a quorum protocol needs none); if every member of the
+//! in-sync set is lost, the rest must wait, or lead by `unclean` election and lose what only the
+//! lost ones had. A replica whose disk was wiped must not come back under its old id.
+//!
+//! **naive** leaves out the view, the fence and the waiting: whoever is told to lead, leads, and
+//! acknowledges what is on its own disk. When two of its histories meet, the one of the lower term
+//! gives way, and each entry that was committed there is named ([`Effect::Discard`]).
 
+mod disk;
+mod election;
+mod follower;
+mod leader;
+mod members;
 pub mod message;
+mod progress;
+mod transfer;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 pub use message::Message;
+
+use crate::engine::{self, Effect, Engine, Input, Status, Viewed};
+use crate::log::{Checkpoint, Index, Log, Record, Recovered, Snapshot};
+use crate::term::{NodeId, Term};
+use crate::time::Time;
+use disk::Disk;
+use election::Election;
+use follower::Follower;
+use leader::Leader;
+
+/// Entries in one message: large enough to fill a frame, small enough not to hold up a heartbeat.
+const ENTRIES_PER_MESSAGE_MAX: usize = 512;
+
+/// Entries kept in memory behind a snapshot, so that a follower that was away for a short while
+/// needs no snapshot; [`Config::entries_kept`] by default.
+pub const ENTRIES_KEPT: u64 = 8192;
+
+/// Which rules hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Rules {
+    /// A view kept by an arbiter: safe.
+    View,
+    /// The course's rule taken literally: neither view nor fence.
+    Naive,
+}
+
+/// How long to wait for what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Timers {
+    /// A leader speaks at least this often.
+    pub heartbeat: Duration,
+    /// A follower that was not heard, or did not move, for this long is put aside.
+    pub suspicion: Duration,
+    /// A replica that shall lead waits this long for the others' entries.
+    pub gather: Duration,
+    /// Between two tries to reach the arbiter.
+    pub retry: Duration,
+}
+
+impl Timers {
+    /// For disks that stall up to 90 ms now and then.
+    pub const DEFAULT: Timers = Timers {
+        heartbeat: Duration::from_millis(100),
+        suspicion: Duration::from_millis(600),
+        gather: Duration::from_millis(100),
+        retry: Duration::from_millis(50),
+    };
+
+    /// For quiet disks.
+    pub const FAST: Timers = Timers {
+        heartbeat: Duration::from_millis(10),
+        suspicion: Duration::from_millis(150),
+        gather: Duration::from_millis(30),
+        retry: Duration::from_millis(10),
+    };
+}
+
+/// One replica's place in the group.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Config {
+    /// This replica.
+    pub id: NodeId,
+    /// The others, in rising order.
+    pub peers: Vec<NodeId>,
+    /// View or naive.
+    pub rules: Rules,
+    /// How long to wait for what.
+    pub timers: Timers,
+    /// Allow a replica outside the in-sync set to lead, and lose what it missed.
+    pub unclean: bool,
+    /// Entries kept in memory behind a snapshot.
+    pub entries_kept: u64,
+}
+
+/// One replica.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PrimaryBackup {
+    config: Config,
+    log: Log,
+    disk: Disk,
+    /// Invariant: on disk before any message of a term as high is answered.
+    promised: Term,
+    /// Invariant: never falls (`View`); entries up to it never change.
+    committed: Index,
+    /// Invariant: applied <= committed, applied <= what is on this disk.
+    applied: Index,
+    /// Who leads, as far as this replica knows.
+    leader: Option<NodeId>,
+    role: Role,
+    /// Under way when the frontend asked this replica to lead.
+    election: Option<Election>,
+    /// Peers whose connection is known to be refused. Only speeds things up, decides nothing.
+    unreachable: BTreeMap<NodeId, ()>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Role {
+    Follower(Follower),
+    Leader(Box<Leader>),
+}
+
+impl PrimaryBackup {
+    /// A replica with what was found on its disk. The service restores its own state from the same
+    /// snapshot.
+    pub fn new(config: Config, recovered: &Recovered) -> PrimaryBackup {
+        let (log, promised) = Log::recover(recovered);
+        let snapshot = recovered.checkpoint.snapshot.index;
+        let promised = promised.max(log.last_term());
+        PrimaryBackup {
+            disk: Disk::holding(log.last()),
+            config,
+            log,
+            promised,
+            committed: snapshot,
+            applied: snapshot,
+            leader: None,
+            role: Role::Follower(Follower::default()),
+            election: None,
+            unreachable: BTreeMap::new(),
+        }
+    }
+
+    fn naive(&self) -> bool {
+        self.config.rules == Rules::Naive
+    }
+
+    fn persist(&mut self, record: Record, effects: &mut Vec<Effect>) {
+        self.disk.emitted(&record);
+        effects.push(Effect::Persist(record));
+    }
+
+    fn promise(&mut self, term: Term, effects: &mut Vec<Effect>) {
+        if term > self.promised {
+            self.promised = term;
+            self.persist(Record::Promise(term), effects);
+        }
+    }
+
+    /// Applies what is committed and on this disk.
+    fn apply(&mut self, effects: &mut Vec<Effect>) {
+        let limit = self.committed.min(self.disk.durable());
+        while self.applied < limit {
+            let entry =
+                self.log.get(self.applied.next()).expect("what is not applied is not compacted");
+            effects.push(Effect::Apply(entry.clone()));
+            self.applied = entry.index;
+        }
+    }
+
+    fn send(&self, to: NodeId, message: Message, effects: &mut Vec<Effect>) {
+        effects.push(Effect::Send { to, message: engine::Message::PrimaryBackup(message) });
+    }
+
+    /// Whether a follower should know better than to listen to this term.
+    fn is_old(&self, term: Term) -> bool {
+        term < self.promised
+    }
+
+    fn on_receive(&mut self, now: Time, from: NodeId, message: Message, out: &mut Vec<Effect>) {
+        self.unreachable.remove(&from);
+        match message {
+            Message::Append { term, previous, previous_term, entries, committed, barrier } => {
+                let append =
+                    follower::Append { term, previous, previous_term, entries, committed, barrier };
+                self.on_append(now, from, append, out);
+            }
+            Message::Acknowledge { term, matched, barrier } => {
+                self.on_acknowledge(now, from, term, matched, barrier, out);
+            }
+            Message::Reject { promised, last } => self.on_reject(now, from, promised, last, out),
+            Message::Ask { last, last_term } => self.on_ask(now, from, last, last_term, out),
+            Message::Share { previous, previous_term, entries } => {
+                self.on_share(now, from, previous, previous_term, entries, out);
+            }
+            Message::Piece { term, index, index_term, offset, total, bytes } => {
+                let piece = transfer::Piece { term, index, index_term, offset, total, bytes };
+                self.on_piece(now, from, piece, out);
+            }
+            Message::Arrived { term, index, upto } => {
+                self.on_arrived(now, from, term, index, upto, out)
+            }
+        }
+    }
+
+    fn on_link(&mut self, now: Time, peer: NodeId, up: bool, effects: &mut Vec<Effect>) {
+        if up {
+            self.unreachable.remove(&peer);
+        } else {
+            self.unreachable.insert(peer, ());
+        }
+        match &mut self.role {
+            Role::Leader(_) => self.on_link_as_leader(now, peer, up, effects),
+            Role::Follower(_) => self.on_unreachable_in_election(now, effects),
+        }
+    }
+}
+
+impl Engine for PrimaryBackup {
+    fn step(&mut self, now: Time, input: Input, effects: &mut Vec<Effect>) {
+        match input {
+            Input::Start => self.ask_all(now, effects),
+            Input::Timer => match &self.role {
+                Role::Leader(_) => self.on_timer_as_leader(now, effects),
+                Role::Follower(_) => self.on_timer_as_follower(now, effects),
+            },
+            Input::Receive { from, message: engine::Message::PrimaryBackup(message) } => {
+                if self.config.peers.contains(&from) {
+                    self.on_receive(now, from, message, effects);
+                }
+            }
+            Input::Persisted { upto } => match &self.role {
+                Role::Leader(_) => self.on_persisted_as_leader(now, upto, effects),
+                Role::Follower(_) => {
+                    self.disk.persisted(upto);
+                    self.apply(effects);
+                }
+            },
+            Input::Propose(commands) => self.on_propose(now, commands, effects),
+            Input::Barrier(tag) => self.on_barrier(now, tag, effects),
+            Input::Lead { after } => self.on_lead(now, after, effects),
+            Input::Follow { leader } => self.on_follow(leader, effects),
+            Input::Viewed(viewed) => self.on_viewed(now, viewed, effects),
+            Input::Snapshot(snapshot) => self.on_snapshot(now, snapshot, effects),
+            Input::Checkpointed { index } => self.on_checkpointed(index, effects),
+            Input::Link { peer, up } => self.on_link(now, peer, up, effects),
+        }
+    }
+
+    fn next_timer(&self) -> Option<Time> {
+        match &self.role {
+            Role::Leader(leader) => Some(leader.next_timer()),
+            Role::Follower(follower) => {
+                let election = self.election.as_ref().map(Election::next_timer);
+                [Some(follower.ask_at), election].into_iter().flatten().min()
+            }
+        }
+    }
+
+    fn status(&self) -> Status {
+        let (role, term, in_sync, followers) = match &self.role {
+            Role::Leader(leader) => {
+                let followers = leader.followers.iter().map(|(id, p)| (*id, p.matched)).collect();
+                let in_sync = leader.in_sync.iter().copied().collect();
+                ("leader", leader.term, in_sync, followers)
+            }
+            Role::Follower(_) if self.election.is_some() => {
+                ("candidate", self.promised, Vec::new(), Vec::new())
+            }
+            Role::Follower(_) => ("follower", self.promised, Vec::new(), Vec::new()),
+        };
+        let engine = if self.naive() { "naive" } else { "primary-backup" };
+        Status {
+            engine: engine.to_string(),
+            role: role.to_string(),
+            term,
+            leader: self.leader,
+            in_sync,
+            last: self.log.last(),
+            committed: self.committed,
+            followers,
+        }
+    }
+
+    fn log(&self) -> &Log {
+        &self.log
+    }
+
+    fn checkpoint(&mut self, snapshot: Snapshot) -> Checkpoint {
+        let after = self.log.from(snapshot.index.next(), usize::MAX).to_vec();
+        self.log.compact(Index(snapshot.index.0.saturating_sub(self.config.entries_kept)));
+        Checkpoint { promised: self.promised, snapshot, tail: after }
+    }
+}
+
+impl PrimaryBackup {
+    fn on_viewed(&mut self, now: Time, viewed: Viewed, effects: &mut Vec<Effect>) {
+        match &self.role {
+            Role::Leader(_) => self.on_viewed_as_leader(now, viewed, effects),
+            Role::Follower(_) => self.on_viewed_in_election(now, viewed, effects),
+        }
+    }
+}

@@ -66,7 +66,10 @@ impl fmt::Display for Request {
                 write!(f, "orders ")?;
                 list(f, orders)
             }
-            Request::PutView { view, previous } => write!(f, "view {view} after {previous}"),
+            Request::PutView { view, previous, unclean } => {
+                let unclean = if *unclean { " unclean" } else { "" };
+                write!(f, "view {view} after {previous}{unclean}")
+            }
             Request::Take { term, floor, items } => {
                 write!(f, "take {term} floor={floor} ")?;
                 list(f, items)

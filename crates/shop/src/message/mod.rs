@@ -198,6 +198,8 @@ pub enum Request {
         view: View,
         /// The term of the view that it replaces; [`Term::ZERO`] where there was none.
         previous: Term,
+        /// Grant it even to a replica that is not in sync (`--unclean-election`).
+        unclean: bool,
     },
     /// `POST /takes`. → [`Reply::Takes`]
     Take {

@@ -1,0 +1,257 @@
+//! A follower: copies the leader's log, answers when it is on disk.
+
+use crate::engine::Effect;
+use crate::log::{Entry, Index, Record};
+use crate::term::{NodeId, Term};
+use crate::time::Time;
+
+use super::transfer::Incoming;
+use super::{ENTRIES_PER_MESSAGE_MAX, Message, PrimaryBackup, Role};
+
+/// What only a follower knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Follower {
+    /// When to ask the others for what was missed, unless a leader is heard before.
+    pub ask_at: Time,
+    /// A snapshot that is arriving.
+    pub incoming: Option<Incoming>,
+    /// A snapshot that is being written to disk; appends wait.
+    pub installing: Option<Index>,
+}
+
+/// The fields of [`Message::Append`].
+pub(super) struct Append {
+    pub term: Term,
+    pub previous: Index,
+    pub previous_term: Term,
+    pub entries: Vec<Entry>,
+    pub committed: Index,
+    pub barrier: u64,
+}
+
+impl PrimaryBackup {
+    /// A returning replica asks all others for what it missed.
+    pub(super) fn ask_all(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        for peer in self.config.peers.clone() {
+            self.ask(peer, effects);
+        }
+        let ask_at = now + self.config.timers.suspicion;
+        if let Role::Follower(follower) = &mut self.role {
+            follower.ask_at = ask_at;
+        }
+    }
+
+    pub(super) fn ask(&self, peer: NodeId, effects: &mut Vec<Effect>) {
+        let message = Message::Ask { last: self.log.last(), last_term: self.log.last_term() };
+        self.send(peer, message, effects);
+    }
+
+    pub(super) fn on_timer_as_follower(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        if let Role::Follower(follower) = &self.role
+            && now >= follower.ask_at
+        {
+            self.ask_all(now, effects);
+        }
+        self.on_timer_in_election(now, effects);
+    }
+
+    /// The frontend says who leads. Under a view that is only a hint; naive believes it.
+    pub(super) fn on_follow(&mut self, leader: NodeId, effects: &mut Vec<Effect>) {
+        if leader == self.config.id {
+            return;
+        }
+        match &self.role {
+            Role::Leader(_) if self.naive() => self.step_down(Some(leader), effects),
+            Role::Leader(_) => {}
+            Role::Follower(_) => {
+                if self.naive() {
+                    self.election = None;
+                }
+                if self.leader != Some(leader) {
+                    self.leader = Some(leader);
+                    effects.push(Effect::Following { leader: Some(leader) });
+                }
+            }
+        }
+    }
+
+    /// Makes this replica a follower of a term that a leader has shown. Returns false if the term
+    /// is old, after saying so to its leader (naive has no fence: it is silent).
+    pub(super) fn follow(
+        &mut self,
+        now: Time,
+        from: NodeId,
+        term: Term,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
+        if self.is_old(term) {
+            if !self.naive() {
+                let reject = Message::Reject { promised: self.promised, last: self.committed };
+                self.send(from, reject, effects);
+            }
+            return false;
+        }
+        if term > self.promised {
+            self.promise(term, effects);
+            self.election = None;
+        }
+        match &mut self.role {
+            Role::Leader(leader) => {
+                assert_ne!(leader.term, term, "a term has one leader, {from} is a second one");
+                self.step_down(Some(from), effects);
+            }
+            Role::Follower(_) => {}
+        }
+        if self.leader != Some(from) {
+            self.leader = Some(from);
+            effects.push(Effect::Following { leader: Some(from) });
+        }
+        let ask_at = now + self.config.timers.suspicion;
+        if let Role::Follower(follower) = &mut self.role {
+            follower.ask_at = ask_at;
+        }
+        self.answered_in_election(now, from, effects);
+        true
+    }
+
+    pub(super) fn on_append(
+        &mut self,
+        now: Time,
+        from: NodeId,
+        append: Append,
+        effects: &mut Vec<Effect>,
+    ) {
+        if !self.follow(now, from, append.term, effects) {
+            return;
+        }
+        if let Role::Follower(Follower { installing: Some(_), .. }) = &self.role {
+            return;
+        }
+        if let Some(last) = self.mismatch(&append) {
+            let reject = Message::Reject { promised: self.promised, last };
+            self.send(from, reject, effects);
+            return;
+        }
+        let matched = Index(append.previous.0 + append.entries.len() as u64);
+        let wrote = self.store(append.entries, effects);
+        self.committed = self.committed.max(append.committed.min(matched));
+        // An acknowledgement speaks of what is on disk: after a Persist in this list it waits for
+        // that; else it must not claim what is still on its way there.
+        let matched = if wrote { matched } else { matched.min(self.disk.durable()) };
+        if wrote || self.disk.has_promise() {
+            let (term, barrier) = (append.term, append.barrier);
+            self.send(from, Message::Acknowledge { term, matched, barrier }, effects);
+        }
+        self.apply(effects);
+    }
+
+    /// If `previous` does not fit this log: where the logs may be equal.
+    fn mismatch(&self, append: &Append) -> Option<Index> {
+        if append.previous < self.log.start() {
+            return None;
+        }
+        match self.log.term_at(append.previous) {
+            Some(term) if term == append.previous_term => None,
+            None => Some(self.log.last()),
+            Some(conflicting) => {
+                // Skip the whole conflicting term at once, never below what is committed.
+                let mut last = append.previous.previous();
+                let floor = if self.naive() { self.log.start() } else { self.committed };
+                while last > floor && self.log.term_at(last) == Some(conflicting) {
+                    last = last.previous();
+                }
+                Some(last.max(floor))
+            }
+        }
+    }
+
+    /// Appends what is new, after truncating what conflicts. Returns whether anything was written.
+    pub(super) fn store(&mut self, entries: Vec<Entry>, effects: &mut Vec<Effect>) -> bool {
+        let mut wrote = false;
+        for entry in entries {
+            if entry.index <= self.log.start() {
+                continue;
+            }
+            match self.log.term_at(entry.index) {
+                Some(term) if term == entry.term => continue,
+                Some(_) => self.truncate(entry.index, effects),
+                None => {}
+            }
+            self.log.append(entry.clone());
+            self.persist(Record::Append(entry), effects);
+            wrote = true;
+        }
+        wrote
+    }
+
+    /// Forgets entries that another history replaces. Under a view nothing committed can be among
+    /// them; naive (and an unclean election) names each one.
+    fn truncate(&mut self, from: Index, effects: &mut Vec<Effect>) {
+        if from <= self.committed {
+            assert!(
+                self.naive() || self.config.unclean,
+                "entry {from} is committed (up to {}) and would change",
+                self.committed
+            );
+            let mut index = self.applied;
+            while index >= from {
+                let entry = self.log.get(index).expect("naive compacts nothing").clone();
+                effects.push(Effect::Discard(entry));
+                index = index.previous();
+            }
+            self.applied = self.applied.min(from.previous());
+            self.committed = from.previous();
+        }
+        self.log.truncate(from);
+        self.persist(Record::Truncate(from), effects);
+    }
+
+    /// Another replica returns, or shall lead: what does it lack?
+    pub(super) fn on_ask(
+        &mut self,
+        now: Time,
+        from: NodeId,
+        last: Index,
+        last_term: Term,
+        effects: &mut Vec<Effect>,
+    ) {
+        if matches!(self.role, Role::Leader(_)) {
+            self.on_ask_as_leader(now, from, last, last_term, effects);
+            return;
+        }
+        let entries = if self.log.term_at(last) == Some(last_term) {
+            let limit = self.log.from(last.next(), ENTRIES_PER_MESSAGE_MAX);
+            limit.iter().take_while(|e| e.index <= self.disk.durable()).cloned().collect()
+        } else {
+            Vec::new()
+        };
+        let share = Message::Share { previous: last, previous_term: last_term, entries };
+        self.send(from, share, effects);
+    }
+
+    pub(super) fn on_share(
+        &mut self,
+        now: Time,
+        from: NodeId,
+        previous: Index,
+        previous_term: Term,
+        entries: Vec<Entry>,
+        effects: &mut Vec<Effect>,
+    ) {
+        match &self.role {
+            Role::Leader(_) | Role::Follower(Follower { installing: Some(_), .. }) => return,
+            Role::Follower(_) => {}
+        }
+        let fits = previous == self.log.last() && previous_term == self.log.last_term();
+        let more = entries.len() == ENTRIES_PER_MESSAGE_MAX;
+        if fits && !entries.is_empty() {
+            self.store(entries, effects);
+            self.promise(self.log.last_term(), effects);
+        }
+        if fits && more {
+            self.ask(from, effects);
+        } else {
+            self.answered_in_election(now, from, effects);
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Who is in sync: a leader puts silent followers aside and takes those back that caught up. Each
+//! change is a new view, and so a new term.
+
+use std::collections::BTreeSet;
+
+use crate::engine::{Effect, Viewed};
+use crate::log::Index;
+use crate::term::{NodeId, View};
+use crate::time::Time;
+
+use super::{PrimaryBackup, Role};
+
+/// A view that the leader has asked the arbiter for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Change {
+    pub view: View,
+    /// The follower that comes back: commits wait for it from now on, since the view may be in
+    /// force before this leader hears of it.
+    pub joining: Option<NodeId>,
+    /// When to ask again; the arbiter could not be reached.
+    pub retry_at: Option<Time>,
+}
+
+impl PrimaryBackup {
+    /// Asks for a new view where one is due.
+    pub(super) fn check_members(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        if self.naive() {
+            return;
+        }
+        let suspicion = self.config.timers.suspicion;
+        let me = self.config.id;
+        let Role::Leader(leader) = &self.role else { return };
+        if leader.change.is_some() {
+            return;
+        }
+        let silent = |id: &NodeId| {
+            self.unreachable.contains_key(id)
+                || leader.followers.get(id).is_none_or(|p| {
+                    now.since(p.heard) >= suspicion
+                        || (p.matched < self.log.last() && now.since(p.moved) >= suspicion)
+                })
+        };
+        let live: BTreeSet<NodeId> =
+            leader.in_sync.iter().copied().filter(|id| *id == me || !silent(id)).collect();
+        if live.len() < leader.in_sync.len() {
+            self.ask_change(live, None, effects);
+        } else if leader.leading {
+            let committed = self.committed;
+            let caught_up = |matched: Index| matched >= committed;
+            let joining = leader.followers.iter().find(|(id, progress)| {
+                !leader.in_sync.contains(id) && caught_up(progress.matched) && !silent(id)
+            });
+            if let Some((joining, _)) = joining {
+                let mut in_sync = leader.in_sync.clone();
+                in_sync.insert(*joining);
+                self.ask_change(in_sync, Some(*joining), effects);
+            }
+        }
+    }
+
+    fn ask_change(
+        &mut self,
+        in_sync: BTreeSet<NodeId>,
+        joining: Option<NodeId>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let me = self.config.id;
+        let Role::Leader(leader) = &mut self.role else { return };
+        let view = View { term: leader.term.next(me), in_sync };
+        leader.change = Some(Change { view: view.clone(), joining, retry_at: None });
+        effects.push(Effect::AskView { view, previous: leader.term, unclean: false });
+    }
+
+    pub(super) fn retry_change(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        let Role::Leader(leader) = &mut self.role else { return };
+        let previous = leader.term;
+        if let Some(change) = &mut leader.change
+            && change.retry_at.is_some_and(|at| now >= at)
+        {
+            change.retry_at = None;
+            let view = change.view.clone();
+            effects.push(Effect::AskView { view, previous, unclean: false });
+        }
+    }
+
+    pub(super) fn on_viewed_as_leader(
+        &mut self,
+        now: Time,
+        viewed: Viewed,
+        effects: &mut Vec<Effect>,
+    ) {
+        let retry_at = now + self.config.timers.retry;
+        let Role::Leader(leader) = &mut self.role else { return };
+        match viewed {
+            Viewed::Unknown => {
+                if let Some(change) = &mut leader.change {
+                    change.retry_at = Some(retry_at);
+                }
+            }
+            Viewed::Granted(view) => {
+                let asked = leader.change.as_ref().is_some_and(|c| c.view.term == view.term);
+                if asked {
+                    leader.change = None;
+                    leader.in_sync = view.in_sync;
+                    self.begin_term(now, view.term, effects);
+                }
+            }
+            Viewed::Refused(in_force) => {
+                let mine = leader.change.as_ref().is_some_and(|c| c.view.term == in_force.term);
+                if mine {
+                    // A take overtook the answer to the change: that answer is still to come.
+                } else if in_force.term == leader.term {
+                    leader.change = None;
+                } else {
+                    let hint = Some(in_force.leader()).filter(|id| *id != self.config.id);
+                    self.step_down(hint, effects);
+                }
+            }
+        }
+    }
+
+    pub(super) fn on_link_as_leader(
+        &mut self,
+        now: Time,
+        peer: NodeId,
+        up: bool,
+        effects: &mut Vec<Effect>,
+    ) {
+        if up {
+            self.replicate_to(now, peer, true, effects);
+        } else {
+            self.check_members(now, effects);
+        }
+    }
+}
