@@ -111,7 +111,8 @@ impl PrimaryBackup {
             leader.term == term && leader.snapshot.as_ref().is_some_and(|s| s.index == index);
         let Some(progress) = leader.followers.get_mut(&from) else { return };
         progress.heard = now;
-        if fits && progress.snapshot_bytes.is_some_and(|sent| upto > sent) {
+        // Where it really is counts, also when that is further back: it may have crashed meanwhile.
+        if fits && progress.snapshot_bytes.is_some_and(|sent| upto != sent) {
             progress.snapshot_bytes = Some(upto);
             let total = leader.snapshot.as_ref().map_or(0, |s| s.state.len() as u64);
             if upto < total {

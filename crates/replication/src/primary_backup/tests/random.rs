@@ -130,11 +130,12 @@ fn heal(world: &mut World) {
 }
 
 /// Seeds that once failed, each with what it showed.
-const FAILED_ONCE: [u64; 4] = [
-    155,  // entries were appended behind a snapshot that was still being installed
-    1012, // a term was used before the promise of it was on disk
-    1846, // a snapshot older than the log's start was sent again and again
-    8141, // a snapshot threw away acknowledged entries behind it
+const FAILED_ONCE: [u64; 5] = [
+    155,   // entries were appended behind a snapshot that was still being installed
+    1012,  // a term was used before the promise of it was on disk
+    1846,  // a snapshot older than the log's start was sent again and again
+    8141,  // a snapshot threw away acknowledged entries behind it
+    22810, // a follower that crashed while it installed was never sent the first piece again
 ];
 
 fn run(seeds: impl Iterator<Item = u64>) {
