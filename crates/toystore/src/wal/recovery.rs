@@ -95,6 +95,12 @@ impl Reader<'_> {
         WalError::Corrupt { file: self.disk.locate(name), offset: offset as u64, reason }
     }
 
+    /// The checkpoint at `next` is damaged, and the log cannot do without it.
+    fn unreadable(&self, next: u64, needed: u64) -> WalError {
+        let reason = format!("this checkpoint is unreadable, and record {needed} is in no segment");
+        self.corrupt(&format::checkpoint_name(next), 0, reason)
+    }
+
     fn newer(&self, name: &str, found: u32) -> WalError {
         WalError::NewerFormat { file: self.disk.locate(name), found, supported: FORMAT_VERSION }
     }
@@ -169,6 +175,9 @@ impl Reader<'_> {
             obsolete,
         };
         if let Some((id, header)) = used.first() {
+            if start.is_none() && !base.damaged.is_empty() {
+                return Err(self.unreadable(base.damaged[0], base.position.next));
+            }
             if start.is_none() || (header.next == base.position.next && *header != base.position) {
                 let name = format::segment_name(*id);
                 return Err(self.corrupt(&name, 0, gap(base.position.next, header.next)));
@@ -272,12 +281,7 @@ impl Reader<'_> {
     fn check_reach(&self, ids: &[u64], base: &Base, survey: &Survey) -> Result<(), WalError> {
         let reached = survey.position.next;
         if let Some(next) = base.damaged.iter().find(|next| **next > reached) {
-            let reason = format!(
-                "the checkpoint of record {} is unreadable, and the log has only up to record {}",
-                next - 1,
-                reached - 1
-            );
-            return Err(self.corrupt(&format::checkpoint_name(*next), 0, reason));
+            return Err(self.unreadable(*next, reached));
         }
         if reached < base.position.next {
             let id = survey.kept.last().map_or(0, |(id, _)| *id);

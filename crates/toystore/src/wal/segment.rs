@@ -10,7 +10,7 @@ use super::error::WalError;
 use super::format::{self, Batch, Position, SEGMENT_HEADER_BYTES};
 
 /// Zeros are written this many at a time, in bytes: few calls, and little memory.
-const ZEROS: [u8; 256 * 1024] = [0; 256 * 1024];
+static ZEROS: [u8; 256 * 1024] = [0; 256 * 1024];
 
 /// A segment that is being written, or waits for its turn.
 pub struct Segment {

@@ -19,7 +19,7 @@ use super::{Disk, DiskFile};
 const HIDDEN: &str = ".shadow-";
 
 /// Zeros are written this many at a time.
-const ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
 /// A disk whose unsynced part lives in memory only.
 pub struct ShadowDisk {
