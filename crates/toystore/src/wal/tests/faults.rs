@@ -146,9 +146,10 @@ fn a_failed_write_that_reached_the_disk_whole_gives_way_to_the_next_segment() {
     let file = crate::wal::disk::Disk::open(&disk, "00000000000000000001.segment").unwrap();
     disk.set_room_for_writes(None);
     file.write_at(0, &twin.read("00000000000000000001.segment")).unwrap();
-    append(&mut wal, &[&[3; 1900]]);
+    append(&mut wal, &[&[3; 1960]]);
     assert_eq!(wal.commit().unwrap(), 3);
-    assert_eq!(open(&disk.killed()).1.records, [&b"one"[..], b"two", &[3; 1900]]);
+    assert!(disk.read("00000000000000000002.segment").starts_with(b"toy-log\n"), "it moved on");
+    assert_eq!(open(&disk.killed()).1.records, [&b"one"[..], b"two", &[3; 1960]]);
 }
 
 #[test]

@@ -201,6 +201,8 @@ fn old_bytes_of_the_same_file_are_never_read_again() {
     }
     let (mut wal, found) = open(&disk);
     assert_eq!(found.records.len(), 6);
+    assert!(wal.has_reserve());
+    assert_eq!(disk.names(".segment").len(), 4, "one serves as the reserve, one is removed");
     for n in 7..=9 {
         commit(&mut wal, &[&[n; 900]]);
     }
@@ -222,6 +224,17 @@ fn frames_of_another_history_do_not_follow() {
     bytes[start..].copy_from_slice(&other.read(FIRST)[start..]);
     one.put(FIRST, &bytes);
     assert!(refusal(&one).contains(&format!("damaged at byte {start}")));
+}
+
+#[test]
+fn segments_of_another_history_do_not_follow() {
+    let (one, other) = (three_segments(), TestDisk::default());
+    let (mut wal, _) = open(&other);
+    for n in 1..=6 {
+        commit(&mut wal, &[&[n + 10; 900]]);
+    }
+    one.put(SECOND, &other.read(SECOND));
+    assert!(refusal(&one).contains("00000000000000000001.segment is damaged"));
 }
 
 #[test]
@@ -280,6 +293,9 @@ fn a_damaged_checkpoint_is_passed_over_only_if_the_log_is_complete() {
     drop(wal);
     disk.put(newest, &bytes);
     assert!(refusal(&disk).contains("unreadable"));
+    let alone = TestDisk::default();
+    alone.put(newest, &bytes);
+    assert!(refusal(&alone).contains("unreadable"), "without any segment");
     // Every way to damage it.
     for cut in 0..bytes.len() {
         disk.put(newest, &bytes[..cut]);
