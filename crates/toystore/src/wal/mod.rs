@@ -56,8 +56,9 @@
 //!    segment ends where the header of the next says that it begins; nothing may be missing there.
 //! 4. What comes after the last frame is a **torn tail** and is overwritten with zeros, unless there
 //!    is **proof that more was durable**: a whole frame further on, a later segment's header, or a
-//!    checkpoint of a later position. Then it is a **corrupt middle**: the start is refused with file and
-//!    offset. (A damaged last frame with nothing behind it cannot be told from a torn one by any log.)
+//!    checkpoint of a later position. Then it is a **corrupt middle**: refused with file and
+//!    offset. (A damaged last frame with nothing behind it cannot be told from a torn one. A damaged
+//!    segment header before a whole frame can: they share a sector.)
 //! 5. A damaged checkpoint is passed over only if the log still reaches its position.
 //! 6. What was read is synced before it is returned: after a crash of the process alone, it may be
 //!    in the kernel's memory only, and the node is about to act on it.
