@@ -25,11 +25,12 @@
 //! | segment id, 8 | first record after it, 8 | first record in it, 8 |
 //! | first record in it, 8 | CRC of the frame before, 4 | CRC of the frame before, 4 |
 //! | CRC of the frame before, 4 | length of the state, 8 | number of records, 4 |
-//! | CRC of all above, 4 | CRC of all above and the state, 4 | CRC of all above and the payload, 4 |
+//! | CRC of all above, 4 | CRC of all above and state, 4 | CRC of all above and payload, 4 |
 //!
 //! A payload is the records, each behind its length (4). Records are numbered from 1 without gaps.
 //! Every frame names its segment, its first record and the CRC of the frame before, across segments
-//! too: so neither zeros nor bytes of a file's earlier life are ever taken for a frame that follows.
+//! too: so neither zeros nor bytes of a file's earlier life are ever taken for a frame that
+//! follows.
 //!
 //! # Group commit: one commit, one frame, one write, one sync
 //!
@@ -43,8 +44,8 @@
 //! the sync of this one succeeded, therefore:
 //!
 //! **A whole frame proves that every frame before it was durable.** At most one frame, the last,
-//! can be torn; its pages may be on disk in any selection. Nobody relies on any record in it, so all
-//! of it is cut, even if some of its records are legible.
+//! can be torn; its pages may be on disk in any selection. Nobody relies on any record in it, so
+//! all of it is cut, even if some of its records are legible.
 //!
 //! # Recovery
 //!
@@ -54,11 +55,11 @@
 //!    segments before that are remains of an interrupted removal.
 //! 3. Frames are read as long as each is whole and follows the one before (number and chain). A
 //!    segment ends where the header of the next says that it begins; nothing may be missing there.
-//! 4. What comes after the last frame is a **torn tail** and is overwritten with zeros, unless there
-//!    is **proof that more was durable**: a whole frame further on, a later segment's header, or a
-//!    checkpoint of a later position. Then it is a **corrupt middle**: refused with file and
-//!    offset. (A damaged last frame with nothing behind it cannot be told from a torn one. A damaged
-//!    segment header before a whole frame can: they share a sector.)
+//! 4. What comes after the last frame is a **torn tail** and is overwritten with zeros, unless
+//!    there is **proof that more was durable**: a whole frame further on, a later segment's
+//!    header, or a checkpoint of a later position. Then it is a **corrupt middle**: refused with
+//!    file and offset. (A damaged last frame with nothing behind it cannot be told from a torn
+//!    one. A damaged segment header before a whole frame can: they share a sector.)
 //! 5. A damaged checkpoint is passed over only if the log still reaches its position.
 //! 6. What was read is synced before it is returned: after a crash of the process alone, it may be
 //!    in the kernel's memory only, and the node is about to act on it.
@@ -285,8 +286,9 @@ impl Wal {
         Ok(Some(Job::prepare(Arc::clone(&self.disk), id, self.options.segment_bytes)))
     }
 
-    /// The writing of a checkpoint: `state` takes the place of every record appended so far. Commits
-    /// first, for a checkpoint stands between two durable records. `None` while another is under way.
+    /// The writing of a checkpoint: `state` takes the place of every record appended so far.
+    /// Commits first, for a checkpoint stands between two durable records. `None` while another is
+    /// under way.
     ///
     /// # Errors
     /// As [`Wal::commit`]; [`WalError::TooLarge`].

@@ -1,12 +1,12 @@
 //! One folder of files, as the log sees it: the seam where a simulator puts its own disk.
 //!
 //! The log calls nothing of `std::fs`; it holds an `Arc<dyn Disk>`. There are two here:
-//! [`RealDisk`], and [`ShadowDisk`] on top of it, which makes a killed process lose what a power cut
-//! would lose. Both are synchronous; a shell calls them from a thread of their own.
+//! [`RealDisk`], and [`ShadowDisk`] on top of it, which makes a killed process lose what a power
+//! cut would lose. Both are synchronous; a shell calls them from a thread of their own.
 //!
 //! What may be relied on is only what POSIX promises. A write is durable once `sync_data` of its
-//! file has returned; a creation, rename or removal once `sync_dir` has. Before that a power cut may
-//! keep any part of them, in any order.
+//! file has returned; a creation, rename or removal once `sync_dir` has. Before that a power cut
+//! may keep any part of them, in any order.
 
 mod real;
 mod shadow;

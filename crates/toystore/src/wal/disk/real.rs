@@ -28,8 +28,8 @@ impl RealDisk {
     /// Opens a folder, making it if need be, and locks it.
     ///
     /// # Errors
-    /// [`WalError::InUse`] if another process (or this one) has it open; [`WalError::Failed`] if the
-    /// folder cannot be made or opened.
+    /// [`WalError::InUse`] if another process (or this one) has it open; [`WalError::Failed`] if
+    /// the folder cannot be made or opened.
     pub fn open(folder: impl AsRef<Path>) -> Result<RealDisk, WalError> {
         let folder = folder.as_ref();
         let name = || folder.display().to_string();

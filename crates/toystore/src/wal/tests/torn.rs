@@ -1,4 +1,5 @@
-//! Every way a tail can be torn is cut; every damage before the tail is refused; nothing is misread.
+//! Every way a tail can be torn is cut; every damage before the tail is refused; nothing is
+//! misread.
 
 use super::disk::{Random, TestDisk};
 use super::{append, checkpoint, commit, open, prepare, refusal, try_open};
