@@ -1,3 +1,7 @@
 //! The binary: every service, the shopper and the tools, as subcommands.
 
+// Nothing calls it yet: the driver of the nodes will.
+#[allow(dead_code, unused_imports)]
+mod wal;
+
 fn main() {}

@@ -1,0 +1,86 @@
+//! The log's slow work, cut out so that another thread can do it while commits go on.
+//!
+//! The log makes a [`Job`]; any thread runs it; the log takes the [`Done`] back. A job touches only
+//! files that no commit touches.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::disk::Disk;
+use super::error::WalError;
+use super::format::{self, Position};
+use super::segment::Segment;
+
+/// A checkpoint is written this many bytes at a time, so that a file system can take the pages up
+/// while the rest is copied.
+const CHUNK_BYTES: usize = 1024 * 1024;
+
+/// Work for any thread. Dropped without being run, it leaves the log as one whose job never ends.
+#[must_use = "run it, and give what it returns to Wal::finish"]
+pub struct Job {
+    disk: Arc<dyn Disk>,
+    work: Work,
+}
+
+enum Work {
+    Prepare { id: u64, len: u64 },
+    Checkpoint { position: Position, state: Bytes },
+}
+
+/// What became of a [`Job`].
+#[must_use = "give it to Wal::finish"]
+pub struct Done(pub(super) Outcome);
+
+pub(super) enum Outcome {
+    Prepared(Result<Segment, WalError>),
+    Checkpointed(Result<Position, WalError>),
+}
+
+impl Job {
+    pub(super) fn prepare(disk: Arc<dyn Disk>, id: u64, len: u64) -> Job {
+        Job { disk, work: Work::Prepare { id, len } }
+    }
+
+    pub(super) fn checkpoint(disk: Arc<dyn Disk>, position: Position, state: Bytes) -> Job {
+        Job { disk, work: Work::Checkpoint { position, state } }
+    }
+
+    /// Does the work; takes as long as the disk takes.
+    pub fn run(self) -> Done {
+        let disk = &*self.disk;
+        Done(match self.work {
+            Work::Prepare { id, len } => Outcome::Prepared(Segment::create(disk, id, len)),
+            Work::Checkpoint { position, state } => {
+                Outcome::Checkpointed(write_checkpoint(disk, position, &state).map(|()| position))
+            }
+        })
+    }
+}
+
+/// Writes, syncs, renames, syncs the folder: the file is whole before it has its name, and has its
+/// name for good before anything that it replaces is removed.
+fn write_checkpoint(disk: &dyn Disk, position: Position, state: &Bytes) -> Result<(), WalError> {
+    let doing = "write a checkpoint";
+    let unfinished = format::unfinished_name(position.next);
+    let failed = |e| WalError::failed(doing, disk.locate(&unfinished), e);
+    let full_or_failed = |e| WalError::full_or_failed(doing, disk.locate(&unfinished), e);
+    let file = disk.create(&unfinished).map_err(full_or_failed)?;
+    let write = || {
+        let header = format::checkpoint_header(position, state);
+        file.write_at(0, &header)?;
+        let mut offset = header.len() as u64;
+        for chunk in state.chunks(CHUNK_BYTES) {
+            file.write_at(offset, chunk)?;
+            offset += chunk.len() as u64;
+        }
+        // Nothing relies on this file yet, so a full disk that shows only here has broken nothing.
+        file.sync_data()
+    };
+    let name = format::checkpoint_name(position.next);
+    if let Err(e) = write().and_then(|()| disk.rename(&unfinished, &name)) {
+        disk.remove(&unfinished).map_err(failed)?;
+        return Err(full_or_failed(e));
+    }
+    disk.sync_dir().map_err(failed)
+}
