@@ -163,8 +163,7 @@ fn toy(line: usize, text: &str) -> Result<Toy, CatalogueError> {
     let expected = "a name of 1 to 64 characters without control characters";
     let parsed = name.text.trim().parse();
     let toy_name: ToyName = parsed.map_err(|_| at(name, expected))?;
-    let cents: Cents =
-        price.text.trim().parse().map_err(|_| at(price, "a price such as 25.99"))?;
+    let cents: Cents = price.text.trim().parse().map_err(|_| at(price, "a price such as 25.99"))?;
     let number = quantity.text.trim().parse().ok().filter(|number| *number <= QUANTITY_MAX);
     let expected = "a whole number from 0 to 1000000000";
     let quantity = number.ok_or_else(|| at(quantity, expected))?;

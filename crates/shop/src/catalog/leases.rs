@@ -272,7 +272,7 @@ impl Leases {
             holder.call.as_ref().is_some_and(|(in_flight, _)| *in_flight == call)
         };
         let found = self.holders.iter_mut().map(|(id, holder)| (*id, holder));
-        let Some((frontend, holder)) = found.into_iter().find(|(_, h)| in_flight(&h)) else {
+        let Some((frontend, holder)) = found.into_iter().find(|(_, h)| in_flight(h)) else {
             return Answered::Nothing;
         };
         let (_, errand) = holder.call.take().expect("it was found by its call");

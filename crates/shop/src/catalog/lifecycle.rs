@@ -12,7 +12,7 @@ use replication::{Engine, Entry, Index, Term, Time};
 use super::catalogue::{self, Toy};
 use super::command::{Command, ToyId};
 use super::leases::Answered;
-use super::stock::Shelf;
+use super::shelf::Shelf;
 use super::{Catalog, Invalidation, Phase, Then};
 use crate::message::Lease;
 use crate::node::{Address, Effect};
@@ -129,12 +129,7 @@ impl Catalog {
     }
 
     /// A frontend answered a call, or failed to.
-    pub(super) fn on_answered(
-        &mut self,
-        now: Time,
-        answered: Answered,
-        effects: &mut Vec<Effect>,
-    ) {
+    pub(super) fn on_answered(&mut self, now: Time, answered: Answered, effects: &mut Vec<Effect>) {
         match answered {
             Answered::Nothing => {}
             Answered::Dropped(toys) => self.show(toys),

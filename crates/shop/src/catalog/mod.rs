@@ -50,14 +50,15 @@
 //! | --- | --- |
 //! | [`catalogue`] | what a new store sells |
 //! | [`command`] | what is in the log |
-//! | [`stock`], [`takes`], [`view`] | the durable state machine |
+//! | [`stock`], [`shelf`], [`takes`], [`view`] | the durable state machine |
 //! | [`leases`], [`visibility`] | the volatile part |
-//! | `serve` | what is answered to whom |
-//! | `lifecycle` | starting, restocking, registering, checkpoints, stopping |
+//! | `serve` | reads, takes, views, settlements |
+//! | `registration` | which frontends may have a lease |
+//! | `lifecycle` | starting, restocking, checkpoints, stopping |
+//! | `config` | what it is started with |
 //! | [`status`] | what people see |
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use bytes::Bytes;
 use replication::log::Recovered;
@@ -69,18 +70,21 @@ use crate::node::{Answer, Effect, Input, Node, Token};
 
 pub mod catalogue;
 pub mod command;
+mod config;
 pub mod leases;
 mod lifecycle;
+mod registration;
 mod serve;
+pub mod shelf;
 pub mod status;
 pub mod stock;
 pub mod takes;
 pub mod view;
 pub mod visibility;
 
-use self::catalogue::Toy;
 use self::command::{Command, ToyId};
-use self::leases::{LEASE_DURATION, Leases};
+pub use self::config::{Config, Invalidation, RESTOCK_INTERVAL, RESTOCK_LEVEL};
+use self::leases::Leases;
 use self::status::Status;
 use self::stock::{Applied, Stock};
 use self::takes::Outcome;
@@ -89,75 +93,6 @@ use self::visibility::Visibility;
 /// The most commands that are proposed and not yet applied. A disk that is so far behind is better
 /// refused new work.
 pub const PROPOSALS_MAX: usize = 1024;
-
-/// How caches learn of changes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Invalidation {
-    /// A change waits until every holder dropped the toy or its lease ran out: linearizable.
-    #[default]
-    Lease,
-    /// The course's: holders are told after the change, nobody waits; reads can be stale.
-    Push,
-    /// Nobody is told; frontends forget what is older than this.
-    Ttl(Duration),
-    /// Nobody is told.
-    None,
-}
-
-/// `lease`, `push`, `ttl=2000ms`, `none`.
-impl std::fmt::Display for Invalidation {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Invalidation::Lease => write!(f, "lease"),
-            Invalidation::Push => write!(f, "push"),
-            Invalidation::Ttl(duration) => write!(f, "ttl={}ms", duration.as_millis()),
-            Invalidation::None => write!(f, "none"),
-        }
-    }
-}
-
-/// What a catalog is started with.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Config {
-    /// What is sold, if the disk is empty; afterwards the disk wins, with a warning where this
-    /// differs. `None`: the built-in catalogue, or silently what is on the disk.
-    pub toys: Option<Vec<Toy>>,
-    /// How often toys at 0 are restocked; zero for never.
-    pub restock_interval: Duration,
-    /// To how many; zero for never.
-    pub restock_level: u64,
-    /// How caches learn of changes.
-    pub invalidation: Invalidation,
-    /// How long a lease lasts on a frontend's clock.
-    pub lease: Duration,
-    /// Whether takes of other terms than the view's are refused. Only `naive` does without.
-    pub fencing: bool,
-    /// A checkpoint is written when so many entries were applied since the last one.
-    pub checkpoint_entries: u64,
-    /// Or when the commands of those entries have so many bytes.
-    pub checkpoint_bytes: u64,
-}
-
-impl Default for Config {
-    fn default() -> Config {
-        Config {
-            toys: None,
-            restock_interval: RESTOCK_INTERVAL,
-            restock_level: RESTOCK_LEVEL,
-            invalidation: Invalidation::Lease,
-            lease: LEASE_DURATION,
-            fencing: true,
-            checkpoint_entries: lifecycle::CHECKPOINT_ENTRIES,
-            checkpoint_bytes: lifecycle::CHECKPOINT_BYTES,
-        }
-    }
-}
-
-/// The lab's: every toy at 0 is restocked every 10 s.
-pub const RESTOCK_INTERVAL: Duration = Duration::from_secs(10);
-
-/// The lab's: to 100.
-pub const RESTOCK_LEVEL: u64 = 100;
 
 /// Where the process stands between its start and its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -316,7 +251,8 @@ impl Catalog {
     fn on_apply(&mut self, now: Time, entry: &Entry, effects: &mut Vec<Effect>) {
         self.chores.count(entry);
         let command = Command::decode(&entry.command);
-        let applied = self.stock.apply(command.expect("this process wrote it, or read it at start"));
+        let applied =
+            self.stock.apply(command.expect("this process wrote it, or read it at start"));
         if self.proposals.front().is_none_or(|proposal| proposal.index != entry.index) {
             // Recovery: nobody waits for it.
             return;
@@ -420,10 +356,7 @@ impl Node for Catalog {
     }
 
     fn ready(&self, now: Time) -> Result<(), String> {
-        self.serving(now).map_err(|problem| match problem {
-            Problem::Unavailable(what) => what,
-            other => other.message(),
-        })
+        self.open(now)
     }
 }
 

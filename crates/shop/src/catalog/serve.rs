@@ -1,5 +1,4 @@
-//! What the catalog answers: reads to frontends, takes, views and settlements to order leaders,
-//! leases to frontends.
+//! What the catalog answers: reads to frontends; takes, views and settlements to order leaders.
 //!
 //! Part of [`Catalog`]; called by its `step`. Each function either answers at once or proposes a
 //! command and answers when that is applied.
@@ -9,21 +8,15 @@ use std::collections::BTreeMap;
 use replication::{Term, Time, View};
 
 use super::command::{Command, Item, ToyId};
-use super::stock::{Applied, Registration};
+use super::stock::Applied;
 use super::takes::Outcome;
 use super::view::{Verdict, judge};
 use super::{Catalog, Invalidation, PROPOSALS_MAX, Phase, Proposal, Then, misdirected, reply};
 use crate::message::{
     CacheUse, Generation, LeaseHolder, Problem, Reply, Request, Settled, TakeItem,
 };
-use crate::node::{Address, Effect, Token};
+use crate::node::{Effect, Token};
 use crate::toy::{Product, ToyName};
-
-/// The most registered frontends. Each may delay a change by a lease, and each is asked at start.
-pub const FRONTENDS_MAX: usize = 64;
-
-/// The longest URL of a frontend, in bytes.
-pub const URL_BYTES_MAX: usize = 256;
 
 /// The most remembered takes, over all terms: about 2 MB. A leader whose floor does not rise is
 /// stuck, and more takes would only bind more stock.
@@ -87,7 +80,12 @@ impl Catalog {
     }
 
     /// Whether reads and takes are answered.
-    pub(super) fn serving(&self, now: Time) -> Result<(), Problem> {
+    fn serving(&self, now: Time) -> Result<(), Problem> {
+        self.open(now).map_err(Problem::Unavailable)
+    }
+
+    /// The same, for the health check: `Err` says what is missing.
+    pub(super) fn open(&self, now: Time) -> Result<(), String> {
         let what = match self.phase {
             Phase::Open => return Ok(()),
             Phase::Starting => "the catalog is starting".to_string(),
@@ -98,12 +96,12 @@ impl Catalog {
             }
             Phase::Stopping | Phase::Closing | Phase::Stopped => "the catalog stops".to_string(),
         };
-        Err(Problem::Unavailable(what))
+        Err(what)
     }
 
     /// Whether views, settlements and leases are answered: earlier than reads, for none of them
     /// shows stock to anybody.
-    fn awake(&self) -> Result<(), Problem> {
+    pub(super) fn awake(&self) -> Result<(), Problem> {
         match self.phase {
             Phase::Revoking | Phase::Open => Ok(()),
             Phase::Starting => Err(Problem::Unavailable("the catalog is starting".to_string())),
@@ -188,7 +186,9 @@ impl Catalog {
         if let Err(problem) = allowed.and_then(|()| self.stock.check_take(term, floor, &items)) {
             return reply(effects, token, Err(problem));
         }
-        let known = |item: &Item| self.stock.takes().known(term, item).map(|kept| kept.outcome);
+        // By number: another number of a known request is new to the log, which must remember it
+        // for as long as that number may be asked again.
+        let known = |item: &Item| self.stock.takes().answer(term, item.number);
         let answers: Vec<_> = items.iter().map(|item| (item.number, known(item))).collect();
         let unknown: Vec<Item> =
             items.iter().zip(&answers).filter(|(_, a)| a.1.is_none()).map(|(i, _)| *i).collect();
@@ -331,129 +331,5 @@ impl Catalog {
             if some { proposal.touches.clone() } else { Vec::new() }
         });
         numbers.collect()
-    }
-
-    fn on_renew(
-        &mut self,
-        now: Time,
-        token: Token,
-        frontend: u8,
-        url: String,
-        incarnation: u64,
-        effects: &mut Vec<Effect>,
-    ) {
-        match self.may_renew(frontend, &url, incarnation) {
-            Err(problem) => reply(effects, token, Err(problem)),
-            Ok(true) => {
-                let lease = self.grant(now, frontend, incarnation);
-                reply(effects, token, Ok(Reply::Leased(lease)));
-            }
-            Ok(false) => {
-                let command = Command::Register { frontend, url, incarnation };
-                let then = Then::Grant { token, frontend, incarnation };
-                self.propose(now, &command, Vec::new(), then, effects);
-            }
-        }
-    }
-
-    /// `Ok(true)`: the lease may be granted at once; `Ok(false)`: once a registration is applied.
-    fn may_renew(&self, frontend: u8, url: &str, incarnation: u64) -> Result<bool, Problem> {
-        if url.is_empty() || url.len() > URL_BYTES_MAX {
-            let problem = format!("a frontend's URL has 1 to {URL_BYTES_MAX} bytes");
-            return Err(Problem::Bad(problem));
-        }
-        self.awake()?;
-        if let Some(holder) = self.leases.holders().get(&frontend) {
-            if holder.incarnation != incarnation {
-                return Err(Problem::FrontendInUse);
-            }
-            if holder.revoked() {
-                let what = "the lease of the catalog's last run is being revoked";
-                return Err(Problem::Unavailable(what.to_string()));
-            }
-        }
-        let mut on_its_way = false;
-        let mut newcomers = 0;
-        for proposal in &self.proposals {
-            match &proposal.then {
-                Then::Grant { frontend: id, incarnation: of, .. } if *id == frontend => {
-                    if *of != incarnation {
-                        return Err(Problem::FrontendInUse);
-                    }
-                    on_its_way = true;
-                }
-                Then::Unregistered { frontend: id } if *id == frontend => on_its_way = true,
-                Then::Grant { frontend: id, .. } if !self.registered(*id) => newcomers += 1,
-                Then::Nothing
-                | Then::Begun
-                | Then::AnswerTakes { .. }
-                | Then::Answer { .. }
-                | Then::Grant { .. }
-                | Then::Unregistered { .. }
-                | Then::Restocked
-                | Then::Closed => {}
-            }
-        }
-        let wanted = Registration { url: url.to_string(), incarnation };
-        if !on_its_way && self.stock.frontends().get(&frontend) == Some(&wanted) {
-            return Ok(true);
-        }
-        self.writing()?;
-        if !self.registered(frontend) && self.stock.frontends().len() + newcomers >= FRONTENDS_MAX {
-            let what = format!("{FRONTENDS_MAX} frontends are registered");
-            return Err(Problem::Unavailable(what));
-        }
-        Ok(false)
-    }
-
-    fn registered(&self, frontend: u8) -> bool {
-        self.stock.frontends().contains_key(&frontend)
-    }
-
-    /// A registration is durable: the lease that it was for may be granted.
-    pub(super) fn on_registered(
-        &mut self,
-        now: Time,
-        token: Token,
-        frontend: u8,
-        incarnation: u64,
-        effects: &mut Vec<Effect>,
-    ) {
-        self.know(frontend, effects);
-        if let Err(problem) = self.awake() {
-            return reply(effects, token, Err(problem));
-        }
-        let lease = self.grant(now, frontend, incarnation);
-        reply(effects, token, Ok(Reply::Leased(lease)));
-    }
-
-    /// Tells the shell where a registered frontend is.
-    pub(super) fn know(&self, frontend: u8, effects: &mut Vec<Effect>) {
-        if let Some(registration) = self.stock.frontends().get(&frontend) {
-            let url = registration.url.clone();
-            effects.push(Effect::Know { node: Address::Frontend(frontend), url });
-        }
-    }
-
-    /// A frontend stops by itself: it holds nothing more, and the next start need not wait for it.
-    fn on_end_lease(
-        &mut self,
-        now: Time,
-        token: Token,
-        frontend: u8,
-        incarnation: u64,
-        effects: &mut Vec<Effect>,
-    ) {
-        let holder = self.leases.holders().get(&frontend);
-        if holder.is_some_and(|holder| holder.incarnation == incarnation) {
-            self.end_lease(now, frontend);
-        }
-        reply(effects, token, Ok(Reply::Done));
-        let registration = self.stock.frontends().get(&frontend);
-        if registration.is_some_and(|registration| registration.incarnation == incarnation)
-            && self.writing().is_ok()
-        {
-            self.unregister(now, frontend, incarnation, effects);
-        }
     }
 }

@@ -91,7 +91,15 @@ impl Takes {
         self.reigns.values().map(|reign| reign.slots.len()).sum()
     }
 
-    /// The answer that this request of this term got, under this or another number.
+    /// The answer that this number of this term got.
+    pub fn answer(&self, term: Term, number: u64) -> Option<Outcome> {
+        match self.reigns.get(&term)?.slots.get(&number)? {
+            Slot::Kept(kept) => Some(kept.outcome),
+            Slot::GivenUp => None,
+        }
+    }
+
+    /// The take that this request of this term made, under this or another number.
     pub fn known(&self, term: Term, item: &Item) -> Option<Kept> {
         let reign = self.reigns.get(&term)?;
         let first = reign.by_request.get(&item.request_id);
@@ -107,7 +115,8 @@ impl Takes {
     /// If a number is below the floor, given up, or was used for something else, or a request id
     /// was; a leader that keeps the rules never meets one, a delayed message may.
     pub fn check(&self, term: Term, floor: u64, items: &[Item]) -> Result<(), Problem> {
-        let bad = |number: u64, what: &str| Err(Problem::Bad(format!("take {term}/{number} {what}")));
+        let bad =
+            |number: u64, what: &str| Err(Problem::Bad(format!("take {term}/{number} {what}")));
         if let Some(pair) = items.windows(2).find(|pair| pair[0].number >= pair[1].number) {
             return bad(pair[1].number, "does not rise: expected rising numbers in a batch");
         }
@@ -126,9 +135,8 @@ impl Takes {
                 Some(Slot::Kept(_)) | None => {}
             }
             let known = self.known(term, item);
-            let same = |kept: &Kept| {
-                (kept.item.toy, kept.item.quantity) == (item.toy, item.quantity)
-            };
+            let same =
+                |kept: &Kept| (kept.item.toy, kept.item.quantity) == (item.toy, item.quantity);
             if known.is_some_and(|kept| !same(&kept)) {
                 return Err(Problem::KeyReused);
             }

@@ -13,7 +13,8 @@ use std::time::Duration;
 use replication::Time;
 
 use super::command::ToyId;
-use super::stock::{Shelf, Stock};
+use super::shelf::Shelf;
+use super::stock::Stock;
 use super::takes::Outcome;
 use crate::message::{Reply, TakeAnswer, Taken};
 use crate::node::{Effect, Token};
@@ -49,11 +50,8 @@ pub struct Visibility {
 impl Visibility {
     /// At the start of a process: no cache is alive, so everything on disk is visible.
     pub fn new(stock: &Stock) -> Visibility {
-        let face = |shelf: &Shelf| Face {
-            quantity: shelf.quantity,
-            version: shelf.version,
-            begun: 0,
-        };
+        let face =
+            |shelf: &Shelf| Face { quantity: shelf.quantity, version: shelf.version, begun: 0 };
         let faces = stock.shelves().iter().map(face).collect();
         Visibility { faces, waiting: BTreeMap::new() }
     }
@@ -137,8 +135,7 @@ impl Visibility {
     /// Whether what was answered can be seen by everybody.
     fn sees(&self, outcome: &Outcome) -> bool {
         match outcome {
-            Outcome::Taken { toy, version }
-            | Outcome::Refused { toy: Some(toy), version, .. } => {
+            Outcome::Taken { toy, version } | Outcome::Refused { toy: Some(toy), version, .. } => {
                 self.faces[toy.place()].version >= *version
             }
             Outcome::Refused { toy: None, .. } => true,
