@@ -172,7 +172,7 @@ impl Stock {
     /// [`Takes::check`].
     pub fn check_take(&self, term: Term, floor: u64, items: &[Item]) -> Result<(), Problem> {
         if self.fencing {
-            if term != self.view.term {
+            if term != self.view.term || term == Term::ZERO {
                 return Err(Problem::Fenced(self.view.clone()));
             }
             if self.takes.unsettled_below(term).next().is_some() {

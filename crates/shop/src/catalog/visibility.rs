@@ -45,6 +45,8 @@ pub struct Visibility {
     faces: Vec<Face>,
     /// Answers that wait, with the moment until which they do.
     waiting: BTreeMap<(Time, Token), Vec<(u64, Outcome)>>,
+    /// Something became visible since they were looked at last.
+    shown: bool,
 }
 
 impl Visibility {
@@ -53,7 +55,7 @@ impl Visibility {
         let face =
             |shelf: &Shelf| Face { quantity: shelf.quantity, version: shelf.version, begun: 0 };
         let faces = stock.shelves().iter().map(face).collect();
-        Visibility { faces, waiting: BTreeMap::new() }
+        Visibility { faces, ..Visibility::default() }
     }
 
     /// A command that may change this toy is proposed.
@@ -70,6 +72,7 @@ impl Visibility {
     pub fn show(&mut self, toy: ToyId, shelf: &Shelf) {
         let face = &mut self.faces[toy.place()];
         assert!(face.version <= shelf.version, "{} would go back in time", shelf.name);
+        self.shown |= face.version < shelf.version;
         face.quantity = shelf.quantity;
         face.version = shelf.version;
     }
@@ -109,6 +112,10 @@ impl Visibility {
 
     /// Answers the batches that became visible or whose time is over.
     pub fn answer_ready(&mut self, now: Time, stock: &Stock, effects: &mut Vec<Effect>) {
+        let over = self.next_timer().is_some_and(|until| until <= now);
+        if !std::mem::take(&mut self.shown) && !over {
+            return;
+        }
         let mut waiting = std::mem::take(&mut self.waiting);
         waiting.retain(|(until, token), outcomes| {
             let ready = *until <= now || outcomes.iter().all(|(_, outcome)| self.sees(outcome));

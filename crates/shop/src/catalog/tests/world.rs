@@ -117,6 +117,7 @@ impl World {
         let mut effects = Vec::new();
         let catalog = self.catalog.as_mut().expect("only a living process is stepped");
         catalog.step(self.now, input, &mut effects);
+        assert!(catalog.next_timer().is_none_or(|at| at > self.now), "a timer stays due");
         let mut gate = 0;
         for effect in effects {
             if let Effect::Persist(record) = effect {
