@@ -14,8 +14,8 @@ use crate::catalog::{Config, Invalidation};
 use crate::toy::Cents;
 
 /// Enough to meet every branch many times, in a few seconds.
-const SEEDS: u64 = 400;
-const STEPS: usize = 400;
+const SEEDS: u64 = 3000;
+const STEPS: usize = 500;
 
 fn config(random: &mut Pcg64Mcg, invalidation: Invalidation) -> Config {
     let toy = |(name, quantity): (&str, u64)| Toy {
