@@ -1,0 +1,305 @@
+//! The catalog's life: starting, and waiting for the last run's leases; restocking, forgetting
+//! frontends, writing checkpoints; stopping.
+//!
+//! Part of [`Catalog`]; called by its `step`, which asks for everything that is due at its end.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use replication::log::Snapshot;
+use replication::{Engine, Entry, Index, Term, Time};
+
+use super::catalogue::{self, Toy};
+use super::command::{Command, ToyId};
+use super::leases::Answered;
+use super::shelf::Shelf;
+use super::{Catalog, Invalidation, Phase, Then};
+use crate::message::Lease;
+use crate::node::{Address, Effect};
+
+/// A checkpoint after so many entries: replaying them takes a few milliseconds at start.
+pub const CHECKPOINT_ENTRIES: u64 = 10_000;
+
+/// Or after so many bytes of commands, in memory and on disk, whichever comes first.
+pub const CHECKPOINT_BYTES: u64 = 4 * 1024 * 1024;
+
+/// A frontend that has had no lease for so long is not coming back soon: its registration goes, so
+/// that the next start of the catalog does not wait for it.
+pub const UNREGISTER_AFTER: Duration = Duration::from_secs(60);
+
+/// What is to be done from time to time.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Chores {
+    /// When to look for empty shelves.
+    restock_at: Option<Time>,
+    /// Whether a restock is on its way through the log.
+    pub(super) restocking: bool,
+    /// Registered frontends without a lease, since when.
+    silent: BTreeMap<u8, Time>,
+    /// The last applied entry.
+    applied: (Index, Term),
+    /// Entries applied since the last checkpoint, and the bytes of their commands.
+    entries: u64,
+    bytes: u64,
+    /// A checkpoint is being written.
+    checkpointing: bool,
+}
+
+impl Chores {
+    /// An entry is applied.
+    pub(super) fn count(&mut self, entry: &Entry) {
+        self.applied = (entry.index, entry.term);
+        self.entries += 1;
+        self.bytes += entry.command.len() as u64;
+    }
+
+    /// A checkpoint is on disk.
+    pub(super) fn checkpointed(&mut self) {
+        self.checkpointing = false;
+    }
+
+    /// A frontend's registration is gone.
+    pub(super) fn forget(&mut self, frontend: u8) {
+        self.silent.remove(&frontend);
+    }
+}
+
+impl Catalog {
+    /// The engine leads, and everything on disk is applied: the process may record that it begins.
+    pub(super) fn on_leading(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        if self.stock.shelves().is_empty() {
+            let toys = self.config.toys.clone().unwrap_or_else(catalogue::built_in);
+            let command = Command::Catalogue(toys);
+            self.propose(now, &command, Vec::new(), Then::Nothing, effects);
+        } else if let Some(toys) = &self.config.toys
+            && let Some(difference) = difference(toys, self.stock.shelves())
+        {
+            effects.push(Effect::Warn(format!(
+                "the catalogue on disk is kept, the one given differs: {difference}"
+            )));
+        }
+        let command = Command::Begin { fencing: self.config.fencing };
+        self.propose(now, &command, Vec::new(), Then::Begun, effects);
+    }
+
+    /// The new incarnation is durable. The leases of earlier ones are taken back: each registered
+    /// frontend is told, and waited for as long as a lease that was granted at the last moment of
+    /// the last run may last.
+    pub(super) fn on_begun(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        self.visibility = super::Visibility::new(&self.stock);
+        self.phase = Phase::Revoking;
+        let expires = self.started + self.leases.wait();
+        let frontends = self.stock.frontends();
+        for (frontend, registration) in frontends {
+            self.know(*frontend, effects);
+            self.chores.silent.insert(*frontend, now);
+            if self.config.invalidation == Invalidation::Lease && expires > now {
+                let below = self.stock.incarnation();
+                self.leases.assume(*frontend, registration.incarnation, below, expires);
+            }
+        }
+        self.proceed(now, effects);
+    }
+
+    /// Ends the leases that have run out.
+    pub(super) fn lapse(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        let lapsed = self.leases.lapsed(now);
+        for frontend in &lapsed {
+            self.end_lease(now, *frontend);
+        }
+        if !lapsed.is_empty() {
+            self.visibility.answer_ready(now, &self.stock, effects);
+            self.proceed(now, effects);
+        }
+    }
+
+    /// A frontend certainly answers nothing from its cache any more.
+    pub(super) fn end_lease(&mut self, now: Time, frontend: u8) {
+        let toys = self.leases.end(frontend);
+        if self.stock.frontends().contains_key(&frontend) {
+            self.chores.silent.insert(frontend, now);
+        }
+        self.show(toys);
+    }
+
+    /// Grants or renews a lease.
+    pub(super) fn grant(&mut self, now: Time, frontend: u8, incarnation: u64) -> Lease {
+        self.chores.silent.remove(&frontend);
+        self.leases.grant(now, self.stock.incarnation(), frontend, incarnation)
+    }
+
+    /// A frontend answered a call, or failed to.
+    pub(super) fn on_answered(&mut self, now: Time, answered: Answered, effects: &mut Vec<Effect>) {
+        match answered {
+            Answered::Nothing => {}
+            Answered::Dropped(toys) => self.show(toys),
+            Answered::Ended(frontend) => {
+                self.end_lease(now, frontend);
+                self.visibility.answer_ready(now, &self.stock, effects);
+                self.proceed(now, effects);
+            }
+        }
+    }
+
+    pub(super) fn on_link(&mut self, node: Address, up: bool) {
+        match node {
+            Address::Frontend(frontend) if up => self.leases.reachable(frontend),
+            Address::Frontend(_) | Address::Order(_) | Address::Catalog(_) => {}
+        }
+    }
+
+    pub(super) fn on_disk_full(&mut self, full: bool, effects: &mut Vec<Effect>) {
+        self.disk_full = full;
+        if full && self.phase == Phase::Closing {
+            // It cannot be recorded that no lease is left; the next start waits for them.
+            self.finish(effects);
+        }
+    }
+
+    /// A clean stop: leases are taken back, so that the next start need not wait for them.
+    pub(super) fn on_stop(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        match self.phase {
+            Phase::Starting => self.finish(effects),
+            Phase::Revoking | Phase::Open => {
+                self.phase = Phase::Stopping;
+                if self.config.invalidation == Invalidation::Lease {
+                    self.leases.revoke_all(self.stock.incarnation() + 1);
+                } else {
+                    let holders: Vec<u8> = self.leases.holders().keys().copied().collect();
+                    for frontend in holders {
+                        self.end_lease(now, frontend);
+                    }
+                }
+                self.proceed(now, effects);
+            }
+            Phase::Stopping | Phase::Closing | Phase::Stopped => {}
+        }
+    }
+
+    /// Goes on to the next phase, once no lease is left that is being taken back.
+    fn proceed(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        match self.phase {
+            Phase::Revoking if !self.leases.revoking() => {
+                self.phase = Phase::Open;
+                let interval = self.config.restock_interval;
+                self.chores.restock_at = (!interval.is_zero()).then(|| now + interval);
+            }
+            Phase::Stopping if self.leases.holders().is_empty() => {
+                if self.disk_full {
+                    self.finish(effects);
+                } else {
+                    self.phase = Phase::Closing;
+                    self.propose(now, &Command::Close, Vec::new(), Then::Closed, effects);
+                }
+            }
+            Phase::Starting
+            | Phase::Revoking
+            | Phase::Open
+            | Phase::Stopping
+            | Phase::Closing
+            | Phase::Stopped => {}
+        }
+    }
+
+    /// The process may end.
+    pub(super) fn finish(&mut self, effects: &mut Vec<Effect>) {
+        self.phase = Phase::Stopped;
+        self.visibility.answer_all(&self.stock, effects);
+        effects.push(Effect::Stopped);
+    }
+
+    /// Everything that is due. Proposals come last in a step, since effects after them wait for
+    /// the disk.
+    pub(super) fn do_chores(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        self.checkpoint_if_long(effects);
+        if self.phase != Phase::Open {
+            return;
+        }
+        if self.chores.restock_at.is_some_and(|at| at <= now) {
+            self.restock(now, effects);
+        }
+        let long_silent =
+            self.chores.silent.iter().filter(|(_, since)| **since + UNREGISTER_AFTER <= now);
+        let gone: Vec<u8> = long_silent.map(|(frontend, _)| *frontend).collect();
+        for frontend in gone {
+            // Looked at again after the same time, if it cannot be recorded now.
+            self.chores.silent.insert(frontend, now);
+            let registration = self.stock.frontends().get(&frontend);
+            if let Some(incarnation) = registration.map(|r| r.incarnation)
+                && self.writing().is_ok()
+            {
+                self.unregister(now, frontend, incarnation, effects);
+            }
+        }
+    }
+
+    pub(super) fn unregister(
+        &mut self,
+        now: Time,
+        frontend: u8,
+        incarnation: u64,
+        effects: &mut Vec<Effect>,
+    ) {
+        let command = Command::Unregister { frontend, incarnation };
+        self.propose(now, &command, Vec::new(), Then::Unregistered { frontend }, effects);
+    }
+
+    /// Fills the shelves that are empty now; those that are still empty when the command is
+    /// applied.
+    fn restock(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        self.chores.restock_at = Some(now + self.config.restock_interval);
+        if self.chores.restocking || self.writing().is_err() {
+            return;
+        }
+        let level = self.config.restock_level;
+        let empty = |toy: &ToyId| self.stock.shelf(*toy).quantity == 0 && level > 0;
+        let toys: Vec<ToyId> = self.stock.toys().filter(empty).collect();
+        if toys.is_empty() {
+            return;
+        }
+        self.chores.restocking = true;
+        let command = Command::Restock { toys: toys.clone(), level };
+        self.propose(now, &command, toys, Then::Restocked, effects);
+    }
+
+    /// Keeps disk, memory and the time of a start from growing with history.
+    fn checkpoint_if_long(&mut self, effects: &mut Vec<Effect>) {
+        let long = self.chores.entries >= self.config.checkpoint_entries
+            || self.chores.bytes >= self.config.checkpoint_bytes;
+        // Before it leads, the engine's term is not durable; and one checkpoint at a time.
+        if !long || self.chores.checkpointing || !self.engine.leading() {
+            return;
+        }
+        let (index, term) = self.chores.applied;
+        let snapshot = Snapshot { index, term, state: self.stock.snapshot() };
+        let checkpoint = self.engine.checkpoint(snapshot);
+        self.chores.entries = 0;
+        self.chores.bytes = 0;
+        self.chores.checkpointing = true;
+        effects.push(Effect::Checkpoint(checkpoint));
+    }
+
+    /// When something is due.
+    pub(super) fn next_chore(&self) -> Option<Time> {
+        if self.phase != Phase::Open {
+            return None;
+        }
+        let silent = self.chores.silent.values().min().map(|since| *since + UNREGISTER_AFTER);
+        [self.chores.restock_at, silent].into_iter().flatten().min()
+    }
+}
+
+/// The first difference between the catalogue given and what the disk says there was at first.
+fn difference(given: &[Toy], kept: &[Shelf]) -> Option<String> {
+    if given.len() != kept.len() {
+        return Some(format!("{} toys instead of {}", given.len(), kept.len()));
+    }
+    let differs = |(toy, shelf): &(&Toy, &Shelf)| {
+        (toy.name.spelling(), toy.price, toy.quantity)
+            != (shelf.name.spelling(), shelf.price, shelf.initial)
+    };
+    given.iter().zip(kept).find(differs).map(|(toy, shelf)| {
+        let given = format!("{},{},{}", toy.name, toy.price, toy.quantity);
+        format!("{given} instead of {},{},{}", shelf.name, shelf.price, shelf.initial)
+    })
+}

@@ -1,0 +1,352 @@
+//! The catalog's durable state: what is on the shelves, which takes are open, who may lead, which
+//! frontends may hold a lease.
+//!
+//! A deterministic state machine over the catalog's log: the node ([`mod`](super)) proposes
+//! [`Command`]s, the engine orders them and makes them durable, [`Stock::apply`] executes them.
+//! Every decision is made here, at the moment of applying: what the node checked before it proposed
+//! may have changed meanwhile.
+//!
+//! Invariant, for each toy: `initial + restocked = quantity + sold + unsettled`, where
+//! `sold + unsettled = taken - given_back`. The quantity is never negative, and the version rises
+//! by one with each change of it.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use replication::{Term, View};
+use serde::{Deserialize, Serialize};
+
+use super::catalogue::Toy;
+use super::command::{Command, Item, ToyId};
+use super::shelf::Shelf;
+use super::takes::{Kept, Outcome, Takes};
+use super::view::{Verdict, judge};
+use crate::message::{NewOrder, Problem, Refusal, Settled, Unsettled};
+use crate::toy::{ToyName, Version};
+
+/// The first byte of a snapshot. Raise it when a field changes.
+const FORMAT: u8 = 1;
+
+/// A frontend that may hold a lease.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Registration {
+    /// Where to reach it.
+    pub url: String,
+    /// Which process of it.
+    pub incarnation: u64,
+}
+
+/// What a command did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// Nothing to be told to anybody but that it is done.
+    Done,
+    /// A take batch: one outcome for each item.
+    Takes(Result<Vec<(u64, Outcome)>, Problem>),
+    /// The view in force and what the new leader must settle.
+    View(Result<(View, Vec<Unsettled>), Problem>),
+    /// Takes were settled.
+    Settled(Result<(), Problem>),
+}
+
+/// The state machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Stock {
+    /// In catalogue order. Fixed once it is recorded; empty before.
+    shelves: Vec<Shelf>,
+    /// The place of each name; made from `shelves`.
+    #[serde(skip)]
+    names: BTreeMap<ToyName, ToyId>,
+    /// How often a process of the catalog began to serve.
+    incarnation: u64,
+    /// Whether takes of other terms than the view's are refused.
+    fencing: bool,
+    /// Who leads the order replicas.
+    view: View,
+    /// What may be asked for again, or must be settled.
+    takes: Takes,
+    /// Who may hold a lease, now or after a restart.
+    frontends: BTreeMap<u8, Registration>,
+}
+
+impl Stock {
+    /// The state in a snapshot; the initial one if it is empty.
+    ///
+    /// # Errors
+    /// If a newer version wrote it, or it is damaged.
+    pub fn restore(snapshot: &[u8]) -> Result<Stock, String> {
+        let mut stock: Stock = match snapshot.split_first() {
+            None => return Ok(Stock::default()),
+            Some((&FORMAT, body)) => postcard::from_bytes(body)
+                .map_err(|error| format!("the catalog's snapshot is damaged: {error}"))?,
+            Some((format, _)) => {
+                let reads = format!("this version reads {FORMAT}");
+                return Err(format!("the catalog's snapshot has format {format}; {reads}"));
+            }
+        };
+        stock.name_shelves();
+        Ok(stock)
+    }
+
+    /// The whole state; equal states give equal bytes.
+    pub fn snapshot(&self) -> Bytes {
+        let bytes = postcard::to_extend(self, vec![FORMAT]);
+        Bytes::from(bytes.expect("a vector grows and our types have nothing unknown to postcard"))
+    }
+
+    /// Executes one command.
+    pub fn apply(&mut self, command: Command) -> Applied {
+        match command {
+            Command::Catalogue(toys) => self.record_catalogue(toys),
+            Command::Begin { fencing } => {
+                self.incarnation += 1;
+                self.fencing = fencing;
+                Applied::Done
+            }
+            Command::View { view, previous } => Applied::View(self.put_view(view, previous)),
+            Command::Take { term, floor, items } => Applied::Takes(self.take(term, floor, &items)),
+            Command::Settle { term, takes } => Applied::Settled(self.settle(term, &takes)),
+            Command::Restock { toys, level } => self.restock(&toys, level),
+            Command::Register { frontend, url, incarnation } => {
+                self.frontends.insert(frontend, Registration { url, incarnation });
+                Applied::Done
+            }
+            Command::Unregister { frontend, incarnation } => {
+                if self.frontends.get(&frontend).is_some_and(|r| r.incarnation == incarnation) {
+                    self.frontends.remove(&frontend);
+                }
+                Applied::Done
+            }
+            Command::Close => {
+                self.frontends.clear();
+                Applied::Done
+            }
+        }
+    }
+
+    /// All toys, in catalogue order.
+    pub fn shelves(&self) -> &[Shelf] {
+        &self.shelves
+    }
+
+    /// One toy.
+    pub fn shelf(&self, toy: ToyId) -> &Shelf {
+        &self.shelves[toy.place()]
+    }
+
+    /// Every toy's number.
+    pub fn toys(&self) -> impl Iterator<Item = ToyId> + use<> {
+        (0..self.shelves.len()).map(toy_id)
+    }
+
+    /// The toy of a name, in any spelling.
+    pub fn find(&self, name: &ToyName) -> Option<ToyId> {
+        self.names.get(name).copied()
+    }
+
+    /// How often a process of the catalog began to serve: the first half of a lease's generation.
+    pub fn incarnation(&self) -> u64 {
+        self.incarnation
+    }
+
+    /// Who leads the order replicas.
+    pub fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// The remembered takes.
+    pub fn takes(&self) -> &Takes {
+        &self.takes
+    }
+
+    /// The registered frontends.
+    pub fn frontends(&self) -> &BTreeMap<u8, Registration> {
+        &self.frontends
+    }
+
+    /// Whether a batch of takes may be executed as things stand.
+    ///
+    /// # Errors
+    /// `Fenced` for another term than the view's, `Unavailable` while takes of lower terms are
+    /// unsettled (a client's retry would adopt one that is being put back), and those of
+    /// [`Takes::check`].
+    pub fn check_take(&self, term: Term, floor: u64, items: &[Item]) -> Result<(), Problem> {
+        if self.fencing {
+            if term != self.view.term || term == Term::ZERO {
+                return Err(Problem::Fenced(self.view.clone()));
+            }
+            if self.takes.unsettled_below(term).next().is_some() {
+                let what = "takes of older terms are not settled yet";
+                return Err(Problem::Unavailable(what.to_string()));
+            }
+        }
+        self.takes.check(term, floor, items)
+    }
+
+    /// Whether the fate of takes may be told as things stand.
+    ///
+    /// # Errors
+    /// `Fenced` for another term than the view's.
+    pub fn check_settle(&self, term: Term) -> Result<(), Problem> {
+        if self.fencing && term != self.view.term {
+            return Err(Problem::Fenced(self.view.clone()));
+        }
+        Ok(())
+    }
+
+    /// The answer to a view that is in force: every unsettled take of lower terms.
+    pub fn view_answer(&self) -> (View, Vec<Unsettled>) {
+        let view = self.view.clone();
+        if !self.fencing {
+            return (view, Vec::new());
+        }
+        let order = |kept: &Kept| {
+            let toy = kept.item.toy.expect("only a toy of the catalogue can be held");
+            NewOrder {
+                request_id: kept.item.request_id,
+                name: self.shelf(toy).name.clone(),
+                quantity: kept.item.quantity,
+            }
+        };
+        let unsettled = self.takes.unsettled_below(view.term).map(|(term, kept)| Unsettled {
+            term,
+            number: kept.item.number,
+            order: order(&kept),
+        });
+        let unsettled = unsettled.collect();
+        (view, unsettled)
+    }
+
+    fn record_catalogue(&mut self, toys: Vec<Toy>) -> Applied {
+        assert!(self.shelves.is_empty(), "the catalogue is recorded once, as the first entry");
+        let shelf = |toy: Toy| Shelf {
+            name: toy.name,
+            price: toy.price,
+            quantity: toy.quantity,
+            version: Version(1),
+            initial: toy.quantity,
+            restocked: 0,
+            taken: 0,
+            given_back: 0,
+            unsettled: 0,
+        };
+        self.shelves = toys.into_iter().map(shelf).collect();
+        self.name_shelves();
+        Applied::Done
+    }
+
+    fn name_shelves(&mut self) {
+        let named = self.shelves.iter().enumerate();
+        self.names = named.map(|(place, shelf)| (shelf.name.clone(), toy_id(place))).collect();
+    }
+
+    /// Fences and lists in one step: listed first, a take could land between and leak.
+    fn put_view(&mut self, view: View, previous: Term) -> Result<(View, Vec<Unsettled>), Problem> {
+        if judge(&self.view, &view, previous)? == Verdict::Grant {
+            if self.fencing {
+                self.takes.fence(view.term);
+            }
+            self.view = view;
+        }
+        Ok(self.view_answer())
+    }
+
+    fn take(
+        &mut self,
+        term: Term,
+        floor: u64,
+        items: &[Item],
+    ) -> Result<Vec<(u64, Outcome)>, Problem> {
+        self.check_take(term, floor, items)?;
+        for sold in self.takes.raise_floor(term, floor) {
+            self.release(&sold);
+        }
+        let outcomes = items.iter().map(|item| (item.number, self.take_one(term, item))).collect();
+        if !self.fencing {
+            self.takes.bound_terms();
+        }
+        Ok(outcomes)
+    }
+
+    /// At most once for each request of a term: a known one gets its answer again, and what it
+    /// took stays with the number that took it.
+    fn take_one(&mut self, term: Term, item: &Item) -> Outcome {
+        if let Some(kept) = self.takes.known(term, item) {
+            if kept.item.number != item.number {
+                self.takes.keep(term, Kept { item: *item, held: false, ..kept });
+            }
+            return kept.outcome;
+        }
+        let quantity = u64::from(item.quantity.get());
+        let refused = |refusal, version| Outcome::Refused { refusal, toy: item.toy, version };
+        let outcome = match item.toy {
+            None => refused(Refusal::Unknown, Version(0)),
+            Some(toy) => {
+                let shelf = &mut self.shelves[toy.place()];
+                if shelf.quantity < quantity {
+                    refused(Refusal::Insufficient, shelf.version)
+                } else {
+                    shelf.quantity -= quantity;
+                    shelf.taken += quantity;
+                    shelf.unsettled += quantity;
+                    shelf.change();
+                    Outcome::Taken { toy, version: shelf.version }
+                }
+            }
+        };
+        let held = matches!(outcome, Outcome::Taken { .. });
+        self.takes.keep(term, Kept { item: *item, outcome, held });
+        outcome
+    }
+
+    fn settle(&mut self, term: Term, takes: &[Settled]) -> Result<(), Problem> {
+        self.check_settle(term)?;
+        for settled in takes {
+            // Without fencing nobody speaks for another term, and a higher one is nobody's past.
+            if settled.term > term || (!self.fencing && settled.term != term) {
+                continue;
+            }
+            let held = self.takes.held(settled.term, settled.number);
+            if let Some(kept) = held {
+                let toy = self.release(&kept);
+                if !settled.recorded {
+                    let quantity = u64::from(kept.item.quantity.get());
+                    let shelf = &mut self.shelves[toy.place()];
+                    shelf.quantity += quantity;
+                    shelf.given_back += quantity;
+                    shelf.change();
+                }
+            }
+            if settled.recorded {
+                self.takes.record(settled.term, settled.number, term);
+            } else {
+                self.takes.give_up(settled.term, settled.number, term);
+            }
+        }
+        Ok(())
+    }
+
+    /// What a take holds is not open any more.
+    fn release(&mut self, kept: &Kept) -> ToyId {
+        let toy = kept.item.toy.expect("only a toy of the catalogue can be held");
+        let shelf = &mut self.shelves[toy.place()];
+        shelf.unsettled -= u64::from(kept.item.quantity.get());
+        toy
+    }
+
+    fn restock(&mut self, toys: &[ToyId], level: u64) -> Applied {
+        for toy in toys {
+            let shelf = &mut self.shelves[toy.place()];
+            if shelf.quantity == 0 && level > 0 {
+                shelf.quantity = level;
+                shelf.restocked += level;
+                shelf.change();
+            }
+        }
+        Applied::Done
+    }
+}
+
+fn toy_id(place: usize) -> ToyId {
+    ToyId(u16::try_from(place).expect("a catalogue has at most TOYS_MAX toys"))
+}

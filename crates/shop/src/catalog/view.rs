@@ -1,0 +1,52 @@
+//! Who may lead the order replicas: the rule by which the catalog judges a proposed view.
+//!
+//! The catalog is the arbiter because every order needs it anyway. Called twice for each proposal:
+//! by the node, to refuse at once what cannot be granted, and by [`Stock`](super::stock::Stock)
+//! when the command is applied, which decides.
+
+use replication::{NodeId, Term, View};
+
+use crate::message::Problem;
+
+/// What an acceptable proposal comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It takes the place of the current view and fences every lower term.
+    Grant,
+    /// It is the current view: somebody asks again who did not hear the answer.
+    InForce,
+}
+
+/// Judges a proposed view. Compare-and-set: it must name the term of the view that it replaces, so
+/// that two members which both saw the same leader die cannot both succeed; and its term must be
+/// higher, since a term is never resumed.
+///
+/// Only a member of the current in-sync set may propose: every other replica may lack an order
+/// that was acknowledged. Before there is a view, nothing was acknowledged and anybody may.
+///
+/// # Errors
+/// `Bad` if the view makes no sense by itself, `Fenced` or `NotInSync` with the view in force.
+pub fn judge(current: &View, proposed: &View, previous: Term) -> Result<Verdict, Problem> {
+    if !proposed.in_sync.contains(&proposed.leader()) {
+        return Err(Problem::Bad(format!("the leader of view {proposed} must be in sync")));
+    }
+    let known = NodeId(1)..=NodeId(NodeId::MAX);
+    if let Some(node) = proposed.in_sync.iter().find(|node| !known.contains(node)) {
+        let max = NodeId::MAX;
+        return Err(Problem::Bad(format!("replica {node} is not one of 1 to {max}")));
+    }
+    if proposed == current {
+        return Ok(Verdict::InForce);
+    }
+    if proposed.term <= current.term {
+        return Err(Problem::Fenced(current.clone()));
+    }
+    let nobody_led = current.term == Term::ZERO;
+    if !nobody_led && !current.in_sync.contains(&proposed.leader()) {
+        return Err(Problem::NotInSync(current.clone()));
+    }
+    if previous != current.term {
+        return Err(Problem::Fenced(current.clone()));
+    }
+    Ok(Verdict::Grant)
+}
