@@ -1,3 +1,10 @@
 //! The binary: every service, the shopper and the tools, as subcommands.
 
-fn main() {}
+mod cli;
+mod client;
+mod command;
+mod supervisor;
+
+fn main() -> std::process::ExitCode {
+    cli::run()
+}

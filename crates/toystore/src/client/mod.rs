@@ -1,0 +1,6 @@
+//! Shoppers over real HTTP: what `toystore client` and `demo` run.
+//!
+//! The shopper itself is a pure state machine ([`shop::shopper`]); here are its connection, the two
+//! dialects that it speaks, its clock, and what is made of its records.
+
+pub mod connection;
