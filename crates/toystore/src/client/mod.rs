@@ -4,3 +4,5 @@
 //! dialects that it speaks, its clock, and what is made of its records.
 
 pub mod connection;
+pub mod dialect;
+pub mod tally;
