@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
-use crate::command::{control, health, paint, up};
+use crate::command::{control, export, health, paint, up};
 use crate::supervisor::control::Action;
 use crate::supervisor::options;
 
@@ -51,6 +51,7 @@ enum Command {
     ///
     /// Returns when it answers.
     Start(control::Control),
+    Export(export::Export),
     Health(health::Health),
 }
 
@@ -63,6 +64,7 @@ pub fn run() -> ExitCode {
         Command::Pause(control) => control.run(Action::Pause),
         Command::Resume(control) => control.run(Action::Resume),
         Command::Start(control) => control.run(Action::Start),
+        Command::Export(export) => export.run(),
         Command::Health(health) => health.run(),
     };
     outcome.unwrap_or_else(|error| {

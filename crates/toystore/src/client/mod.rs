@@ -4,5 +4,7 @@
 //! dialects that it speaks, its clock, and what is made of its records.
 
 pub mod connection;
+pub mod csv;
 pub mod dialect;
+pub mod order_log;
 pub mod tally;

@@ -3,6 +3,7 @@
 //! `anyhow` ends here: what a command returns is what a person reads.
 
 pub mod control;
+pub mod export;
 pub mod health;
 pub mod paint;
 pub mod up;

@@ -10,9 +10,7 @@ use bytes::Bytes;
 use clap::ValueEnum;
 use hyper::Method;
 use serde_json::{Value, json};
-use shop::message::{
-    CacheUse, Order, OrderNumber, Ordered, Problem, Reply, Request, Response,
-};
+use shop::message::{CacheUse, Order, OrderNumber, Ordered, Problem, Reply, Request, Response};
 use shop::toy::{Cents, Product, Quantity, ToyName, Version};
 
 use super::connection::{Ask, Said};
