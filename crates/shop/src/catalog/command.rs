@@ -5,10 +5,11 @@
 //! misread. Toys stand in it by number: the catalogue is fixed once it is recorded.
 
 use bytes::Bytes;
-use replication::{Term, View};
+use replication::Term;
 use serde::{Deserialize, Serialize};
 
 use super::catalogue::Toy;
+use super::view::ProposedView;
 use crate::message::{RequestId, Settled};
 use crate::toy::Quantity;
 
@@ -50,12 +51,7 @@ pub enum Command {
         fencing: bool,
     },
     /// Compare-and-set of the view; fences lower terms.
-    View {
-        /// The new view.
-        view: View,
-        /// The term of the one it replaces.
-        previous: Term,
-    },
+    View(ProposedView),
     /// A batch of takes.
     Take {
         /// The leader's term.

@@ -5,12 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use replication::{Term, Time, View};
+use replication::{Term, Time};
 
 use super::command::{Command, Item, ToyId};
 use super::stock::Applied;
 use super::takes::Outcome;
-use super::view::{Verdict, judge};
+use super::view::{ProposedView, Verdict, judge};
 use super::{Catalog, Invalidation, PROPOSALS_MAX, Phase, Proposal, Then, misdirected, reply};
 use crate::message::{
     CacheUse, Generation, LeaseHolder, Problem, Reply, Request, Settled, TakeItem,
@@ -54,8 +54,9 @@ impl Catalog {
             Request::Take { term, floor, items } => {
                 self.on_take(now, token, term, floor, &items, effects);
             }
-            Request::PutView { view, previous } => {
-                self.on_put_view(now, token, view, previous, effects);
+            Request::PutView { view, previous, unclean } => {
+                let proposal = ProposedView { view, previous, unclean };
+                self.on_put_view(now, token, proposal, effects);
             }
             Request::Settle { term, takes } => self.on_settle(now, token, term, takes, effects),
             Request::RenewLease { frontend, url, incarnation } => {
@@ -271,11 +272,10 @@ impl Catalog {
         &mut self,
         now: Time,
         token: Token,
-        view: View,
-        previous: Term,
+        proposal: ProposedView,
         effects: &mut Vec<Effect>,
     ) {
-        let verdict = self.awake().and_then(|()| judge(self.stock.view(), &view, previous));
+        let verdict = self.awake().and_then(|()| judge(self.stock.view(), &proposal));
         match verdict.and_then(|verdict| match verdict {
             Verdict::InForce => Ok(verdict),
             Verdict::Grant => self.writing().map(|()| verdict),
@@ -286,7 +286,7 @@ impl Catalog {
                 reply(effects, token, Ok(Reply::View { view, unsettled }));
             }
             Ok(Verdict::Grant) => {
-                let command = Command::View { view, previous };
+                let command = Command::View(proposal);
                 self.propose(now, &command, Vec::new(), Then::Answer { token }, effects);
             }
             Err(problem) => reply(effects, token, Err(problem)),

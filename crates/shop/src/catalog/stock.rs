@@ -20,7 +20,7 @@ use super::catalogue::Toy;
 use super::command::{Command, Item, ToyId};
 use super::shelf::Shelf;
 use super::takes::{Kept, Outcome, Takes};
-use super::view::{Verdict, judge};
+use super::view::{ProposedView, Verdict, judge};
 use crate::message::{NewOrder, Problem, Refusal, Settled, Unsettled};
 use crate::toy::{ToyName, Version};
 
@@ -103,7 +103,7 @@ impl Stock {
                 self.fencing = fencing;
                 Applied::Done
             }
-            Command::View { view, previous } => Applied::View(self.put_view(view, previous)),
+            Command::View(proposal) => Applied::View(self.put_view(proposal)),
             Command::Take { term, floor, items } => Applied::Takes(self.take(term, floor, &items)),
             Command::Settle { term, takes } => Applied::Settled(self.settle(term, &takes)),
             Command::Restock { toys, level } => self.restock(&toys, level),
@@ -241,12 +241,12 @@ impl Stock {
     }
 
     /// Fences and lists in one step: listed first, a take could land between and leak.
-    fn put_view(&mut self, view: View, previous: Term) -> Result<(View, Vec<Unsettled>), Problem> {
-        if judge(&self.view, &view, previous)? == Verdict::Grant {
+    fn put_view(&mut self, proposal: ProposedView) -> Result<(View, Vec<Unsettled>), Problem> {
+        if judge(&self.view, &proposal)? == Verdict::Grant {
             if self.fencing {
-                self.takes.fence(view.term);
+                self.takes.fence(proposal.view.term);
             }
-            self.view = view;
+            self.view = proposal.view;
         }
         Ok(self.view_answer())
     }

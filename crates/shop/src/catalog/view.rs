@@ -5,8 +5,20 @@
 //! when the command is applied, which decides.
 
 use replication::{NodeId, Term, View};
+use serde::{Deserialize, Serialize};
 
 use crate::message::Problem;
+
+/// A view that somebody wants to be in force.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ProposedView {
+    /// The new view.
+    pub view: View,
+    /// The term of the one it replaces.
+    pub previous: Term,
+    /// Grant it to a replica that is not in sync too.
+    pub unclean: bool,
+}
 
 /// What an acceptable proposal comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,11 +34,13 @@ pub enum Verdict {
 /// higher, since a term is never resumed.
 ///
 /// Only a member of the current in-sync set may propose: every other replica may lack an order
-/// that was acknowledged. Before there is a view, nothing was acknowledged and anybody may.
+/// that was acknowledged. Before there is a view, nothing was acknowledged and anybody may; with
+/// `unclean`, an operator's choice to lose what only the others have, anybody may too.
 ///
 /// # Errors
 /// `Bad` if the view makes no sense by itself, `Fenced` or `NotInSync` with the view in force.
-pub fn judge(current: &View, proposed: &View, previous: Term) -> Result<Verdict, Problem> {
+pub fn judge(current: &View, proposal: &ProposedView) -> Result<Verdict, Problem> {
+    let ProposedView { view: proposed, previous, unclean } = proposal;
     if !proposed.in_sync.contains(&proposed.leader()) {
         return Err(Problem::Bad(format!("the leader of view {proposed} must be in sync")));
     }
@@ -42,10 +56,10 @@ pub fn judge(current: &View, proposed: &View, previous: Term) -> Result<Verdict,
         return Err(Problem::Fenced(current.clone()));
     }
     let nobody_led = current.term == Term::ZERO;
-    if !nobody_led && !current.in_sync.contains(&proposed.leader()) {
+    if !nobody_led && !unclean && !current.in_sync.contains(&proposed.leader()) {
         return Err(Problem::NotInSync(current.clone()));
     }
-    if previous != current.term {
+    if *previous != current.term {
         return Err(Problem::Fenced(current.clone()));
     }
     Ok(Verdict::Grant)

@@ -174,7 +174,8 @@ impl Driver {
                 }
                 let current = self.world.node().stock().view().term;
                 let previous = args.take_key("previous").map(term).transpose()?;
-                Request::PutView { view, previous: previous.unwrap_or(current) }
+                let previous = previous.unwrap_or(current);
+                Request::PutView { view, previous, unclean: false }
             }
             "settle" => {
                 let of = term(&pos::<String>(args, "TERM")?)?;

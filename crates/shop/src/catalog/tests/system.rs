@@ -391,7 +391,10 @@ impl System {
         let previous = self.leader.view.term;
         let node = NodeId(u8::try_from(previous.number % 3).expect("small") + 1);
         let view = View { term: previous.next(node), in_sync: (1..=3).map(NodeId).collect() };
-        self.ask(Asker::View { view: view.clone() }, Request::PutView { view, previous });
+        self.ask(
+            Asker::View { view: view.clone() },
+            Request::PutView { view, previous, unclean: false },
+        );
     }
 
     fn settle(&mut self) {
@@ -476,7 +479,7 @@ impl System {
                 if view.term > self.leader.view.term {
                     let previous = view.term;
                     let asker = Asker::View { view: view.clone() };
-                    self.ask(asker, Request::PutView { view, previous });
+                    self.ask(asker, Request::PutView { view, previous, unclean: false });
                 }
             }
             (_, Err(Problem::Unavailable(_) | Problem::Fenced(_) | Problem::FrontendInUse)) => {}

@@ -1,0 +1,82 @@
+//! The command line: every subcommand and flag, and the one place where the program ends.
+//!
+//! Called by `main`; hands over to [`crate::command`], one file for each subcommand, and to the
+//! services.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+
+use crate::command::{control, export, health, paint, up};
+use crate::supervisor::control::Action;
+use crate::supervisor::options;
+
+/// A distributed toy store that you can break, and whose answers are proved
+///
+/// A catalog, a replicated order service and caching frontends, speaking REST, in one binary.
+/// `toystore demo` shows it in half a minute; `toystore up` starts one to work with.
+#[derive(Debug, Parser)]
+#[command(name = "toystore", version, max_term_width = 100, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  toystore demo                               shoppers, a crash, and the verdict, in 30 seconds
+  toystore up                                 a store: six processes, data in ./toystore-data
+  curl http://127.0.0.1:8080/products/tux     a toy of it
+  toystore client --clients 5 --requests 200  shoppers for it
+  toystore kill leader                        the order leader dies …
+  toystore status                             … another one leads …
+  toystore start order-3                      … and it comes back
+
+Data goes to stdout, everything else to stderr. Exit code 0: done, and what was checked holds;
+1: not so; 2: wrong usage. Every flag of a service is also an environment variable TOYSTORE_*.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Up(up::Up),
+    /// Kill a node of a running store: SIGKILL, as a crash
+    ///
+    /// Returns when the process is gone. It stays dead until `toystore start`.
+    Kill(control::Control),
+    /// Pause a node: SIGSTOP, so that it is hung, not dead
+    Pause(control::Control),
+    /// Let a paused node go on: SIGCONT
+    Resume(control::Control),
+    /// Start a dead node again, where it was, on its own data
+    ///
+    /// Returns when it answers.
+    Start(control::Control),
+    Export(export::Export),
+    Health(health::Health),
+}
+
+/// Reads the command line, does what it says, and returns the exit code: 2 for wrong usage (clap's
+/// own), 1 for an error.
+pub fn run() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Up(up) => up.run(),
+        Command::Kill(control) => control.run(Action::Kill),
+        Command::Pause(control) => control.run(Action::Pause),
+        Command::Resume(control) => control.run(Action::Resume),
+        Command::Start(control) => control.run(Action::Start),
+        Command::Export(export) => export.run(),
+        Command::Health(health) => health.run(),
+    };
+    outcome.unwrap_or_else(|error| {
+        paint::error(&error);
+        ExitCode::FAILURE
+    })
+}
+
+/// For clap: reads `10s`, `500ms`, `2m`.
+///
+/// # Errors
+/// Says what was expected.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    options::duration(text)
+}

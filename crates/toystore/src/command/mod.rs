@@ -1,0 +1,56 @@
+//! The subcommands, one file each: flags, what is done, what is printed.
+//!
+//! `anyhow` ends here: what a command returns is what a person reads.
+
+pub mod control;
+pub mod export;
+pub mod health;
+pub mod paint;
+pub mod up;
+
+use std::future::Future;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::Args;
+
+/// Which running store is meant.
+#[derive(Debug, Args)]
+pub struct Running {
+    /// The data folder of the store, as given to `toystore up`
+    #[arg(long, env = "TOYSTORE_DATA", value_name = "DIR", default_value = DATA_DEFAULT)]
+    pub data: PathBuf,
+}
+
+/// Where a store keeps its data if nobody says.
+pub const DATA_DEFAULT: &str = "./toystore-data";
+
+/// Runs a command's future on a runtime of one thread: a tool has nothing to do in parallel that
+/// is worth a second one.
+///
+/// # Errors
+/// If the system gives no runtime.
+pub fn block_on<F: Future>(future: F) -> Result<F::Output> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    Ok(runtime.block_on(future))
+}
+
+/// Returns at Ctrl-C, SIGTERM, or when the terminal closes.
+///
+/// # Errors
+/// If the system does not let signals be handled.
+pub async fn asked_to_stop() -> Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot handle SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot handle SIGTERM")?;
+    let mut hangup = signal(SignalKind::hangup()).context("cannot handle SIGHUP")?;
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+        _ = hangup.recv() => {}
+    }
+    Ok(())
+}

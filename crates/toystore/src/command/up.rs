@@ -1,0 +1,195 @@
+//! `toystore up`: a whole store on this machine.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anstream::println;
+use anyhow::{Result, bail};
+use clap::{Args, ValueEnum};
+
+use super::paint;
+use crate::cli;
+use crate::supervisor::Store;
+use crate::supervisor::cluster::Cluster;
+use crate::supervisor::control;
+use crate::supervisor::options::{Invalidation, Logs, Options, Replication, Timers};
+use crate::supervisor::ports::Wanted;
+
+/// The most nodes of one role.
+const NODES_MAX: i64 = 9;
+
+/// Start a whole store on this machine: one process for each node
+///
+/// Prints a table of nodes, roles, URLs and pids when all are ready, and writes the same to
+/// DATA/cluster.json. Runs until Ctrl-C, which stops frontends, order replicas and catalog in this
+/// order. A node that dies stays dead, so that you can see what that does: `toystore start NODE`
+/// brings it back. Data that is there is continued, also after a power cut.
+#[derive(Debug, Args)]
+pub struct Up {
+    /// How many frontends, 1 to 9
+    #[arg(long, env = "TOYSTORE_FRONTENDS", value_name = "N", default_value_t = 1,
+          value_parser = clap::value_parser!(u8).range(1..=NODES_MAX))]
+    frontends: u8,
+    /// How many order replicas, 1 to 9 [default: as the data has it, or 3]
+    #[arg(long, env = "TOYSTORE_ORDERS", value_name = "N",
+          value_parser = clap::value_parser!(u8).range(1..=NODES_MAX))]
+    orders: Option<u8>,
+    /// How order replicas agree [default: as the data has it, or primary-backup]
+    #[arg(long, env = "TOYSTORE_REPLICATION", value_enum)]
+    replication: Option<Replication>,
+    /// Toys in each frontend's cache (least recently used is evicted); 0 switches it off
+    #[arg(long, env = "TOYSTORE_CACHE_CAPACITY", value_name = "N", default_value_t = 7)]
+    cache_capacity: u32,
+    /// What keeps caches right: lease (linearizable), push (told, not waited for), ttl=2s, none
+    #[arg(long, env = "TOYSTORE_INVALIDATION", value_name = "MODE", default_value = "lease")]
+    invalidation: Invalidation,
+    /// How often toys that are sold out go back to 100
+    #[arg(long, env = "TOYSTORE_RESTOCK_INTERVAL", value_name = "DURATION",
+          default_value = "10s", value_parser = cli::duration)]
+    restock_interval: Duration,
+    /// A CSV file (name,price,quantity) in place of the built-in catalogue
+    #[arg(long, env = "TOYSTORE_CATALOGUE", value_name = "FILE")]
+    catalogue: Option<PathBuf>,
+    /// How soon silence is taken for death
+    #[arg(long, env = "TOYSTORE_TIMERS", value_enum, default_value_t = Timers::Default)]
+    timers: Timers,
+    /// Where the store keeps its data [default: ./toystore-data]
+    #[arg(long, env = "TOYSTORE_DATA", value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Keep data in a temporary folder that is removed at the end
+    #[arg(long)]
+    ephemeral: bool,
+    /// Frontend 1; further frontends take the next free numbers. Port 0: as --ports auto
+    #[arg(long, env = "TOYSTORE_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// The original project's dialect, at frontend 1
+    #[arg(
+        long,
+        env = "TOYSTORE_SEED_LISTEN",
+        value_name = "ADDR",
+        default_value = "127.0.0.1:8003"
+    )]
+    seed_listen: SocketAddr,
+    /// The catalog
+    #[arg(
+        long,
+        env = "TOYSTORE_CATALOG_LISTEN",
+        value_name = "ADDR",
+        default_value = "127.0.0.1:8081"
+    )]
+    catalog_listen: SocketAddr,
+    /// Order replica 1; further replicas take the next numbers
+    #[arg(
+        long,
+        env = "TOYSTORE_ORDERS_LISTEN",
+        value_name = "ADDR",
+        default_value = "127.0.0.1:8091"
+    )]
+    orders_listen: SocketAddr,
+    /// Which ports: those of the --…listen flags, or free ones for all nodes
+    #[arg(long, env = "TOYSTORE_PORTS", value_enum, default_value_t = PortChoice::Fixed)]
+    ports: PortChoice,
+    /// For tests: what was not synced is lost with its process, so that kill -9 is a power cut
+    #[arg(long)]
+    shadow_disk: bool,
+}
+
+/// Which ports nodes get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum PortChoice {
+    /// Those of the flags
+    Fixed,
+    /// Free ones
+    Auto,
+}
+
+impl Up {
+    /// Runs until it is asked to stop.
+    ///
+    /// # Errors
+    /// If the store does not come up.
+    pub fn run(self) -> Result<ExitCode> {
+        let options = self.options()?;
+        super::block_on(up(options))?
+    }
+
+    fn options(self) -> Result<Options> {
+        Ok(Options {
+            frontends: self.frontends,
+            orders: self.orders,
+            replication: self.replication,
+            cache_capacity: self.cache_capacity,
+            invalidation: self.invalidation,
+            restock_interval: self.restock_interval,
+            catalogue: self.catalogue.map(std::path::absolute).transpose()?,
+            timers: self.timers,
+            shadow_disk: self.shadow_disk,
+            ports_auto: self.ports == PortChoice::Auto || self.listen.port() == 0,
+            wanted: Wanted {
+                listen: self.listen,
+                seed_listen: Some(self.seed_listen),
+                catalog_listen: self.catalog_listen,
+                orders_listen: self.orders_listen,
+            },
+            data: data_folder(self.data, self.ephemeral)?,
+            logs: Logs::Inherit,
+        })
+    }
+}
+
+/// `--ephemeral` goes before TOYSTORE_DATA, which may be set for other commands; but not together
+/// with `--data`, which would be a misunderstanding.
+fn data_folder(data: Option<PathBuf>, ephemeral: bool) -> Result<Option<PathBuf>> {
+    let from_environment = std::env::var_os("TOYSTORE_DATA").map(PathBuf::from) == data;
+    match (data, ephemeral) {
+        (data, false) => Ok(Some(data.unwrap_or_else(|| super::DATA_DEFAULT.into()))),
+        (Some(_), true) if !from_environment => {
+            bail!("--ephemeral keeps nothing, and --data says where to keep it: choose one")
+        }
+        (_, true) => Ok(None),
+    }
+}
+
+async fn up(options: Options) -> Result<ExitCode> {
+    let began = Instant::now();
+    let report = Box::new(|event: &_| paint::say(event));
+    let store = tokio::select! {
+        biased;
+        // Dropping a store that is half started kills what has been started.
+        stopped = super::asked_to_stop() => return stopped.map(|()| ExitCode::FAILURE),
+        store = Store::start(&options, report) => store?,
+    };
+    let ready_after = began.elapsed();
+    let socket = match control::listen(store.folder().path()) {
+        Ok(socket) => socket,
+        Err(error) => {
+            store.stop().await;
+            return Err(error);
+        }
+    };
+    tokio::spawn(control::serve(store.clone(), socket));
+    print_nodes(&store.cluster());
+    let folder = store.folder();
+    let fate = if folder.is_ephemeral() { ", removed at the end" } else { "" };
+    paint::say(format_args!("data: {}{fate}", folder.path().display()));
+    paint::say(format_args!("ready after {} ms; Ctrl-C stops all", ready_after.as_millis()));
+    let stopped = super::asked_to_stop().await;
+    paint::say("stopping: frontends, order replicas, catalog");
+    store.stop().await;
+    stopped.map(|()| ExitCode::SUCCESS)
+}
+
+fn print_nodes(cluster: &Cluster) {
+    let mut table = paint::table(&["node", "role", "URL", "pid"]);
+    for member in &cluster.nodes {
+        let pid = member.pid.map_or_else(|| "-".to_string(), |pid| pid.to_string());
+        let url = match &member.seed_url {
+            Some(seed) => format!("{}\n{seed} (original project's dialect)", member.url),
+            None => member.url.clone(),
+        };
+        table.add_row([member.name.clone(), member.role.to_string(), url, pid]);
+    }
+    println!("{table}");
+}

@@ -1,0 +1,138 @@
+//! `DATA/cluster.json`: who runs where, for people, tools and tests.
+//!
+//! Written by [`super::Store`] at each change, whole and at once; read by every command that looks
+//! for a running store.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+
+use super::folder::write_atomically;
+use super::layout::Role;
+use super::options::Replication;
+use crate::client::connection::Url;
+
+/// A running store.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Cluster {
+    /// The `up` that runs it.
+    pub pid: u32,
+    /// How its order replicas agree.
+    pub replication: Replication,
+    /// Where the dashboard is, if there is one.
+    pub dashboard: Option<String>,
+    /// The data folder.
+    pub data: PathBuf,
+    /// Every node.
+    pub nodes: Vec<Member>,
+}
+
+/// One node.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Member {
+    /// `catalog`, `order-1`, `frontend-1`.
+    pub name: String,
+    /// What it is for.
+    pub role: Role,
+    /// Where it is reached.
+    pub url: String,
+    /// Where the original project's client reaches it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed_url: Option<String>,
+    /// Its process, unless it is dead or stopped.
+    pub pid: Option<u32>,
+    /// Its own folder.
+    pub data: PathBuf,
+    /// What its process does.
+    pub state: State,
+    /// How it ended, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<String>,
+}
+
+/// What a node's process does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Started, not yet healthy.
+    Starting,
+    /// It runs.
+    Running,
+    /// Stopped by SIGSTOP: hung, not dead.
+    Paused,
+    /// It ended without being asked to drain.
+    Dead,
+    /// It was asked to stop, and did.
+    Stopped,
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            State::Starting => "starting",
+            State::Running => "running",
+            State::Paused => "paused",
+            State::Dead => "dead",
+            State::Stopped => "stopped",
+        })
+    }
+}
+
+impl Cluster {
+    /// The store whose data is in a folder.
+    ///
+    /// # Errors
+    /// If there is none; says what to do.
+    pub fn find(data: &Path) -> Result<Cluster> {
+        let path = data.join("cluster.json");
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => bail!(
+                "no store runs on {}\n\
+                 hint: start one with `toystore up`, or say where it is with --data DIR",
+                data.display()
+            ),
+            Err(error) => return Err(error).context(format!("cannot read {}", path.display())),
+        };
+        serde_json::from_str(&text)
+            .with_context(|| format!("{} is not as this program writes it", path.display()))
+    }
+
+    /// Puts it where [`Cluster::find`] finds it.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write(&self) -> Result<()> {
+        let text = serde_json::to_vec_pretty(self).context("cannot write cluster.json")?;
+        write_atomically(&self.data.join("cluster.json"), &text)
+    }
+
+    /// All nodes of a role.
+    pub fn of(&self, role: Role) -> impl Iterator<Item = &Member> {
+        self.nodes.iter().filter(move |member| member.role == role)
+    }
+
+    /// The secret of the internal endpoints.
+    ///
+    /// # Errors
+    /// If its file cannot be read.
+    pub fn token(&self) -> Result<String> {
+        let path = self.data.join("cluster-token");
+        let text = fs::read_to_string(&path)
+            .with_context(|| format!("cannot read the cluster token {}", path.display()))?;
+        Ok(text.trim().to_string())
+    }
+}
+
+impl Member {
+    /// Where it is reached, parsed.
+    ///
+    /// # Errors
+    /// If cluster.json was changed by hand.
+    pub fn url(&self) -> Result<Url> {
+        self.url.parse().map_err(anyhow::Error::msg)
+    }
+}

@@ -1,0 +1,323 @@
+//! The parent of a store on one machine: starts every node as a process, keeps account of them,
+//! and ends with none left behind.
+//!
+//! `up` and `demo` each hold one [`Store`]; `kill`, `pause`, `resume` and `start` reach it through
+//! [`control`]. It restarts nothing by itself: a crash is a lesson, and `start` is the next one.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | [`options`] | what is asked for |
+//! | [`folder`] | the data folder: one owner, one token |
+//! | [`ports`] | addresses, and who sits on one that is taken |
+//! | [`layout`] | nodes and their command lines |
+//! | [`child`] | one process |
+//! | `operate` | kill, pause, resume, start, stop |
+//! | `health` | waiting until it answers |
+//! | [`leader`] | who leads |
+//! | [`cluster`] | cluster.json |
+//! | [`event`] | what it reports |
+//! | [`control`] | the socket for other commands |
+
+pub mod child;
+pub mod cluster;
+pub mod control;
+pub mod event;
+pub mod folder;
+mod health;
+pub mod layout;
+pub mod leader;
+mod operate;
+pub mod options;
+pub mod ports;
+
+use std::fs::OpenOptions;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use child::{Child, Watch, how};
+use cluster::{Cluster, Member, State};
+use event::Event;
+use folder::{Folder, Made};
+use health::wait_for_health;
+use layout::NodePlan;
+use options::{Logs, Options, Replication};
+use ports::Ports;
+
+/// How long all nodes may take until they are ready: a long log must be read, and leases of a
+/// catalog that was killed must run out.
+const READY_DEADLINE: Duration = Duration::from_secs(30);
+/// How often other free ports are tried when someone took one first.
+const PORT_TRIES_MAX: u32 = 5;
+/// Order replicas, where neither flag nor data folder says how many.
+const ORDERS_DEFAULT: u8 = 3;
+
+/// Told everything that happens, in order, from whatever task notices it.
+pub type Report = Box<dyn Fn(&Event) + Send + Sync>;
+
+/// A running store and the processes that it is made of.
+pub struct Store {
+    folder: Folder,
+    made: Made,
+    logs: Logs,
+    program: PathBuf,
+    report: Report,
+    /// Locked for moments only, never across an await; shared by the control socket, the tasks
+    /// that wait for each process's end, and whoever stops the store.
+    nodes: Mutex<Nodes>,
+}
+
+#[derive(Default)]
+struct Nodes {
+    all: Vec<Node>,
+    stopping: bool,
+}
+
+struct Node {
+    plan: NodePlan,
+    child: Child,
+    state: State,
+    ended: Option<String>,
+    /// Its end was asked for by `kill`, so it is no news.
+    kill_asked: bool,
+}
+
+impl Store {
+    /// Starts every node and returns when all are ready.
+    ///
+    /// # Errors
+    /// If the folder is taken, its options contradict, a port is in use, or a node does not come
+    /// up. No process is left behind then.
+    pub async fn start(options: &Options, report: Report) -> Result<Arc<Store>> {
+        let folder = match &options.data {
+            Some(path) => Folder::take(path)?,
+            None => Folder::ephemeral()?,
+        };
+        let made = agree(options, &folder)?;
+        let token = folder.token_file()?;
+        let program = std::env::current_exe().context("cannot find this program's own file")?;
+        let store = Arc::new(Store {
+            folder,
+            made,
+            logs: options.logs,
+            program,
+            report,
+            nodes: Mutex::default(),
+        });
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let ports = choose_ports(options, made)?;
+            let plans = layout::nodes(options, made, &ports, store.folder.path(), &token);
+            store.spawn_all(plans)?;
+            let Err(error) = store.wait_until_ready().await else { break };
+            let taken = ports.taken_by_another(&store.pids());
+            store.stop().await;
+            if !options.ports_auto || !taken || tries == PORT_TRIES_MAX {
+                return Err(error);
+            }
+            store.lock().stopping = false;
+        }
+        store.lock().all.iter_mut().for_each(|node| node.state = State::Running);
+        store.write_cluster();
+        Ok(store)
+    }
+
+    /// The data folder.
+    pub fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    /// What cluster.json shows.
+    pub fn cluster(&self) -> Cluster {
+        let nodes = self.lock();
+        Cluster {
+            pid: std::process::id(),
+            replication: self.made.replication,
+            dashboard: None,
+            data: self.folder.path().to_path_buf(),
+            nodes: nodes.all.iter().map(Node::member).collect(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Nodes> {
+        self.nodes.lock().expect("nobody panics while holding it: it guards plain values")
+    }
+
+    fn pids(&self) -> Vec<u32> {
+        let nodes = self.lock();
+        nodes.all.iter().filter(|n| n.child.ended().is_none()).map(|n| n.child.pid()).collect()
+    }
+
+    fn spawn(&self, plan: &NodePlan) -> Result<Child> {
+        let log = match self.logs {
+            Logs::Inherit => None,
+            Logs::Files => {
+                let path = self.log_file(&plan.name);
+                let file = OpenOptions::new().create(true).append(true).open(&path);
+                Some(file.with_context(|| format!("cannot write {}", path.display()))?)
+            }
+        };
+        Child::spawn(&self.program, &plan.arguments, log)
+            .with_context(|| format!("cannot start {} ({})", plan.name, self.program.display()))
+    }
+
+    /// Where a node's log goes under [`Logs::Files`].
+    pub fn log_file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(format!("{name}.log"))
+    }
+
+    fn spawn_all(self: &Arc<Store>, plans: Vec<NodePlan>) -> Result<()> {
+        let mut all = vec![];
+        for plan in plans {
+            let child = self.spawn(&plan)?;
+            self.await_end(plan.name.clone(), child.pid(), child.watch());
+            all.push(Node { plan, child, state: State::Starting, ended: None, kill_asked: false });
+        }
+        self.lock().all = all;
+        self.write_cluster();
+        Ok(())
+    }
+
+    async fn wait_until_ready(&self) -> Result<()> {
+        let waits: Vec<(NodePlan, Watch)> = {
+            let nodes = self.lock();
+            nodes.all.iter().map(|node| (node.plan.clone(), node.child.watch())).collect()
+        };
+        let mut tasks = tokio::task::JoinSet::new();
+        for (plan, mut watch) in waits {
+            tasks.spawn(async move {
+                wait_for_health(&plan, &mut watch, "/health/ready", READY_DEADLINE).await
+            });
+        }
+        while let Some(done) = tasks.join_next().await {
+            done.context("a wait for readiness broke off")??;
+        }
+        Ok(())
+    }
+
+    /// Notices the end of a process, whoever caused it. Holds the store weakly, so that a store
+    /// that nobody holds any more can end.
+    fn await_end(self: &Arc<Store>, name: String, pid: u32, mut watch: Watch) {
+        let store = Arc::downgrade(self);
+        tokio::spawn(async move {
+            watch.ended().await;
+            if let Some(store) = store.upgrade() {
+                store.note_end(&name, pid);
+            }
+        });
+    }
+
+    fn note_end(&self, name: &str, pid: u32) {
+        let event = {
+            let mut nodes = self.lock();
+            let stopping = nodes.stopping;
+            // A later process of the same node is not meant.
+            let Ok(node) = nodes.find(name) else { return };
+            let (Some(status), true) = (node.child.ended(), node.child.pid() == pid) else {
+                return;
+            };
+            if stopping || matches!(node.state, State::Dead | State::Stopped) {
+                return;
+            }
+            let how = how(status);
+            node.state = State::Dead;
+            node.ended = Some(how.clone());
+            Event::Died { name: name.to_string(), pid, how, asked: node.kill_asked }
+        };
+        self.write_cluster();
+        (self.report)(&event);
+    }
+
+    fn set_state(&self, name: &str, state: State) -> Result<u32> {
+        let pid = {
+            let mut nodes = self.lock();
+            let node = nodes.running(name)?;
+            node.state = state;
+            node.child.pid()
+        };
+        self.write_cluster();
+        Ok(pid)
+    }
+
+    fn write_cluster(&self) {
+        if let Err(error) = self.cluster().write() {
+            (self.report)(&Event::Unwritten { why: format!("{error:#}") });
+        }
+    }
+}
+
+impl Nodes {
+    /// By name; `catalog-1` is the catalog too.
+    fn find(&mut self, name: &str) -> Result<&mut Node> {
+        let name = if name == "catalog-1" { "catalog" } else { name };
+        let names: Vec<String> = self.all.iter().map(|node| node.plan.name.clone()).collect();
+        self.all.iter_mut().find(|node| node.plan.name == name).with_context(|| {
+            format!("there is no node {name:?}; this store has {}", names.join(", "))
+        })
+    }
+
+    fn running(&mut self, name: &str) -> Result<&mut Node> {
+        let node = self.find(name)?;
+        match &node.ended {
+            Some(how) => bail!("{name} is dead ({how})\nhint: toystore start {name}"),
+            None => Ok(node),
+        }
+    }
+}
+
+impl Node {
+    fn member(&self) -> Member {
+        Member {
+            name: self.plan.name.clone(),
+            role: self.plan.role,
+            url: self.plan.url.clone(),
+            seed_url: self.plan.seed_url.clone(),
+            pid: self.child.ended().is_none().then(|| self.child.pid()),
+            data: self.plan.data.clone(),
+            state: self.state,
+            ended: self.ended.clone(),
+        }
+    }
+}
+
+/// What the store is made with: what the folder remembers, if nothing contradicts it.
+fn agree(options: &Options, folder: &Folder) -> Result<Made> {
+    let Some(made) = folder.made()? else {
+        let replication = options.replication.unwrap_or(Replication::PrimaryBackup);
+        let made = Made::new(replication, options.orders.unwrap_or(ORDERS_DEFAULT));
+        folder.remember(made)?;
+        return Ok(made);
+    };
+    let refuse = |flag: &str, has: String, wanted: String| {
+        bail!(
+            "the store in {} was made with {flag} {has}, and {flag} {wanted} contradicts that\n\
+             hint: leave {flag} away, or begin a new store in another folder with --data",
+            folder.path().display()
+        )
+    };
+    match options.replication {
+        Some(wanted) if wanted != made.replication => {
+            refuse("--replication", made.replication.to_string(), wanted.to_string())?;
+        }
+        _ => {}
+    }
+    match options.orders {
+        Some(wanted) if wanted != made.orders => {
+            refuse("--orders", made.orders.to_string(), wanted.to_string())?;
+        }
+        _ => {}
+    }
+    Ok(made)
+}
+
+fn choose_ports(options: &Options, made: Made) -> Result<Ports> {
+    if options.ports_auto {
+        return Ports::free(options.wanted, options.frontends, made.orders, rand::random());
+    }
+    let ports = Ports::fixed(options.wanted, options.frontends, made.orders)?;
+    ports.check_free()?;
+    Ok(ports)
+}

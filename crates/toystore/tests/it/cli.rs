@@ -1,0 +1,138 @@
+//! The command line as a person meets it: what is said on which stream, and the exit code.
+
+use std::process::{Command, Output};
+
+/// Runs the binary in an empty folder, without the environment of whoever runs the tests.
+fn toystore(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    let folder = std::env::temp_dir();
+    Command::new(env!("CARGO_BIN_EXE_toystore"))
+        .args(arguments)
+        .current_dir(folder)
+        .env_clear()
+        .envs(environment.iter().copied())
+        .output()
+        .unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// Expects exit code, nothing on stdout, and every part on stderr.
+fn check_refused(output: &Output, code: i32, parts: &[&str]) {
+    let words = stderr(output);
+    assert_eq!(output.status.code(), Some(code), "{words}");
+    assert_eq!(stdout(output), "");
+    for part in parts {
+        assert!(words.contains(part), "{part:?} is not in:\n{words}");
+    }
+    assert!(!words.contains('\u{1b}'), "colour on a pipe:\n{words}");
+    assert!(!words.contains("panicked"), "{words}");
+}
+
+const COMMANDS: [&str; 14] = [
+    "up", "catalog", "order", "frontend", "client", "demo", "status", "kill", "pause", "resume",
+    "start", "export", "health", "help",
+];
+
+#[test]
+fn help_lists_every_command_with_a_sentence_and_examples() {
+    let output = toystore(&["--help"], &[]);
+    let words = stdout(&output);
+    assert!(output.status.success());
+    for command in COMMANDS {
+        let line = words.lines().find(|line| line.trim_start().starts_with(command));
+        assert!(line.is_some_and(|line| line.len() > command.len() + 10), "{command}:\n{words}");
+    }
+    assert!(words.contains("Examples:"), "{words}");
+}
+
+#[test]
+fn every_command_has_help_that_fits_the_width() {
+    for command in COMMANDS {
+        let output = toystore(&[command, "--help"], &[]);
+        let words = stdout(&output);
+        assert!(output.status.success() || command == "help", "{command}: {}", stderr(&output));
+        let widest = words.lines().map(|line| line.chars().count()).max().unwrap_or(0);
+        assert!(widest <= 100, "{command}: {widest} characters:\n{words}");
+    }
+}
+
+#[test]
+fn the_version_is_told() {
+    let output = toystore(&["--version"], &[]);
+    assert_eq!(stdout(&output), concat!("toystore ", env!("CARGO_PKG_VERSION"), "\n"));
+}
+
+#[test]
+fn without_a_command_help_comes_with_the_exit_code_of_wrong_usage() {
+    check_refused(&toystore(&[], &[]), 2, &["Usage: toystore <COMMAND>", "Examples:"]);
+}
+
+#[test]
+fn an_unknown_flag_is_refused_with_a_similar_one() {
+    let output = toystore(&["up", "--frontend", "2"], &[]);
+    check_refused(&output, 2, &["unexpected argument '--frontend'", "'--frontends'"]);
+}
+
+#[test]
+fn an_unknown_command_is_refused_with_a_similar_one() {
+    check_refused(&toystore(&["statsu"], &[]), 2, &["'statsu'", "'status'"]);
+}
+
+#[test]
+fn a_bad_duration_is_refused_with_what_is_expected() {
+    let output = toystore(&["up", "--restock-interval", "10"], &[]);
+    check_refused(&output, 2, &["'10'", "--restock-interval", "such as 500ms, 10s or 2m"]);
+}
+
+#[test]
+fn a_bad_environment_value_is_refused_like_a_bad_flag() {
+    let output = toystore(&["up"], &[("TOYSTORE_INVALIDATION", "sometimes")]);
+    check_refused(&output, 2, &["sometimes", "--invalidation", "ttl=2s"]);
+    let output = toystore(&["up"], &[("TOYSTORE_ORDERS", "10")]);
+    check_refused(&output, 2, &["10", "--orders", "1..=9"]);
+    let output = toystore(&["up"], &[("TOYSTORE_LISTEN", "everywhere")]);
+    check_refused(&output, 2, &["everywhere", "--listen"]);
+}
+
+#[test]
+fn a_bad_choice_is_refused_with_the_choices() {
+    let output = toystore(&["up", "--replication", "magic"], &[]);
+    check_refused(&output, 2, &["magic", "primary-backup, naive"]);
+}
+
+#[test]
+fn ephemeral_and_a_folder_contradict_but_the_environment_gives_way() {
+    let output = toystore(&["up", "--ephemeral", "--data", "x"], &[]);
+    check_refused(&output, 1, &["error:", "--ephemeral", "choose one"]);
+}
+
+#[test]
+fn commands_for_a_running_store_say_what_to_do_when_there_is_none() {
+    for command in [&["kill", "order-3"][..], &["status"], &["export", "orders"]] {
+        let output = toystore(command, &[("TOYSTORE_DATA", "/nowhere")]);
+        check_refused(&output, 1, &["no store runs on /nowhere", "toystore up", "--data"]);
+    }
+}
+
+#[test]
+fn health_of_nobody_is_an_exit_code_and_a_reason() {
+    // Port 1 is privileged and nobody's.
+    let output = toystore(&["health", "--url", "http://127.0.0.1:1"], &[]);
+    check_refused(&output, 1, &["http://127.0.0.1:1/health/ready", "no connection"]);
+    let output = toystore(&["health", "live"], &[("TOYSTORE_LISTEN", "0.0.0.0:1")]);
+    check_refused(&output, 1, &["http://127.0.0.1:1/health/live"]);
+}
+
+#[test]
+fn a_bad_url_is_refused_with_what_is_expected() {
+    for url in ["127.0.0.1:8080", "https://shop", "http://shop/products"] {
+        let output = toystore(&["client", "--url", url], &[]);
+        check_refused(&output, 2, &[url, "--url", "http://HOST:PORT"]);
+    }
+}
