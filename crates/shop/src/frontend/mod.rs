@@ -29,6 +29,7 @@
 //! | `config` | what it is told at its start, and every bound |
 //! | `cache` | the least-recently-used map |
 //! | `lease` | the lease and its generation |
+//! | `reads` | a read: hit, fill, or neither; invalidations |
 //! | `fills` | products that are being fetched, and who waits |
 //! | `leader` | search, watch, notify |
 //! | `orders` | orders that wait, in batches |
@@ -48,35 +49,26 @@ mod leader;
 mod lease;
 mod orders;
 mod questions;
+mod reads;
 mod status;
 
-use bytes::Bytes;
 use replication::Time;
 
 pub use config::{CACHE_CAPACITY_DEFAULT, Config, Invalidation, REQUEST_DEADLINE_DEFAULT, Timers};
+pub use reads::Hit;
 pub use status::{Counters, LeaderStatus, LeaseStatus, SlotStatus, Status};
 
-use cache::{Cache, Kept, Slot};
+use cache::{Cache, Slot};
 use calls::{Calls, Outbox, Purpose};
-use config::{CATALOG, CATALOG_DEADLINE, LISTS_MAX, STOP_DEADLINE};
-use fills::{Cover, Fills};
+use config::STOP_DEADLINE;
+use fills::Fills;
 use leader::Leadership;
 use lease::Lease;
 use orders::{News, Orders};
 use questions::Questions;
 
-use crate::message::{CacheUse, Generation, LeaseHolder, Problem, Reply, Request};
+use crate::message::{Problem, Request};
 use crate::node::{Address, Answer, CallId, Effect, Input, Node, Token};
-use crate::toy::{ToyName, Version};
-
-/// A read answered from the cache.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hit {
-    /// The lab's JSON, prepared when the toy was filled; cloning it copies no bytes.
-    pub body: Bytes,
-    /// The toy's version, for the answer's headers.
-    pub version: Version,
-}
 
 /// A clean stop under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -123,61 +115,6 @@ impl Frontend {
         }
     }
 
-    /// The hot path: answers a read from the cache, if that is allowed at this moment.
-    ///
-    /// `name` in any case; `now` must be read *after* the request's bytes were, for a paused
-    /// process would else serve a request under the lease of before its pause. Counts a hit; a miss
-    /// counts only when the request is stepped. Without upper case, it allocates nothing.
-    pub fn hit(&mut self, now: Time, name: &str) -> Option<Hit> {
-        let lower = name.is_ascii() && !name.bytes().any(|byte| byte.is_ascii_uppercase());
-        let slot =
-            if lower { self.touch(now, name)? } else { self.touch(now, &name.to_lowercase())? };
-        Some(Hit { body: slot.body.clone(), version: slot.product.version })
-    }
-
-    /// The slot of a toy that may be served now, as a hit. `key` is in lower case.
-    fn touch(&mut self, now: Time, key: &str) -> Option<&Slot> {
-        match self.config.invalidation {
-            Invalidation::Lease | Invalidation::Push => {
-                let current = self.lease.current(now)?;
-                let slot = self.cache.touch(key)?;
-                let kept_under = slot.generation;
-                assert_eq!(kept_under, current, "a new generation drops the cache: {key}");
-                self.counters.hits += 1;
-                Some(slot)
-            }
-            Invalidation::Ttl(age) => {
-                if now.since(self.cache.peek(key)?.filled_at) >= age {
-                    self.cache.invalidate(key);
-                    self.counters.expirations += 1;
-                    return None;
-                }
-                self.counters.hits += 1;
-                self.cache.touch(key)
-            }
-            Invalidation::None => {
-                let slot = self.cache.touch(key)?;
-                self.counters.hits += 1;
-                Some(slot)
-            }
-        }
-    }
-
-    /// Under what an answer to a fill that leaves now may be kept, and what the fill says of us.
-    fn cover(&self, now: Time) -> (Cover, Option<LeaseHolder>) {
-        if self.config.cache_capacity == 0 {
-            return (Cover::Nothing, None);
-        }
-        match self.config.invalidation {
-            Invalidation::Lease | Invalidation::Push => match self.lease.holder(now) {
-                Some(holder) => (Cover::Lease(holder.generation), Some(holder)),
-                None => (Cover::Nothing, None),
-            },
-            Invalidation::Ttl(age) => (Cover::Age(Some(age)), None),
-            Invalidation::None => (Cover::Age(None), None),
-        }
-    }
-
     fn on_request(&mut self, out: &mut Outbox<'_>, token: Token, request: Request) {
         match request {
             Request::ReadProduct { name } => self.on_read(out, token, name),
@@ -208,72 +145,11 @@ impl Frontend {
         }
     }
 
-    fn on_read(&mut self, out: &mut Outbox<'_>, token: Token, name: ToyName) {
-        if let Some(slot) = self.touch(out.now, name.key()) {
-            let product = slot.product.clone();
-            return out.reply(token, Ok(Reply::Product { product, cache: CacheUse::Hit }));
-        }
-        let (cover, holder) = self.cover(out.now);
-        match cover {
-            Cover::Nothing => self.counters.bypasses += 1,
-            Cover::Lease(_) | Cover::Age(_) => self.counters.misses += 1,
-        }
-        if self.fills.read(out, token, name, cover, holder) {
-            self.counters.fills += 1;
-        }
-    }
-
-    fn on_list(&mut self, out: &mut Outbox<'_>, token: Token, request: Request) {
-        if self.lists == LISTS_MAX {
-            let full = format!("{LISTS_MAX} lists are being fetched");
-            return out.reply(token, Err(Problem::Unavailable(full)));
-        }
-        self.lists += 1;
-        out.call(Purpose::List(token), CATALOG, request, CATALOG_DEADLINE);
-    }
-
-    fn on_invalidate(&mut self, out: &mut Outbox<'_>, token: Token, names: &[ToyName]) {
-        for name in names {
-            self.fills.pass(name.key());
-            if self.cache.invalidate(name.key()) {
-                self.counters.invalidations += 1;
-            }
-        }
-        out.reply(token, Ok(Reply::Done));
-    }
-
-    fn on_drop_cache(&mut self, out: &mut Outbox<'_>, token: Token, catalog: u64) {
-        let leased = match self.config.invalidation {
-            Invalidation::Lease | Invalidation::Push => true,
-            Invalidation::Ttl(_) | Invalidation::None => false,
-        };
-        // Where there are no leases it can only be a person's wish.
-        if self.lease.revoke(out.now, catalog) || !leased {
-            self.drop_all();
-        }
-        out.reply(token, Ok(Reply::Done));
-    }
-
-    fn drop_all(&mut self) {
-        if self.cache.clear() > 0 {
-            self.counters.drops += 1;
-        }
-        self.fills.pass_all();
-    }
-
     fn on_answer(&mut self, out: &mut Outbox<'_>, call: CallId, answer: Answer) {
         let Some(purpose) = out.calls.finish(call) else { return };
         match purpose {
             Purpose::Fill => self.on_filled(out, call, answer),
-            Purpose::List(token) => {
-                self.lists -= 1;
-                self.note_catalog(&answer);
-                let response = match answer {
-                    Answer::Said(Ok(Reply::Products(products))) => Ok(Reply::Products(products)),
-                    other => Err(catalog_problem(other)),
-                };
-                out.reply(token, response);
-            }
+            Purpose::List(token) => self.on_listed(out, token, answer),
             Purpose::Renew { left } => {
                 if self.lease.on_renewed(out, left, answer) {
                     self.drop_all();
@@ -312,53 +188,6 @@ impl Frontend {
         }
     }
 
-    fn note_catalog(&mut self, answer: &Answer) {
-        match answer {
-            Answer::Said(_) => self.lease.heard(),
-            Answer::Refused | Answer::Unknown => {}
-        }
-    }
-
-    fn on_filled(&mut self, out: &mut Outbox<'_>, call: CallId, answer: Answer) {
-        self.note_catalog(&answer);
-        let fill = self.fills.finish(call);
-        let cache = fill.cache_use();
-        let (product, generation) = match answer {
-            Answer::Said(Ok(Reply::Filled { product, generation })) => (product, generation),
-            other => {
-                let problem = catalog_problem(other);
-                for token in fill.starters.into_iter().chain(fill.joined) {
-                    out.reply(token, Err(problem.clone()));
-                }
-                return;
-            }
-        };
-        let covered = fill.covers(generation);
-        let (cover, holder) = self.cover(out.now);
-        if covered && !fill.passed && fill.cover == cover {
-            let body = body::product(&product);
-            let generation = match cover {
-                Cover::Lease(generation) => generation,
-                Cover::Nothing | Cover::Age(_) => Generation::default(),
-            };
-            match self.cache.keep(product.clone(), generation, fill.left, body) {
-                Kept::Evicted(_) => self.counters.evictions += 1,
-                Kept::Added | Kept::Replaced | Kept::Ignored => {}
-            }
-        }
-        let (served, anew) = if covered {
-            (fill.starters.into_iter().chain(fill.joined).collect(), Vec::new())
-        } else {
-            (fill.starters, fill.joined)
-        };
-        for token in served {
-            out.reply(token, Ok(Reply::Product { product: product.clone(), cache }));
-        }
-        if !anew.is_empty() && self.fills.begin(out, anew, fill.name, cover, holder) {
-            self.counters.fills += 1;
-        }
-    }
-
     fn on_stop(&mut self, out: &mut Outbox<'_>) {
         if self.stopping.is_none() {
             let ending = self.lease.end(out);
@@ -387,19 +216,6 @@ impl Frontend {
             self.leadership.end();
             out.effects.push(Effect::Stopped);
         }
-    }
-}
-
-/// Why the catalog's answer is none, as the reader is told. Reading changed nothing.
-fn catalog_problem(answer: Answer) -> Problem {
-    match answer {
-        Answer::Said(Err(Problem::NotLeader { .. })) => {
-            Problem::Unavailable("this catalog replica does not lead".to_string())
-        }
-        Answer::Said(Err(problem)) => problem,
-        Answer::Said(Ok(_)) => Problem::Unavailable("the catalog answered another question".into()),
-        Answer::Refused => Problem::Unavailable("the catalog cannot be reached".to_string()),
-        Answer::Unknown => Problem::Unavailable("the catalog did not answer in time".to_string()),
     }
 }
 

@@ -89,11 +89,6 @@ impl Cache {
         self.by_name.len()
     }
 
-    /// Whether it holds nothing.
-    pub fn is_empty(&self) -> bool {
-        self.by_name.is_empty()
-    }
-
     /// Looks without touching. `key` is in lower case.
     pub fn peek(&self, key: &str) -> Option<&Slot> {
         self.slots[*self.by_name.get(key)?].as_ref()
