@@ -270,7 +270,8 @@ impl Leadership {
         if reign != self.reign || self.known.take().is_none() {
             return;
         }
-        if self.fruitless == 0 { self.search(out) } else { self.rest(out.now) }
+        // One that was found and lost again without having done anything is no reason to hurry.
+        if self.fruitless <= 1 { self.search(out) } else { self.rest(out.now) }
     }
 
     /// The leader says that it does not lead, and perhaps who does.

@@ -190,13 +190,13 @@ impl Lease {
     /// The catalog begins as incarnation `catalog` and revokes what older ones gave. Returns
     /// whether the whole cache must go.
     pub fn revoke(&mut self, now: Time, catalog: u64) -> bool {
+        if self.wanted && catalog > self.revoked_below {
+            self.next_at = Some(now);
+        }
         self.revoked_below = self.revoked_below.max(catalog);
         let revoked = self.held.is_some_and(|held| held.generation.catalog < catalog);
         if revoked {
             self.held = None;
-        }
-        if self.wanted {
-            self.next_at = Some(now);
         }
         revoked
     }
