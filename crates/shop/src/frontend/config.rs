@@ -1,0 +1,199 @@
+//! What a frontend is told at its start, and the bounds it keeps.
+//!
+//! Made by the shell from flags (or by a test), read by every other file of this folder.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use replication::NodeId;
+use serde::{Deserialize, Serialize};
+
+use crate::node::Address;
+
+/// The catalog, as every frontend addresses it.
+pub(super) const CATALOG: Address = Address::Catalog(NodeId(1));
+
+/// How many toys a cache keeps unless told otherwise: the course's number.
+pub const CACHE_CAPACITY_DEFAULT: usize = 7;
+
+/// How long an order or an order question is tried before its shopper is told that the outcome is
+/// unknown. Longer than the longest failover, shorter than a shopper's own deadline (10 s), so that
+/// the shopper is told before it gives up by itself.
+pub const REQUEST_DEADLINE_DEFAULT: Duration = Duration::from_secs(8);
+
+/// How long a call to the catalog may take. Longer than a lease, for which a starting catalog makes
+/// its callers wait.
+pub(super) const CATALOG_DEADLINE: Duration = Duration::from_secs(3);
+
+/// How long a clean stop waits for the catalog and for the orders under way.
+pub(super) const STOP_DEADLINE: Duration = Duration::from_secs(1);
+
+/// Orders that may wait in one frontend: as many as it has connections.
+pub(super) const ORDERS_WAITING_MAX: usize = 16_384;
+
+/// Orders in one `PlaceOrders` call: some 150 kB, far below the 8 MiB of an internal body.
+pub(super) const ORDERS_PER_CALL_MAX: usize = 512;
+
+/// `PlaceOrders` calls in flight with orders that were not asked before. Two keep the leader busy
+/// while an answer travels; two more keep a batch that is held by a slow toy from holding the rest.
+pub(super) const ORDER_CALLS_MAX: usize = 4;
+
+/// Order questions (reads, fates) that may wait in one frontend.
+pub(super) const QUESTIONS_WAITING_MAX: usize = 16_384;
+
+/// Order questions in flight: each is one HTTP exchange on one of the links to the leader.
+pub(super) const QUESTIONS_IN_FLIGHT_MAX: usize = 64;
+
+/// How long until a pending or refused order or question is asked again.
+pub(super) const AGAIN_PAUSE: Duration = Duration::from_millis(20);
+
+/// How long a leader's "not available, nothing was done" is retried before it is passed on: a
+/// leader that just settles needs less, one whose disk is full should be heard soon.
+pub(super) const UNAVAILABLE_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Fill calls in flight: more than the catalogue has toys in any sensible store.
+pub(super) const FILLS_MAX: usize = 1024;
+
+/// Readers that may wait for fills, in all: as many as there are connections.
+pub(super) const READERS_MAX: usize = 16_384;
+
+/// `ListProducts` calls in flight.
+pub(super) const LISTS_MAX: usize = 256;
+
+/// How the cache learns that a toy has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub enum Invalidation {
+    /// Hits only under a lease; the catalog waits until the toy is dropped. Linearizable.
+    Lease,
+    /// The catalog tells the frontend and does not wait: the course's way. May be stale.
+    Push,
+    /// Every entry dies of age. Stale for at most so long.
+    Ttl(Duration),
+    /// Entries live until they are evicted. Stale without bound.
+    None,
+}
+
+impl fmt::Display for Invalidation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Invalidation::Lease => write!(f, "lease"),
+            Invalidation::Push => write!(f, "push"),
+            Invalidation::Ttl(age) if age.subsec_millis() == 0 => {
+                write!(f, "ttl={}s", age.as_secs())
+            }
+            Invalidation::Ttl(age) => write!(f, "ttl={}ms", age.as_millis()),
+            Invalidation::None => write!(f, "none"),
+        }
+    }
+}
+
+impl FromStr for Invalidation {
+    type Err = String;
+
+    /// Reads `lease`, `push`, `ttl=2s` (also `ms`, `m`) or `none`.
+    fn from_str(text: &str) -> Result<Invalidation, String> {
+        let wrong = || format!("{text:?} is none of lease, push, ttl=DURATION (as ttl=2s), none");
+        match text {
+            "lease" => Ok(Invalidation::Lease),
+            "push" => Ok(Invalidation::Push),
+            "none" => Ok(Invalidation::None),
+            other => {
+                let age = other.strip_prefix("ttl=").ok_or_else(wrong)?;
+                let digits = age.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+                let number: u64 = age[..digits].parse().map_err(|_| wrong())?;
+                let millis: u64 = match &age[digits..] {
+                    "ms" => 1,
+                    "s" => 1000,
+                    "m" => 60_000,
+                    _ => return Err(wrong()),
+                };
+                let age = number.checked_mul(millis).ok_or_else(wrong)?;
+                Ok(Invalidation::Ttl(Duration::from_millis(age)))
+            }
+        }
+    }
+}
+
+impl From<Invalidation> for String {
+    fn from(mode: Invalidation) -> String {
+        mode.to_string()
+    }
+}
+
+impl TryFrom<String> for Invalidation {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Invalidation, String> {
+        text.parse()
+    }
+}
+
+/// How soon the frontend suspects an order replica.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Timers {
+    /// How often the leader is asked whether it still leads.
+    pub check: Duration,
+    /// How long a replica may take to answer that.
+    pub ping: Duration,
+    /// How long the chosen replica may take to become leader: catch-up, view, settlement.
+    pub lead: Duration,
+    /// How long one order call may take. A leader answers within 100 ms, if only "pending".
+    pub call: Duration,
+}
+
+impl Timers {
+    /// For machines whose disks stall now and then.
+    pub const STANDARD: Timers = Timers {
+        check: Duration::from_secs(1),
+        ping: Duration::from_millis(300),
+        lead: Duration::from_secs(2),
+        call: Duration::from_secs(1),
+    };
+
+    /// For quiet machines: a hung leader is left three times sooner.
+    pub const FAST: Timers = Timers {
+        check: Duration::from_millis(200),
+        ping: Duration::from_millis(100),
+        lead: Duration::from_secs(1),
+        call: Duration::from_millis(400),
+    };
+}
+
+/// What a frontend is told at its start.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Config {
+    /// Its number, from 1.
+    pub id: u8,
+    /// Every replica of the order service.
+    pub orders: Vec<NodeId>,
+    /// How many toys the cache keeps; 0 turns it off.
+    pub cache_capacity: usize,
+    /// How the cache learns of changes; the catalog must be told the same.
+    pub invalidation: Invalidation,
+    /// How soon a leader is suspected.
+    pub timers: Timers,
+    /// How long an order is tried, see [`REQUEST_DEADLINE_DEFAULT`].
+    pub request_deadline: Duration,
+    /// Where the catalog reaches this frontend: `http://host:port`.
+    pub url: String,
+    /// Drawn anew by each process: tells a restarted frontend from a second one.
+    pub incarnation: u64,
+}
+
+impl Config {
+    /// The defaults: capacity 7, leases, standard timers, 8 s for a request.
+    pub fn new(id: u8, orders: Vec<NodeId>, url: String, incarnation: u64) -> Config {
+        Config {
+            id,
+            orders,
+            cache_capacity: CACHE_CAPACITY_DEFAULT,
+            invalidation: Invalidation::Lease,
+            timers: Timers::STANDARD,
+            request_deadline: REQUEST_DEADLINE_DEFAULT,
+            url,
+            incarnation,
+        }
+    }
+}

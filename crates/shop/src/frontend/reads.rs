@@ -1,0 +1,205 @@
+//! A read: answered from the cache if that is allowed at this moment, else from the catalog, and
+//! then kept if that is allowed; and what drops entries again.
+//!
+//! Here the four modes part: under `lease` and `push` an entry lives under a generation, under `ttl`
+//! it has an age, under `none` it lives until it is evicted.
+//!
+//! Called by the shell ([`Frontend::hit`]) and by `frontend::mod`; calls `cache`, `lease`, `fills`.
+
+use bytes::Bytes;
+use replication::Time;
+
+use super::cache::{Kept, Slot};
+use super::calls::{Outbox, Purpose};
+use super::config::{CATALOG, CATALOG_DEADLINE, Invalidation, LISTS_MAX};
+use super::fills::Cover;
+use super::{Frontend, body};
+use crate::message::{CacheUse, Generation, LeaseHolder, Problem, Reply, Request};
+use crate::node::{Answer, CallId, Token};
+use crate::toy::{ToyName, Version};
+
+/// A read answered from the cache.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hit {
+    /// The lab's JSON, prepared when the toy was filled; cloning it copies no bytes.
+    pub body: Bytes,
+    /// The toy's version, for the answer's headers.
+    pub version: Version,
+}
+
+impl Frontend {
+    /// The hot path: answers a read from the cache, if that is allowed at this moment.
+    ///
+    /// `name` in any case; `now` must be read *after* the request's bytes were, for a paused
+    /// process would else serve a request under the lease of before its pause. Counts a hit; a miss
+    /// counts only when the request is stepped. Without upper case, it allocates nothing.
+    pub fn hit(&mut self, now: Time, name: &str) -> Option<Hit> {
+        let lower = name.is_ascii() && !name.bytes().any(|byte| byte.is_ascii_uppercase());
+        let slot =
+            if lower { self.touch(now, name)? } else { self.touch(now, &name.to_lowercase())? };
+        Some(Hit { body: slot.body.clone(), version: slot.product.version })
+    }
+
+    /// The slot of a toy that may be served now, as a hit. `key` is in lower case.
+    fn touch(&mut self, now: Time, key: &str) -> Option<&Slot> {
+        match self.config.invalidation {
+            Invalidation::Lease | Invalidation::Push => {
+                let current = self.lease.current(now)?;
+                let slot = self.cache.touch(key)?;
+                let kept_under = slot.generation;
+                assert_eq!(kept_under, current, "a new generation drops the cache: {key}");
+                self.counters.hits += 1;
+                Some(slot)
+            }
+            Invalidation::Ttl(age) => {
+                if now.since(self.cache.peek(key)?.filled_at) >= age {
+                    self.cache.invalidate(key);
+                    self.counters.expirations += 1;
+                    return None;
+                }
+                self.counters.hits += 1;
+                self.cache.touch(key)
+            }
+            Invalidation::None => {
+                let slot = self.cache.touch(key)?;
+                self.counters.hits += 1;
+                Some(slot)
+            }
+        }
+    }
+
+    /// Under what an answer to a fill that leaves now may be kept, and what the fill says of us.
+    fn cover(&self, now: Time) -> (Cover, Option<LeaseHolder>) {
+        if self.config.cache_capacity == 0 {
+            return (Cover::Nothing, None);
+        }
+        match self.config.invalidation {
+            Invalidation::Lease | Invalidation::Push => match self.lease.holder(now) {
+                Some(holder) => (Cover::Lease(holder.generation), Some(holder)),
+                None => (Cover::Nothing, None),
+            },
+            Invalidation::Ttl(age) => (Cover::Age(Some(age)), None),
+            Invalidation::None => (Cover::Age(None), None),
+        }
+    }
+
+    pub(super) fn on_read(&mut self, out: &mut Outbox<'_>, token: Token, name: ToyName) {
+        if let Some(slot) = self.touch(out.now, name.key()) {
+            let product = slot.product.clone();
+            return out.reply(token, Ok(Reply::Product { product, cache: CacheUse::Hit }));
+        }
+        let (cover, holder) = self.cover(out.now);
+        match cover {
+            Cover::Nothing => self.counters.bypasses += 1,
+            Cover::Lease(_) | Cover::Age(_) => self.counters.misses += 1,
+        }
+        if self.fills.read(out, token, name, cover, holder) {
+            self.counters.fills += 1;
+        }
+    }
+
+    pub(super) fn on_list(&mut self, out: &mut Outbox<'_>, token: Token, request: Request) {
+        if self.lists == LISTS_MAX {
+            let full = format!("{LISTS_MAX} lists are being fetched");
+            return out.reply(token, Err(Problem::Unavailable(full)));
+        }
+        self.lists += 1;
+        out.call(Purpose::List(token), CATALOG, request, CATALOG_DEADLINE);
+    }
+
+    pub(super) fn on_invalidate(&mut self, out: &mut Outbox<'_>, token: Token, names: &[ToyName]) {
+        for name in names {
+            self.fills.pass(name.key());
+            if self.cache.invalidate(name.key()) {
+                self.counters.invalidations += 1;
+            }
+        }
+        out.reply(token, Ok(Reply::Done));
+    }
+
+    pub(super) fn on_drop_cache(&mut self, out: &mut Outbox<'_>, token: Token, catalog: u64) {
+        let leased = match self.config.invalidation {
+            Invalidation::Lease | Invalidation::Push => true,
+            Invalidation::Ttl(_) | Invalidation::None => false,
+        };
+        // Where there are no leases it can only be a person's wish.
+        if self.lease.revoke(out.now, catalog) || !leased {
+            self.drop_all();
+        }
+        out.reply(token, Ok(Reply::Done));
+    }
+
+    pub(super) fn drop_all(&mut self) {
+        if self.cache.clear() > 0 {
+            self.counters.drops += 1;
+        }
+        self.fills.pass_all();
+    }
+
+    pub(super) fn on_listed(&mut self, out: &mut Outbox<'_>, token: Token, answer: Answer) {
+        self.lists -= 1;
+        self.note_catalog(&answer);
+        let response = match answer {
+            Answer::Said(Ok(Reply::Products(products))) => Ok(Reply::Products(products)),
+            Answer::Said(_) | Answer::Refused | Answer::Unknown => Err(catalog_problem(answer)),
+        };
+        out.reply(token, response);
+    }
+
+    fn note_catalog(&mut self, answer: &Answer) {
+        match answer {
+            Answer::Said(_) => self.lease.heard(),
+            Answer::Refused | Answer::Unknown => {}
+        }
+    }
+
+    pub(super) fn on_filled(&mut self, out: &mut Outbox<'_>, call: CallId, answer: Answer) {
+        self.note_catalog(&answer);
+        let fill = self.fills.finish(call);
+        let cache = fill.cache_use();
+        let Answer::Said(Ok(Reply::Filled { product, generation })) = answer else {
+            let problem = catalog_problem(answer);
+            for token in fill.starters.into_iter().chain(fill.joined) {
+                out.reply(token, Err(problem.clone()));
+            }
+            return;
+        };
+        let covered = fill.covers(generation);
+        let (cover, holder) = self.cover(out.now);
+        if covered && !fill.passed && fill.cover == cover {
+            let body = body::product(&product);
+            let generation = match cover {
+                Cover::Lease(generation) => generation,
+                Cover::Nothing | Cover::Age(_) => Generation::default(),
+            };
+            match self.cache.keep(product.clone(), generation, fill.left, body) {
+                Kept::Evicted(_) => self.counters.evictions += 1,
+                Kept::Added | Kept::Replaced | Kept::Ignored => {}
+            }
+        }
+        let (served, anew) = if covered {
+            (fill.starters.into_iter().chain(fill.joined).collect(), Vec::new())
+        } else {
+            (fill.starters, fill.joined)
+        };
+        for token in served {
+            out.reply(token, Ok(Reply::Product { product: product.clone(), cache }));
+        }
+        if !anew.is_empty() && self.fills.begin(out, anew, fill.name, cover, holder) {
+            self.counters.fills += 1;
+        }
+    }
+}
+
+/// Why the catalog's answer is none, as the reader is told. Reading changed nothing.
+fn catalog_problem(answer: Answer) -> Problem {
+    match answer {
+        Answer::Said(Err(Problem::NotLeader { .. })) => {
+            Problem::Unavailable("this catalog replica does not lead".to_string())
+        }
+        Answer::Said(Err(problem)) => problem,
+        Answer::Said(Ok(_)) => Problem::Unavailable("the catalog answered another question".into()),
+        Answer::Refused => Problem::Unavailable("the catalog cannot be reached".to_string()),
+        Answer::Unknown => Problem::Unavailable("the catalog did not answer in time".to_string()),
+    }
+}
