@@ -1,3 +1,5 @@
 //! The tests that need the binary: one test binary, one module for each subject.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
 mod cli;
