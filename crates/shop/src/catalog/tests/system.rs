@@ -279,7 +279,8 @@ impl System {
                 continue;
             };
             // A frontend that believes in its lease is one that this process waits for. (Before it
-            // began, or if it was stopped before, the process answers nobody and still has the last run's number.)
+            // began, or if it was stopped before, the process answers nobody and still has the
+            // last run's number.)
             let began = !matches!(catalog.phase, Phase::Starting | Phase::Stopped);
             if began && generation.catalog == catalog.stock().incarnation() {
                 assert!(held.get(&front.id).is_some_and(|end| *end > now), "{front:?} {held:?}");
