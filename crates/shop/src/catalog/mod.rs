@@ -85,6 +85,8 @@ pub mod visibility;
 use self::command::{Command, ToyId};
 pub use self::config::{Config, Invalidation, RESTOCK_INTERVAL, RESTOCK_LEVEL};
 use self::leases::Leases;
+pub use self::registration::{FRONTENDS_MAX, URL_BYTES_MAX};
+pub use self::serve::{LIST_LIMIT_MAX, TAKE_ITEMS_MAX, TAKES_MAX};
 use self::status::Status;
 use self::stock::{Applied, Stock};
 use self::takes::Outcome;

@@ -180,18 +180,19 @@ impl System {
         self.world.catalog.is_some()
     }
 
-    /// Whether anything but an ordinary request is on its way; for the explorer.
+    /// Everything that what happens next depends on.
     pub fn fingerprint(&self, into: &mut impl std::hash::Hasher) {
         use std::hash::Hash;
         self.world.catalog.hash(into);
         self.world.now.hash(into);
-        self.world.unsynced().hash(into);
-        self.world.recovered().hash(into);
-        let calls: Vec<_> = self.world.calls.keys().collect();
-        calls.hash(into);
+        self.world.fingerprint(into);
+        format!("{:?} {:?}", self.asked, self.sent).hash(into);
         self.fronts.hash(into);
         self.leader.hash(into);
-        self.net.hash(into);
+        // The network has no order, so the same messages in another one are the same state.
+        let mut net: Vec<u64> = self.net.iter().map(hash).collect();
+        net.sort_unstable();
+        net.hash(into);
         self.seen.hash(into);
         self.ledger.hash(into);
     }
@@ -225,6 +226,7 @@ impl System {
         }
         self.collect();
         self.check();
+        self.world.trace.clear();
     }
 
     fn wait(&mut self, micros: u64) {
@@ -277,7 +279,8 @@ impl System {
                 continue;
             };
             // A frontend that believes in its lease is one that this process waits for. (Before it
-            // began, or if it was stopped before, the process answers nobody and still has the last run's number.)
+            // began, or if it was stopped before, the process answers nobody and still has the
+            // last run's number.)
             let began = !matches!(catalog.phase, Phase::Starting | Phase::Stopped);
             if began && generation.catalog == catalog.stock().incarnation() {
                 assert!(held.get(&front.id).is_some_and(|end| *end > now), "{front:?} {held:?}");
@@ -550,6 +553,13 @@ impl System {
             }
         }
     }
+}
+
+fn hash(message: &Message) -> u64 {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    message.hash(&mut hasher);
+    hasher.finish()
 }
 
 impl Front {

@@ -151,6 +151,14 @@ impl World {
         self.waiting.len()
     }
 
+    /// Everything but the catalog's own state that what happens next depends on.
+    pub fn fingerprint(&self, into: &mut impl std::hash::Hasher) {
+        use std::hash::Hash;
+        (&self.checkpoint, self.covered, &self.durable, &self.waiting).hash(into);
+        (self.emitted, self.synced, self.stopped).hash(into);
+        format!("{:?} {:?}", self.held, self.calls).hash(into);
+    }
+
     /// Lets time pass; the node's timers fire when they are due.
     pub fn wait(&mut self, duration: Duration) {
         let end = self.now + duration;
