@@ -16,7 +16,7 @@ fn started() -> World {
     let mut world = World::new(Config::default());
     world.start().unwrap();
     let view = View { term: TERM, in_sync: [NodeId(3)].into() };
-    ask(&mut world, Request::PutView { view, previous: Term::ZERO }).unwrap();
+    ask(&mut world, Request::PutView { view, previous: Term::ZERO, unclean: false }).unwrap();
     world
 }
 
