@@ -1,1 +1,367 @@
-//! The orders service.
+//! The order service: one replica.
+//!
+//! It puts a [`Ledger`] on a replicated log. The leader takes stock at the catalog for each order,
+//! proposes the order, and answers when it is committed and applied; followers apply what the leader
+//! commits. Called by frontends (`PlaceOrders`, `ReadOrder`, `Lead` …) and other replicas; calls the
+//! catalog (`PutView`, `Take`, `Settle`).
+//!
+//! # One purchase
+//!
+//! ```text
+//! request #1 orders [Tux x1:k]                      from a frontend, with its request id
+//! call catalog-1 take 0.1@3 floor=1 [1=Tux x1:k]    at most once per number, under this term
+//! answer [1=Tux:v2]                                 taken, and no cache shows the old stock
+//! send 1: append …    send 2: append …    persist   an entry that carries the take's term
+//! persisted; receive 1: acknowledge                 every member of the view has it: committed
+//! reply #1 [(0 v2 @2)]                              order number 0, at log index 2
+//! ```
+//!
+//! # A new leader
+//!
+//! A leader begins a term by a view at the catalog, whose answer lists every take of older terms
+//! that nobody settled. When its `Lead` entry is committed its ledger is complete: what is recorded
+//! there was bought, everything else is given back. Only then it takes anything, since a retry would
+//! adopt a take that is being given back. Purchases under way start over, under new numbers.
+
+mod answer;
+pub mod batch;
+pub mod command;
+mod lead;
+pub mod ledger;
+pub mod purchase;
+pub mod reads;
+mod serve;
+mod status;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use bytes::Bytes;
+use replication::engine::{self, Viewed};
+use replication::log::{Recovered, Snapshot};
+use replication::primary_backup::{self, PrimaryBackup, Rules};
+use replication::{Engine, Entry, NodeId, Term, Time};
+
+use crate::message::{Order, Ordered, Problem, Request, RequestId, Response, Unsettled};
+use crate::node::{Address, Answer, CallId, Effect, Input, Node, Token};
+use batch::Batches;
+use ledger::{Applied, Ledger};
+use purchase::Purchases;
+use reads::Reads;
+pub use status::Status;
+
+/// How long a call to the catalog may take: longer than a lease, since a take may wait for one.
+const CALL_DEADLINE: Duration = Duration::from_millis(2500);
+
+/// How long a view may take before it is asked again.
+const VIEW_DEADLINE: Duration = Duration::from_millis(500);
+
+/// Between two tries to reach the catalog.
+const RETRY: Duration = Duration::from_millis(50);
+
+/// How long the leader waits, when nothing else goes to the catalog, before it says what is recorded.
+const FLOOR_DELAY: Duration = Duration::from_millis(100);
+
+/// Log entries between two checkpoints, at least; see [`Orders::checkpoint_is_due`].
+const CHECKPOINT_ENTRIES: u64 = 50_000;
+
+/// Requests to lead that may wait for an answer at once.
+const LEAD_WAITERS_MAX: usize = 64;
+
+/// Discarded orders that `status` names; all of them are in the operator's log.
+const DISCARDED_MAX: usize = 1000;
+
+/// How an order replica is set up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Its place among the replicas.
+    pub engine: primary_backup::Config,
+}
+
+/// Where this replica stands.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum State {
+    Following,
+    /// Leads by the arbiter's word, or will when `Lead` is committed; no take yet.
+    Settling {
+        term: Term,
+        /// Whether `Lead` is committed.
+        leading: bool,
+        unsettled: Vec<Unsettled>,
+        calling: bool,
+    },
+    /// Takes and proposes under this term.
+    Open(Term),
+}
+
+/// What a call under way was.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Call {
+    View,
+    Take { term: Term, numbers: Vec<u64> },
+    Settle { term: Term, count: usize },
+}
+
+/// One replica of the order service.
+#[derive(Clone, Debug)]
+pub struct Orders {
+    config: Config,
+    engine: PrimaryBackup,
+    ledger: Ledger,
+    state: State,
+    leader: Option<NodeId>,
+    purchases: Purchases,
+    batches: Batches,
+    reads: Reads,
+    /// Requests to be resolved as "never", whose entry is under way.
+    resolving: BTreeMap<RequestId, Vec<Token>>,
+    lead_waiters: Vec<Token>,
+    calls: BTreeMap<CallId, Call>,
+    next_call: u64,
+    retry_at: Option<Time>,
+    floor_at: Option<Time>,
+    checkpointed: u64,
+    disk_full: bool,
+    discarded: VecDeque<Order>,
+}
+
+impl Orders {
+    /// A replica with what was found on its disk.
+    ///
+    /// # Errors
+    /// If the snapshot is of another format or damaged.
+    pub fn new(config: Config, recovered: &Recovered) -> Result<Orders, String> {
+        let fencing = config.engine.rules == Rules::View;
+        let snapshot = &recovered.checkpoint.snapshot;
+        let ledger = if snapshot.state.is_empty() {
+            Ledger::new(fencing)
+        } else {
+            Ledger::restore(&snapshot.state, fencing)?
+        };
+        Ok(Orders {
+            engine: PrimaryBackup::new(config.engine.clone(), recovered),
+            config,
+            ledger,
+            state: State::Following,
+            leader: None,
+            purchases: Purchases::default(),
+            batches: Batches::default(),
+            reads: Reads::default(),
+            resolving: BTreeMap::new(),
+            lead_waiters: Vec::new(),
+            calls: BTreeMap::new(),
+            next_call: 0,
+            retry_at: None,
+            floor_at: None,
+            checkpointed: snapshot.index.0,
+            disk_full: false,
+            discarded: VecDeque::new(),
+        })
+    }
+
+    /// The replica's ledger.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    fn call(&mut self, call: Call, request: Request, deadline: Duration, out: &mut Vec<Effect>) {
+        self.next_call += 1;
+        let id = CallId(self.next_call);
+        self.calls.insert(id, call);
+        let to = Address::Catalog(NodeId(1));
+        out.push(Effect::Call { call: id, to, request, deadline });
+    }
+
+    /// Steps the engine and does what it says, until it says nothing more.
+    fn drive(&mut self, now: Time, input: engine::Input, out: &mut Vec<Effect>) {
+        let mut inputs = VecDeque::from([input]);
+        while let Some(input) = inputs.pop_front() {
+            let mut effects = Vec::new();
+            self.engine.step(now, input, &mut effects);
+            for effect in effects {
+                if let Some(more) = self.perform(now, effect, out) {
+                    inputs.push_back(more);
+                }
+            }
+        }
+    }
+
+    fn perform(
+        &mut self,
+        now: Time,
+        effect: engine::Effect,
+        out: &mut Vec<Effect>,
+    ) -> Option<engine::Input> {
+        match effect {
+            engine::Effect::Persist(record) => out.push(Effect::Persist(record)),
+            engine::Effect::Send { to, message } => out.push(Effect::Send { to, message }),
+            engine::Effect::Apply(entry) => self.on_apply(&entry, out),
+            engine::Effect::Install(snapshot) => self.on_install(snapshot, out),
+            engine::Effect::AskView { view, previous, unclean } => {
+                let request = Request::PutView { view, previous, unclean };
+                self.call(Call::View, request, VIEW_DEADLINE, out);
+            }
+            engine::Effect::NotInSync(view) => {
+                for token in std::mem::take(&mut self.lead_waiters) {
+                    let response = Err(Problem::NotInSync(view.clone()));
+                    out.push(Effect::Reply { token, response });
+                }
+            }
+            engine::Effect::WantSnapshot => return Some(engine::Input::Snapshot(self.snapshot())),
+            engine::Effect::Leading(term) => self.on_leading(now, term, out),
+            engine::Effect::Following { leader } => self.on_following(leader, out),
+            engine::Effect::Passed(tag) => {
+                for (token, read) in self.reads.finish(tag) {
+                    let response = self.answer_read(read);
+                    out.push(Effect::Reply { token, response });
+                }
+            }
+            engine::Effect::Failed(tag) => {
+                for (token, _) in self.reads.finish(tag) {
+                    out.push(Effect::Reply { token, response: Err(self.not_leader()) });
+                }
+            }
+            engine::Effect::Discard(entry) => self.on_discard(&entry, out),
+        }
+        None
+    }
+
+    fn on_apply(&mut self, entry: &Entry, out: &mut Vec<Effect>) {
+        match self.ledger.apply(entry) {
+            Applied::Lead => {}
+            // Its purchase, if it is this leader's, starts over when the new term is settled.
+            Applied::Rejected(_) => {}
+            Applied::Decided(request_id) => self.on_decided(request_id, out),
+        }
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let (index, term) = self.ledger.applied();
+        Snapshot { index, term, state: self.ledger.snapshot() }
+    }
+
+    fn on_install(&mut self, snapshot: Snapshot, out: &mut Vec<Effect>) {
+        let fencing = self.config.engine.rules == Rules::View;
+        match Ledger::restore(&snapshot.state, fencing) {
+            Ok(ledger) => {
+                self.ledger = ledger;
+                self.checkpointed = snapshot.index.0;
+                out.push(Effect::Checkpoint(self.engine.checkpoint(snapshot)));
+            }
+            Err(problem) => {
+                out.push(Effect::Warn(format!("a snapshot from the leader is refused: {problem}")));
+            }
+        }
+    }
+
+    /// Naive: two histories met, and this entry was acknowledged in the one that gives way.
+    fn on_discard(&mut self, entry: &Entry, out: &mut Vec<Effect>) {
+        if let Some(order) = self.ledger.undo(entry) {
+            out.push(Effect::Warn(format!(
+                "DISCARDED acknowledged order {}: {} x {}; another history took its place",
+                order.number, order.quantity, order.name
+            )));
+            self.discarded.push_back(order);
+            if self.discarded.len() > DISCARDED_MAX {
+                self.discarded.pop_front();
+            }
+        }
+    }
+
+    /// So that neither start-up nor disk grows with history, and yet the work of all snapshots
+    /// together stays proportional to the number of orders.
+    fn checkpoint_is_due(&self) -> bool {
+        let since = self.ledger.applied().0.0.saturating_sub(self.checkpointed);
+        let naive = self.config.engine.rules == Rules::Naive;
+        !naive && since >= CHECKPOINT_ENTRIES.max(self.ledger.len() / 2)
+    }
+
+    /// What every step may have made possible.
+    fn go_on(&mut self, now: Time, out: &mut Vec<Effect>) {
+        self.settle_next(out);
+        if let State::Open(term) = self.state {
+            // After a failure the catalog is left alone for a moment.
+            while self.retry_at.is_none()
+                && let Some((request, numbers)) = self.purchases.next_call(term)
+            {
+                self.call(Call::Take { term, numbers }, request, CALL_DEADLINE, out);
+            }
+            if let Some(tag) = self.reads.next_barrier() {
+                self.drive(now, engine::Input::Barrier(tag), out);
+            }
+            if self.floor_at.is_none() && self.purchases.floor_is_due() {
+                self.floor_at = Some(now + FLOOR_DELAY);
+            }
+        }
+        if self.checkpoint_is_due() {
+            self.checkpointed = self.ledger.applied().0.0;
+            let snapshot = self.snapshot();
+            out.push(Effect::Checkpoint(self.engine.checkpoint(snapshot)));
+        }
+    }
+
+    fn on_timer(&mut self, now: Time, out: &mut Vec<Effect>) {
+        self.batches.expire(now, out);
+        if self.retry_at.is_some_and(|at| at <= now) {
+            self.retry_at = None;
+        }
+        if self.floor_at.is_some_and(|at| at <= now) {
+            self.floor_at = None;
+            if let State::Open(term) = self.state
+                && let Some(request) = self.purchases.floor_call(term)
+            {
+                let call = Call::Take { term, numbers: Vec::new() };
+                self.call(call, request, CALL_DEADLINE, out);
+            }
+        }
+        if self.engine.next_timer().is_some_and(|at| at <= now) {
+            self.drive(now, engine::Input::Timer, out);
+        }
+    }
+}
+
+impl Node for Orders {
+    type Status = Status;
+
+    fn step(&mut self, now: Time, input: Input, out: &mut Vec<Effect>) {
+        match input {
+            Input::Start => self.drive(now, engine::Input::Start, out),
+            Input::Timer => self.on_timer(now, out),
+            Input::Request { token, request } => self.on_request(now, token, request, out),
+            Input::Answer { call, answer } => self.on_answer(now, call, answer, out),
+            Input::Receive { from, message } => {
+                self.drive(now, engine::Input::Receive { from, message }, out);
+            }
+            Input::Persisted { upto } => self.drive(now, engine::Input::Persisted { upto }, out),
+            Input::Checkpointed { index } => {
+                self.drive(now, engine::Input::Checkpointed { index }, out);
+            }
+            Input::Link { node: Address::Order(peer), up } => {
+                self.drive(now, engine::Input::Link { peer, up }, out);
+            }
+            Input::Link { node: Address::Frontend(_) | Address::Catalog(_), .. } => {}
+            Input::DiskFull(full) => self.disk_full = full,
+            Input::Stop => out.push(Effect::Stopped),
+        }
+        self.go_on(now, out);
+    }
+
+    fn next_timer(&self) -> Option<Time> {
+        let timers =
+            [self.engine.next_timer(), self.batches.next_timer(), self.retry_at, self.floor_at];
+        timers.into_iter().flatten().min()
+    }
+
+    fn status(&self, _now: Time) -> Status {
+        self.make_status()
+    }
+
+    fn ready(&self, _now: Time) -> Result<(), String> {
+        match (&self.state, self.leader, self.disk_full) {
+            (_, _, true) => Err("disk full".to_string()),
+            (State::Following, None, _) => Err("no leader is known".to_string()),
+            (State::Settling { .. }, _, _) => Err("settling takes of older terms".to_string()),
+            (State::Following, Some(_), _) | (State::Open(_), _, _) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! The catalog's answers.
+
+use super::*;
+use crate::message::Reply;
+
+impl Orders {
+    pub(super) fn on_answer(
+        &mut self,
+        now: Time,
+        id: CallId,
+        answer: Answer,
+        out: &mut Vec<Effect>,
+    ) {
+        match self.calls.remove(&id) {
+            Some(Call::View) => self.on_view_answer(now, answer, out),
+            Some(Call::Settle { term, count }) => {
+                self.on_settle_answer(now, (term, count), answer, out);
+            }
+            Some(Call::Take { term, numbers }) if self.state == State::Open(term) => {
+                self.on_take_answer(now, term, numbers, answer, out);
+            }
+            // Of an older term: the new one's settlement speaks of it.
+            Some(Call::Take { .. }) | None => {}
+        }
+    }
+
+    fn on_take_answer(
+        &mut self,
+        now: Time,
+        term: Term,
+        numbers: Vec<u64>,
+        answer: Answer,
+        out: &mut Vec<Effect>,
+    ) {
+        match answer {
+            Answer::Said(Ok(Reply::Takes(answers))) => {
+                let commands = self.purchases.answered(term, answers);
+                let commands: Vec<Bytes> = commands.iter().map(command::Command::encode).collect();
+                if !commands.is_empty() {
+                    self.drive(now, engine::Input::Propose(commands), out);
+                }
+            }
+            Answer::Said(Err(Problem::Fenced(view))) => {
+                self.purchases.unanswered(numbers);
+                self.drive(now, engine::Input::Viewed(Viewed::Refused(view)), out);
+            }
+            Answer::Said(_) | Answer::Refused | Answer::Unknown => {
+                self.purchases.unanswered(numbers);
+                self.retry_at = Some(now + RETRY);
+            }
+        }
+    }
+}

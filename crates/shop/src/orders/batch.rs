@@ -1,0 +1,97 @@
+//! Answers to orders that came together: each item has its own outcome, and none is held by the
+//! slowest for longer than [`BATCH_HOLD`].
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use replication::Time;
+
+use crate::message::{OrderOutcome, Ordered, Problem, Reply, Response};
+use crate::node::{Effect, Token};
+
+/// How long a batch waits for its slowest item; then that one is answered "pending", and asked for
+/// again by the frontend.
+pub const BATCH_HOLD: Duration = Duration::from_millis(100);
+
+/// One answer that waits for its items.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Batch {
+    token: Token,
+    outcomes: Vec<Option<Result<Ordered, Problem>>>,
+    missing: usize,
+    /// A single order waits for as long as its caller does.
+    until: Option<Time>,
+}
+
+impl Batch {
+    fn response(self) -> Response {
+        if self.until.is_none() {
+            let outcome = self.outcomes.into_iter().next().flatten();
+            return outcome.expect("answered when nothing is missing").map(Reply::Ordered);
+        }
+        let outcomes = self.outcomes.into_iter().map(|outcome| match outcome {
+            Some(outcome) => OrderOutcome::Said(outcome),
+            None => OrderOutcome::Pending,
+        });
+        Ok(Reply::Orders(outcomes.collect()))
+    }
+}
+
+/// All answers that wait.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Batches {
+    next: u64,
+    open: BTreeMap<u64, Batch>,
+}
+
+impl Batches {
+    /// Opens an answer of `count` items; `single` for one that is no array.
+    pub fn open(&mut self, now: Time, token: Token, count: usize, single: bool) -> u64 {
+        self.next += 1;
+        let until = if single { None } else { Some(now + BATCH_HOLD) };
+        let batch = Batch { token, outcomes: vec![None; count], missing: count, until };
+        self.open.insert(self.next, batch);
+        self.next
+    }
+
+    /// An item is decided; answers when it was the last.
+    pub fn decide(
+        &mut self,
+        (batch, position): (u64, usize),
+        outcome: Result<Ordered, Problem>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(open) = self.open.get_mut(&batch) else { return };
+        if open.outcomes[position].is_none() {
+            open.outcomes[position] = Some(outcome);
+            open.missing -= 1;
+        }
+        self.close_if_complete(batch, effects);
+    }
+
+    /// Answers a batch that waits for nothing (more).
+    pub fn close_if_complete(&mut self, batch: u64, effects: &mut Vec<Effect>) {
+        if self.open.get(&batch).is_some_and(|open| open.missing == 0)
+            && let Some(done) = self.open.remove(&batch)
+        {
+            effects.push(Effect::Reply { token: done.token, response: done.response() });
+        }
+    }
+
+    /// Answers the batches whose time is up.
+    pub fn expire(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        // Numbers rise with time, so that those at the front are the oldest.
+        let due = self.open.iter().filter(|(_, open)| open.until.is_some_and(|at| at <= now));
+        let due: Vec<u64> = due.map(|(number, _)| *number).collect();
+        for number in due {
+            if let Some(batch) = self.open.remove(&number) {
+                effects.push(Effect::Reply { token: batch.token, response: batch.response() });
+            }
+        }
+    }
+
+    /// When the next batch's time is up.
+    pub fn next_timer(&self) -> Option<Time> {
+        self.open.values().find_map(|open| open.until)
+    }
+}

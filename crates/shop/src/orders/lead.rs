@@ -1,0 +1,139 @@
+//! Beginning and ending to lead: the view's answer, settlement, stepping down.
+
+use super::*;
+use crate::message::{Fate, Reply, Settled};
+
+/// Takes settled in one call.
+const SETTLED_PER_CALL_MAX: usize = 1024;
+
+impl Orders {
+    pub(super) fn not_leader(&self) -> Problem {
+        Problem::NotLeader { leader: self.leader.filter(|id| *id != self.config.engine.id) }
+    }
+
+    pub(super) fn on_view_answer(&mut self, now: Time, answer: Answer, out: &mut Vec<Effect>) {
+        let viewed = match answer {
+            Answer::Said(Ok(Reply::View { view, unsettled })) => {
+                self.state =
+                    State::Settling { term: view.term, leading: false, unsettled, calling: false };
+                Viewed::Granted(view)
+            }
+            Answer::Said(Err(Problem::Fenced(view) | Problem::NotInSync(view))) => {
+                Viewed::Refused(view)
+            }
+            Answer::Said(_) | Answer::Refused | Answer::Unknown => Viewed::Unknown,
+        };
+        let granted = matches!(viewed, Viewed::Granted(_));
+        self.drive(now, engine::Input::Viewed(viewed), out);
+        if granted && self.engine.status().role != "leader" {
+            // A newer leader was heard while the answer was under way.
+            self.state = State::Following;
+        }
+    }
+
+    /// `Lead` is committed: the ledger is complete.
+    pub(super) fn on_leading(&mut self, _now: Time, led: Term, out: &mut Vec<Effect>) {
+        self.leader = Some(self.config.engine.id);
+        match &mut self.state {
+            State::Settling { term, leading, .. } if *term == led => *leading = true,
+            // Naive has no view, so nothing to settle: what its predecessors took stays taken.
+            State::Settling { .. } | State::Following | State::Open(_) => {
+                self.purchases.start_over();
+                self.state = State::Open(led);
+            }
+        }
+        for token in std::mem::take(&mut self.lead_waiters) {
+            out.push(Effect::Reply { token, response: Ok(self.leader_reply()) });
+        }
+    }
+
+    /// Settles what is left of older terms; opens when nothing is.
+    pub(super) fn settle_next(&mut self, out: &mut Vec<Effect>) {
+        let State::Settling { term, leading: true, unsettled, calling } = &mut self.state else {
+            return;
+        };
+        let term = *term;
+        if *calling || self.retry_at.is_some() {
+            return;
+        }
+        if unsettled.is_empty() {
+            self.purchases.start_over();
+            self.state = State::Open(term);
+            return;
+        }
+        *calling = true;
+        let count = unsettled.len().min(SETTLED_PER_CALL_MAX);
+        let ledger = &self.ledger;
+        let takes = unsettled[..count].iter().map(|take| Settled {
+            term: take.term,
+            number: take.number,
+            recorded: matches!(ledger.fate(take.order.request_id), Some(Fate::Recorded(_))),
+        });
+        let request = Request::Settle { term, takes: takes.collect() };
+        self.call(Call::Settle { term, count }, request, CALL_DEADLINE, out);
+    }
+
+    pub(super) fn on_settle_answer(
+        &mut self,
+        now: Time,
+        (of, count): (Term, usize),
+        answer: Answer,
+        out: &mut Vec<Effect>,
+    ) {
+        let State::Settling { term, unsettled, calling, .. } = &mut self.state else { return };
+        if *term != of {
+            return;
+        }
+        *calling = false;
+        match answer {
+            Answer::Said(Ok(_)) => {
+                unsettled.drain(..count);
+            }
+            Answer::Said(Err(Problem::Fenced(view))) => {
+                self.drive(now, engine::Input::Viewed(Viewed::Refused(view)), out);
+            }
+            Answer::Said(Err(_)) | Answer::Refused | Answer::Unknown => {
+                self.retry_at = Some(now + RETRY);
+            }
+        }
+    }
+
+    /// Another replica leads, or may lead: everybody who waits here is sent there.
+    pub(super) fn on_following(&mut self, leader: Option<NodeId>, out: &mut Vec<Effect>) {
+        self.leader = leader;
+        if let Some(leader) = leader {
+            for token in std::mem::take(&mut self.lead_waiters) {
+                let reply = crate::message::Leader {
+                    leader: Some(leader),
+                    term: self.engine.status().term,
+                    leading: false,
+                };
+                out.push(Effect::Reply { token, response: Ok(Reply::Leader(reply)) });
+            }
+        }
+        if self.state == State::Following {
+            return;
+        }
+        self.state = State::Following;
+        let problem = self.not_leader();
+        for purchase in self.purchases.abandon() {
+            for waiter in purchase.waiters {
+                self.batches.decide(waiter, Err(problem.clone()), out);
+            }
+        }
+        let reads = self.reads.abandon().into_iter().map(|(token, _)| token);
+        let resolving = std::mem::take(&mut self.resolving).into_values().flatten();
+        for token in reads.chain(resolving) {
+            out.push(Effect::Reply { token, response: Err(problem.clone()) });
+        }
+    }
+
+    pub(super) fn leader_reply(&self) -> Reply {
+        let leading = match self.state {
+            State::Following | State::Settling { leading: false, .. } => false,
+            State::Settling { leading: true, .. } | State::Open(_) => true,
+        };
+        let term = self.engine.status().term;
+        Reply::Leader(crate::message::Leader { leader: self.leader, term, leading })
+    }
+}

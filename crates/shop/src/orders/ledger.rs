@@ -1,0 +1,279 @@
+//! The ledger: the state machine that every order replica applies the log to.
+//!
+//! It gives order numbers, remembers what became of every request, and rejects takes of a term
+//! older than its own, whatever the engine let through. Pure: log entries in, fates out. Called by
+//! [`super::Orders`].
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use replication::{Entry, Index, Term};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::command::Command;
+use crate::message::{Fate, NewOrder, Order, OrderNumber, Ordered, Refusal, RequestId};
+use crate::toy::{Quantity, ToyName, Version};
+
+/// Refusals that are remembered; the oldest is forgotten first, at the same entry on every replica.
+/// An order is remembered for good.
+pub const REFUSALS_MAX: usize = 1 << 20;
+
+/// The first byte of a snapshot.
+const FORMAT: u8 = 1;
+
+/// Orders between two remembered digests, so that a digest of any prefix is cheap.
+const DIGEST_EVERY: usize = 1024;
+
+/// A recorded order: 48 bytes, since a replica keeps all of them in memory.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+struct Row {
+    request_id: RequestId,
+    index: u64,
+    version: Version,
+    /// Position in `Ledger::names`.
+    name: u32,
+    quantity: Quantity,
+}
+
+/// What became of a request that made no order.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+struct Refused {
+    order: NewOrder,
+    refusal: Refusal,
+    version: Version,
+    index: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+enum Slot {
+    Order(OrderNumber),
+    Refused(Box<Refused>),
+    Never,
+}
+
+/// What applying an entry did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// A leader's first entry.
+    Lead,
+    /// This request has its fate now (or had it before).
+    Decided(RequestId),
+    /// The take is of an older term: as if it had not been proposed.
+    Rejected(RequestId),
+}
+
+/// Every order, every fate.
+///
+/// Invariant: order numbers are the positions in `orders`, so 0, 1, 2 … without gaps; one order per
+/// request id.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Ledger {
+    term: Term,
+    /// Older terms are rejected; `naive` does without.
+    fencing: bool,
+    applied: Index,
+    applied_term: Term,
+    orders: Vec<Row>,
+    names: Vec<ToyName>,
+    requests: BTreeMap<RequestId, Slot>,
+    /// Refused and resolved requests, oldest first.
+    refused: VecDeque<RequestId>,
+    /// The chained hash after every `DIGEST_EVERY` orders.
+    digests: Vec<[u8; 32]>,
+    /// The chained hash after the last order.
+    digest: [u8; 32],
+}
+
+impl Ledger {
+    /// An empty ledger.
+    pub fn new(fencing: bool) -> Ledger {
+        Ledger { fencing, ..Ledger::default() }
+    }
+
+    /// Executes one committed entry.
+    ///
+    /// # Panics
+    /// If the entry does not follow the last one, or is no command: both would mean that replicas
+    /// part ways.
+    pub fn apply(&mut self, entry: &Entry) -> Applied {
+        assert_eq!(entry.index, self.applied.next(), "the log is applied without gaps");
+        self.applied = entry.index;
+        self.applied_term = entry.term;
+        if entry.command.is_empty() {
+            self.term = self.term.max(entry.term);
+            return Applied::Lead;
+        }
+        let index = entry.index.0;
+        match Command::decode(&entry.command).expect("this replica's program wrote the log") {
+            Command::Record { term, order, .. } | Command::Refuse { term, order, .. }
+                if self.fencing && term < self.term =>
+            {
+                Applied::Rejected(order.request_id)
+            }
+            Command::Record { order, .. } | Command::Refuse { order, .. }
+                if self.requests.contains_key(&order.request_id) =>
+            {
+                Applied::Decided(order.request_id)
+            }
+            Command::Record { order, version, .. } => {
+                let request_id = order.request_id;
+                self.record(order, version, index);
+                Applied::Decided(request_id)
+            }
+            Command::Refuse { order, refusal, version, .. } => {
+                let request_id = order.request_id;
+                let refused = Refused { order, refusal, version, index };
+                self.remember(request_id, Slot::Refused(Box::new(refused)));
+                Applied::Decided(request_id)
+            }
+            Command::Never { request_id } => {
+                if !self.requests.contains_key(&request_id) {
+                    self.remember(request_id, Slot::Never);
+                }
+                Applied::Decided(request_id)
+            }
+        }
+    }
+
+    fn record(&mut self, order: NewOrder, version: Version, index: u64) {
+        let number = OrderNumber(self.orders.len() as u64);
+        let name =
+            match self.names.iter().position(|known| known.spelling() == order.name.spelling()) {
+                Some(position) => position,
+                None => {
+                    self.names.push(order.name.clone());
+                    self.names.len() - 1
+                }
+            };
+        let name = u32::try_from(name).expect("the catalogue has fewer toys");
+        let request_id = order.request_id;
+        self.orders.push(Row { request_id, index, version, name, quantity: order.quantity });
+        self.requests.insert(request_id, Slot::Order(number));
+        self.digest = self.chain(self.digest, self.orders.len() - 1);
+        if self.orders.len().is_multiple_of(DIGEST_EVERY) {
+            self.digests.push(self.digest);
+        }
+    }
+
+    fn remember(&mut self, request_id: RequestId, slot: Slot) {
+        self.requests.insert(request_id, slot);
+        self.refused.push_back(request_id);
+        if self.refused.len() > REFUSALS_MAX
+            && let Some(oldest) = self.refused.pop_front()
+        {
+            self.requests.remove(&oldest);
+        }
+    }
+
+    /// Takes the last applied entry back (`naive`, when two histories meet). Returns the order that
+    /// is lost by it, if it was one.
+    pub fn undo(&mut self, entry: &Entry) -> Option<Order> {
+        assert_eq!(entry.index, self.applied, "the last entry first");
+        self.applied = entry.index.previous();
+        let last = self.orders.last().filter(|row| row.index == entry.index.0)?.request_id;
+        let lost = self.order(OrderNumber(self.orders.len() as u64 - 1));
+        self.orders.pop();
+        self.requests.remove(&last);
+        self.digests.truncate(self.orders.len() / DIGEST_EVERY);
+        self.digest = self.rehash(self.orders.len());
+        lost
+    }
+
+    /// How many orders there are: the next order's number.
+    pub fn len(&self) -> u64 {
+        self.orders.len() as u64
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.orders.is_empty()
+    }
+
+    /// The last applied index and its term.
+    pub fn applied(&self) -> (Index, Term) {
+        (self.applied, self.applied_term)
+    }
+
+    /// The order with a number; `None` if there is none (yet).
+    pub fn order(&self, number: OrderNumber) -> Option<Order> {
+        let row = self.orders.get(usize::try_from(number.0).ok()?)?;
+        let name = self.names[row.name as usize].clone();
+        Some(Order { number, name, quantity: row.quantity, index: row.index })
+    }
+
+    /// What became of a request, if that is decided.
+    pub fn fate(&self, request_id: RequestId) -> Option<Fate> {
+        Some(match self.requests.get(&request_id)? {
+            Slot::Order(number) => Fate::Recorded(self.ordered(*number)),
+            Slot::Refused(refused) => Fate::Refused {
+                refusal: refused.refusal,
+                version: refused.version,
+                index: refused.index,
+            },
+            Slot::Never => Fate::Never,
+        })
+    }
+
+    /// Whether the request was for another toy or quantity than this.
+    pub fn differs(&self, order: &NewOrder) -> bool {
+        match self.requests.get(&order.request_id) {
+            Some(Slot::Order(number)) => self.order(*number).is_some_and(|recorded| {
+                recorded.name != order.name || recorded.quantity != order.quantity
+            }),
+            Some(Slot::Refused(refused)) => {
+                refused.order.name != order.name || refused.order.quantity != order.quantity
+            }
+            Some(Slot::Never) | None => false,
+        }
+    }
+
+    fn ordered(&self, number: OrderNumber) -> Ordered {
+        let row = &self.orders[usize::try_from(number.0).expect("it is in memory")];
+        Ordered { number, version: row.version, index: row.index }
+    }
+
+    fn chain(&self, before: [u8; 32], position: usize) -> [u8; 32] {
+        let row = &self.orders[position];
+        let mut hash = Sha256::new();
+        hash.update(before);
+        hash.update((position as u64).to_be_bytes());
+        hash.update(self.names[row.name as usize].key());
+        hash.update(row.quantity.get().to_be_bytes());
+        hash.update(row.request_id.0.to_be_bytes());
+        hash.finalize().into()
+    }
+
+    /// The chained SHA-256 over number, toy, quantity and request id of the first `upto` orders.
+    pub fn digest_of(&self, upto: u64) -> [u8; 32] {
+        let upto = usize::try_from(upto).unwrap_or(usize::MAX).min(self.orders.len());
+        if upto == self.orders.len() { self.digest } else { self.rehash(upto) }
+    }
+
+    /// Hashes again from the last remembered digest at or before `upto`.
+    fn rehash(&self, upto: usize) -> [u8; 32] {
+        let known = (upto / DIGEST_EVERY).min(self.digests.len());
+        let start = self.digests.get(known.wrapping_sub(1)).copied().unwrap_or_default();
+        (known * DIGEST_EVERY..upto).fold(start, |hash, at| self.chain(hash, at))
+    }
+
+    /// The state in canonical bytes.
+    pub fn snapshot(&self) -> Bytes {
+        let bytes = postcard::to_extend(self, vec![FORMAT]);
+        bytes.expect("a ledger has no types that postcard cannot write").into()
+    }
+
+    /// # Errors
+    /// If the bytes are of another format, or not a ledger.
+    pub fn restore(bytes: &[u8], fencing: bool) -> Result<Ledger, String> {
+        let mut ledger: Ledger = match bytes.split_first() {
+            None => Ledger::default(),
+            Some((&FORMAT, rest)) => postcard::from_bytes(rest).map_err(|e| e.to_string())?,
+            Some((format, _)) => {
+                return Err(format!("a snapshot of format {format}, this program knows {FORMAT}"));
+            }
+        };
+        ledger.fencing = fencing;
+        Ok(ledger)
+    }
+}

@@ -1,0 +1,214 @@
+//! Purchases under way at the leader: queued → taking → proposed → decided.
+//!
+//! Each waits for its take at the catalog, then for its log entry to be committed. Takes that wait
+//! go out together, at most [`TAKE_CALLS_MAX`] calls at a time. Called by [`super::Orders`].
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use replication::Term;
+
+use crate::message::{NewOrder, Request, RequestId, TakeAnswer, TakeItem, Taken};
+
+use super::command::Command;
+
+/// Purchases under way at once; more are answered 503.
+pub const PURCHASES_MAX: usize = 16_384;
+
+/// Calls to the catalog under way at once: one on its way, one being worked on.
+pub const TAKE_CALLS_MAX: usize = 2;
+
+/// Takes in one call; the catalog accepts 1024.
+const TAKES_PER_CALL_MAX: usize = 512;
+
+/// One purchase.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Purchase {
+    /// What is bought.
+    pub order: NewOrder,
+    /// Which answers wait for it: (batch, position in it).
+    pub waiters: Vec<(u64, usize)>,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Stage {
+    Queued,
+    /// With the number of its take.
+    Taking(u64),
+    Proposed(u64),
+}
+
+/// All purchases of one leader.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Purchases {
+    all: BTreeMap<RequestId, Purchase>,
+    /// Without a take yet, in order of arrival.
+    queue: VecDeque<RequestId>,
+    /// Takes whose order is not recorded yet. The lowest is the floor.
+    numbers: BTreeMap<u64, RequestId>,
+    /// Of these, the ones to ask (again).
+    to_ask: BTreeSet<u64>,
+    next_number: u64,
+    /// The floor that the catalog was told last.
+    told_floor: u64,
+    /// Takes in each call under way.
+    calls: usize,
+}
+
+impl Purchases {
+    /// How many are under way.
+    pub fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// The purchase of a request.
+    pub fn get_mut(&mut self, request_id: RequestId) -> Option<&mut Purchase> {
+        self.all.get_mut(&request_id)
+    }
+
+    /// Whether the request is under way.
+    pub fn contains(&self, request_id: RequestId) -> bool {
+        self.all.contains_key(&request_id)
+    }
+
+    /// Begins a purchase.
+    pub fn begin(&mut self, order: NewOrder, waiter: (u64, usize)) {
+        let request_id = order.request_id;
+        let purchase = Purchase { order, waiters: vec![waiter], stage: Stage::Queued };
+        self.all.insert(request_id, purchase);
+        self.queue.push_back(request_id);
+    }
+
+    /// The next call to the catalog, if there is something to take and a call is free.
+    pub fn next_call(&mut self, term: Term) -> Option<(Request, Vec<u64>)> {
+        if self.calls >= TAKE_CALLS_MAX || (self.queue.is_empty() && self.to_ask.is_empty()) {
+            return None;
+        }
+        let mut numbers: Vec<u64> = self.to_ask.iter().copied().take(TAKES_PER_CALL_MAX).collect();
+        for number in &numbers {
+            self.to_ask.remove(number);
+        }
+        while numbers.len() < TAKES_PER_CALL_MAX
+            && let Some(request_id) = self.queue.pop_front()
+        {
+            let Some(purchase) = self.all.get_mut(&request_id) else { continue };
+            self.next_number += 1;
+            purchase.stage = Stage::Taking(self.next_number);
+            self.numbers.insert(self.next_number, request_id);
+            numbers.push(self.next_number);
+        }
+        let items = numbers.iter().filter_map(|number| {
+            let purchase = self.all.get(self.numbers.get(number)?)?;
+            Some(TakeItem { number: *number, order: purchase.order.clone() })
+        });
+        let items: Vec<TakeItem> = items.collect();
+        self.calls += 1;
+        self.told_floor = self.floor();
+        Some((Request::Take { term, floor: self.told_floor, items }, numbers))
+    }
+
+    /// A call that only says which takes are recorded, if the catalog does not know yet and nothing
+    /// else is going to tell it.
+    pub fn floor_call(&mut self, term: Term) -> Option<Request> {
+        if self.calls > 0 || self.floor() == self.told_floor {
+            return None;
+        }
+        self.calls += 1;
+        self.told_floor = self.floor();
+        Some(Request::Take { term, floor: self.told_floor, items: Vec::new() })
+    }
+
+    /// Whether [`Purchases::floor_call`] has something to say.
+    pub fn floor_is_due(&self) -> bool {
+        self.calls == 0 && self.floor() != self.told_floor
+    }
+
+    /// All takes of this term below this are recorded.
+    fn floor(&self) -> u64 {
+        self.numbers.keys().next().copied().unwrap_or(self.next_number + 1)
+    }
+
+    /// A call was answered: what to propose.
+    pub fn answered(&mut self, term: Term, answers: Vec<TakeAnswer>) -> Vec<Command> {
+        self.calls = self.calls.saturating_sub(1);
+        let mut commands = Vec::new();
+        for TakeAnswer { number, taken } in answers {
+            let Some(request_id) = self.numbers.get(&number) else { continue };
+            let Some(purchase) = self.all.get_mut(request_id) else { continue };
+            if purchase.stage != Stage::Taking(number) {
+                continue;
+            }
+            let mut order = purchase.order.clone();
+            let command = match taken {
+                Taken::Taken { version, name } => {
+                    order.name = name;
+                    Command::Record { term, order, version }
+                }
+                Taken::Refused { refusal, version } => {
+                    Command::Refuse { term, order, refusal, version }
+                }
+                Taken::Pending => {
+                    self.to_ask.insert(number);
+                    continue;
+                }
+            };
+            purchase.stage = Stage::Proposed(number);
+            commands.push(command);
+        }
+        commands
+    }
+
+    /// A call got no answer: its takes are asked again under the same numbers.
+    pub fn unanswered(&mut self, numbers: Vec<u64>) {
+        self.calls = self.calls.saturating_sub(1);
+        self.told_floor = 0;
+        self.to_ask.extend(numbers.into_iter().filter(|n| self.numbers.contains_key(n)));
+    }
+
+    /// The ledger decided the request: its purchase is over.
+    pub fn decided(&mut self, request_id: RequestId) -> Option<Purchase> {
+        let purchase = self.all.remove(&request_id)?;
+        match purchase.stage {
+            Stage::Taking(number) | Stage::Proposed(number) => {
+                self.numbers.remove(&number);
+                self.to_ask.remove(&number);
+            }
+            Stage::Queued => {}
+        }
+        Some(purchase)
+    }
+
+    /// A new term begins, everything of the old one is settled: what is not recorded starts over.
+    pub fn start_over(&mut self) {
+        let mut again: Vec<(u64, RequestId)> = Vec::new();
+        for (request_id, purchase) in &mut self.all {
+            match purchase.stage {
+                Stage::Taking(number) | Stage::Proposed(number) => {
+                    again.push((number, *request_id));
+                    purchase.stage = Stage::Queued;
+                }
+                Stage::Queued => {}
+            }
+        }
+        again.sort_unstable();
+        for (_, request_id) in again.into_iter().rev() {
+            self.queue.push_front(request_id);
+        }
+        self.numbers.clear();
+        self.to_ask.clear();
+        self.next_number = 0;
+        self.told_floor = 1;
+        self.calls = 0;
+    }
+
+    /// This replica does not lead any more: everybody who waits is sent away.
+    pub fn abandon(&mut self) -> Vec<Purchase> {
+        let all = std::mem::take(self);
+        all.all.into_values().collect()
+    }
+}

@@ -1,0 +1,247 @@
+//! Requests: orders, reads, who leads.
+
+use super::*;
+use crate::message::{Fate, NewOrder, OrderNumber, Reply};
+use crate::orders::purchase::PURCHASES_MAX;
+use crate::orders::reads::Read;
+
+/// Orders in one batch, and orders on one page of the log.
+pub const BATCH_MAX: usize = 1024;
+
+/// Log entries in one answer to `ReadMissed`.
+const MISSED_MAX: usize = 1024;
+
+impl Orders {
+    pub(super) fn on_request(
+        &mut self,
+        now: Time,
+        token: Token,
+        request: Request,
+        out: &mut Vec<Effect>,
+    ) {
+        let response = match request {
+            Request::PlaceOrders(orders) => return self.on_orders(now, token, orders, false, out),
+            Request::PlaceOrder(order) => {
+                return self.on_orders(now, token, vec![order], true, out);
+            }
+            Request::ReadOrder { number } => return self.on_read(token, Read::Order(number), out),
+            Request::ReadFate { request_id } => {
+                return self.on_read(token, Read::Fate(request_id), out);
+            }
+            Request::ResolveFate { request_id } => {
+                return self.on_resolve(now, token, request_id, out);
+            }
+            Request::Lead { leader, after } => return self.on_lead(now, token, leader, after, out),
+            Request::ReadLeader => Ok(self.leader_reply()),
+            Request::ListOrders { after, limit } => Ok(self.list(after, limit)),
+            Request::ReadDigest { upto } => Ok(self.digest(upto)),
+            Request::ReadMissed { after } => Ok(self.missed(after)),
+            Request::ReadProduct { .. }
+            | Request::ListProducts { .. }
+            | Request::Fill { .. }
+            | Request::RenewLease { .. }
+            | Request::EndLease { .. }
+            | Request::PutView { .. }
+            | Request::Take { .. }
+            | Request::Settle { .. }
+            | Request::Invalidate { .. }
+            | Request::DropCache { .. } => {
+                Err(Problem::Bad("this is an order replica: ask a frontend or the catalog".into()))
+            }
+        };
+        out.push(Effect::Reply { token, response });
+    }
+
+    fn on_orders(
+        &mut self,
+        now: Time,
+        token: Token,
+        orders: Vec<NewOrder>,
+        single: bool,
+        out: &mut Vec<Effect>,
+    ) {
+        if self.state == State::Following {
+            out.push(Effect::Reply { token, response: Err(self.not_leader()) });
+            return;
+        }
+        if orders.len() > BATCH_MAX {
+            let problem = Problem::Bad(format!("{} orders: at most {BATCH_MAX}", orders.len()));
+            out.push(Effect::Reply { token, response: Err(problem) });
+            return;
+        }
+        let batch = self.batches.open(now, token, orders.len(), single);
+        for (position, order) in orders.into_iter().enumerate() {
+            if let Some(outcome) = self.order(order, (batch, position)) {
+                self.batches.decide((batch, position), outcome, out);
+            }
+        }
+        self.batches.close_if_complete(batch, out);
+    }
+
+    /// Begins a purchase, or joins the one under way, or finds the recorded answer.
+    fn order(&mut self, order: NewOrder, waiter: (u64, usize)) -> Option<Result<Ordered, Problem>> {
+        let request_id = order.request_id;
+        if self.ledger.differs(&order) {
+            return Some(Err(Problem::KeyReused));
+        }
+        if let Some(fate) = self.ledger.fate(request_id) {
+            return Some(outcome(&fate));
+        }
+        if let Some(purchase) = self.purchases.get_mut(request_id) {
+            if purchase.order.name != order.name || purchase.order.quantity != order.quantity {
+                return Some(Err(Problem::KeyReused));
+            }
+            purchase.waiters.push(waiter);
+            return None;
+        }
+        if self.resolving.contains_key(&request_id) {
+            return Some(Err(Problem::Resolved));
+        }
+        if self.disk_full {
+            return Some(Err(Problem::Unavailable("the order leader's disk is full".into())));
+        }
+        if self.purchases.len() >= PURCHASES_MAX {
+            return Some(Err(Problem::Unavailable("too many orders are under way".into())));
+        }
+        self.purchases.begin(order, waiter);
+        None
+    }
+
+    /// The ledger has a request's fate: everybody who waits for it hears it.
+    pub(super) fn on_decided(&mut self, request_id: RequestId, out: &mut Vec<Effect>) {
+        let Some(fate) = self.ledger.fate(request_id) else { return };
+        if let Some(purchase) = self.purchases.decided(request_id) {
+            for waiter in purchase.waiters {
+                self.batches.decide(waiter, outcome(&fate), out);
+            }
+        }
+        for token in self.resolving.remove(&request_id).unwrap_or_default() {
+            out.push(Effect::Reply { token, response: Ok(Reply::Fate(fate.clone())) });
+        }
+    }
+
+    fn on_read(&mut self, token: Token, read: Read, out: &mut Vec<Effect>) {
+        let found = match self.answer_read(read) {
+            Ok(Reply::Fate(Fate::Unknown)) | Err(_) => None,
+            found => Some(found),
+        };
+        match (found, &self.state) {
+            // An order and a fate are written once: what is found is final, wherever it is found.
+            (Some(response), _) => out.push(Effect::Reply { token, response }),
+            (None, State::Following) => {
+                out.push(Effect::Reply { token, response: Err(self.not_leader()) });
+            }
+            (None, State::Settling { .. } | State::Open(_)) => self.reads.push(token, read),
+        }
+    }
+
+    pub(super) fn answer_read(&self, read: Read) -> Response {
+        match read {
+            Read::Order(number) => {
+                self.ledger.order(number).map(Reply::Order).ok_or(Problem::UnknownOrder)
+            }
+            Read::Fate(request_id) => {
+                let pending =
+                    self.purchases.contains(request_id) || self.resolving.contains_key(&request_id);
+                let undecided = if pending { Fate::Pending } else { Fate::Unknown };
+                Ok(Reply::Fate(self.ledger.fate(request_id).unwrap_or(undecided)))
+            }
+        }
+    }
+
+    fn on_resolve(
+        &mut self,
+        now: Time,
+        token: Token,
+        request_id: RequestId,
+        out: &mut Vec<Effect>,
+    ) {
+        let response = match (self.ledger.fate(request_id), &self.state) {
+            (Some(fate), _) => Ok(Reply::Fate(fate)),
+            (None, State::Following) => Err(self.not_leader()),
+            (None, State::Settling { .. }) => {
+                Err(Problem::Unavailable("takes of older terms are being settled".into()))
+            }
+            (None, State::Open(_)) => {
+                // A purchase under way is final soon; its take must not be left behind.
+                let under_way = self.purchases.contains(request_id);
+                let first = !self.resolving.contains_key(&request_id);
+                self.resolving.entry(request_id).or_default().push(token);
+                if first && !under_way {
+                    let never = command::Command::Never { request_id }.encode();
+                    self.drive(now, engine::Input::Propose(vec![never]), out);
+                }
+                return;
+            }
+        };
+        out.push(Effect::Reply { token, response });
+    }
+
+    fn on_lead(
+        &mut self,
+        now: Time,
+        token: Token,
+        leader: NodeId,
+        after: Term,
+        out: &mut Vec<Effect>,
+    ) {
+        if leader != self.config.engine.id {
+            self.drive(now, engine::Input::Follow { leader }, out);
+            out.push(Effect::Reply { token, response: Ok(self.leader_reply()) });
+            return;
+        }
+        match self.state {
+            State::Open(_) | State::Settling { leading: true, .. } => {
+                out.push(Effect::Reply { token, response: Ok(self.leader_reply()) });
+            }
+            State::Following | State::Settling { leading: false, .. } => {
+                if self.lead_waiters.len() >= LEAD_WAITERS_MAX {
+                    let oldest = self.lead_waiters.remove(0);
+                    let response = Err(Problem::Unavailable("too many ask".into()));
+                    out.push(Effect::Reply { token: oldest, response });
+                }
+                self.lead_waiters.push(token);
+                self.drive(now, engine::Input::Lead { after }, out);
+            }
+        }
+    }
+
+    fn list(&self, after: Option<OrderNumber>, limit: u32) -> Reply {
+        let first = after.map_or(0, |number| number.0.saturating_add(1));
+        let limit = u64::from(limit).min(BATCH_MAX as u64);
+        let numbers = first..first.saturating_add(limit);
+        let orders = numbers.map_while(|number| self.ledger.order(OrderNumber(number))).collect();
+        Reply::OrderLog { orders, total: self.ledger.len() }
+    }
+
+    fn digest(&self, upto: Option<u64>) -> Reply {
+        let upto = upto.unwrap_or(u64::MAX).min(self.ledger.len());
+        let digest = self.ledger.digest_of(upto);
+        Reply::Digest { upto, digest: digest.iter().map(|byte| format!("{byte:02x}")).collect() }
+    }
+
+    fn missed(&self, after: replication::Index) -> Reply {
+        let log = self.engine.log();
+        let snapshot = (after < log.start()).then(|| self.snapshot());
+        let from = snapshot.as_ref().map_or(after, |snapshot| snapshot.index);
+        let entries = log.from(from.next(), MISSED_MAX).to_vec();
+        Reply::Missed { snapshot, entries, committed: self.ledger.applied().0.0 }
+    }
+}
+
+/// The answer to an order whose fate is decided.
+fn outcome(fate: &Fate) -> Result<Ordered, Problem> {
+    match fate {
+        Fate::Recorded(ordered) => Ok(*ordered),
+        Fate::Refused { refusal: crate::message::Refusal::Unknown, .. } => {
+            Err(Problem::UnknownProduct)
+        }
+        Fate::Refused { version, index, .. } => {
+            Err(Problem::InsufficientStock { version: *version, index: *index })
+        }
+        Fate::Never => Err(Problem::Resolved),
+        Fate::Pending | Fate::Unknown => {
+            Err(Problem::OutcomeUnknown("the order is under way".to_string()))
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! What an order replica shows of itself.
+
+use serde::Serialize;
+
+use super::*;
+use crate::message::Order;
+
+/// `/status` of an order replica.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Status {
+    /// Its id.
+    pub id: NodeId,
+    /// The engine: role, term, leader, in-sync set, log positions.
+    pub engine: engine::Status,
+    /// `following`, `settling` or `open`.
+    pub state: String,
+    /// How many orders it has applied.
+    pub orders: u64,
+    /// The chained hash of all of them, hexadecimal.
+    pub digest: String,
+    /// Purchases under way (leader).
+    pub purchases: usize,
+    /// Whether its disk is full.
+    pub disk_full: bool,
+    /// Acknowledged orders that gave way to another history (naive), newest last.
+    pub discarded: Vec<Order>,
+}
+
+impl Orders {
+    pub(super) fn make_status(&self) -> Status {
+        let state = match self.state {
+            State::Following => "following",
+            State::Settling { .. } => "settling",
+            State::Open(_) => "open",
+        };
+        let digest = self.ledger.digest_of(self.ledger.len());
+        Status {
+            id: self.config.engine.id,
+            engine: self.engine.status(),
+            state: state.to_string(),
+            orders: self.ledger.len(),
+            digest: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+            purchases: self.purchases.len(),
+            disk_full: self.disk_full,
+            discarded: self.discarded.iter().cloned().collect(),
+        }
+    }
+}
