@@ -1,8 +1,9 @@
-//! One request until it is answered or given up: attempts, the frontends in turn, the waits between.
+//! One request until it is answered or given up: attempts, the frontends in turn, the waits
+//! between.
 //!
-//! An attempt fails if nobody can be reached, if no answer comes, or if the store says that it cannot
-//! serve now. A refused connection reached nobody, so the next frontend is tried in the same attempt.
-//! Every attempt sends the same request, with the same request id.
+//! An attempt fails if nobody can be reached, if no answer comes, or if the store says that it
+//! cannot serve now. A refused connection reached nobody, so the next frontend is tried in the same
+//! attempt. Every attempt sends the same request, with the same request id.
 //!
 //! Called by `shopper::mod`, which makes the calls.
 

@@ -1,7 +1,8 @@
 //! The shopper: the client's algorithm, and the store's first witness.
 //!
-//! **The idea.** Look at a random toy; if it is in stock, order some with probability p; n times. Write
-//! down every order that was recorded. At the end (if p > 0) read each of them again and compare.
+//! **The idea.** Look at a random toy; if it is in stock, order some with probability p; n times.
+//! Write down every order that was recorded. At the end (if p > 0) read each of them again and
+//! compare.
 //!
 //! **One order.** `order Tux x2` goes to a frontend under the key `toystore-5eed-1-0`. The frontend
 //! dies. After 2 s the shopper tries the next one *under the same key*: if the first attempt was
@@ -10,8 +11,8 @@
 //! orders are asked about at the end by repeating them once more, which the key makes harmless.
 //!
 //! **The rules it keeps.**
-//! - The same request, byte for byte, in every attempt ([`errand`]).
-//! - Every choice comes from the seed, and does not depend on what the store answers ([`plan`]).
+//! - The same request, byte for byte, in every attempt (`errand`).
+//! - Every choice comes from the seed, and does not depend on what the store answers (`plan`).
 //! - An order counts as matched only if the store says the same number, toy and quantity; one whose
 //!   outcome stayed unknown counts against the store ([`Summary::all_matched`]).
 //!
@@ -293,7 +294,8 @@ impl Shopper {
         }
     }
 
-    /// A page of the list. It ends with an empty page, since a server may give fewer than asked for.
+    /// A page of the list. It ends with an empty page, since a server may give fewer than asked
+    /// for.
     fn on_page(&mut self, now: Time, reply: Option<Reply>, effects: &mut Vec<Effect>) {
         let Some(Reply::Products(products)) = reply else { return self.finish(effects) };
         let last = self.toys.last().cloned();

@@ -1,7 +1,7 @@
 //! What a shopper does next, drawn from its seed.
 //!
-//! Called by `shopper::mod`. Every round draws the same number of times, whatever the store answers:
-//! two runs with one seed look at the same toys.
+//! Called by `shopper::mod`. Every round draws the same number of times, whatever the store
+//! answers: two runs with one seed look at the same toys.
 
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;

@@ -38,7 +38,8 @@ pub enum Outcome {
     Unavailable,
     /// Given up, and done or not done.
     Unknown,
-    /// An answer that no shopper should get: another kind than asked for, a bad request, a used key.
+    /// An answer that no shopper should get: another kind than asked for, a bad request, a used
+    /// key.
     Failed,
 }
 
@@ -196,8 +197,8 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// The exit condition: all work done, every comparison matched, no order left unknown, no answer
-    /// that should not be.
+    /// The exit condition: all work done, every comparison matched, no order left unknown, no
+    /// answer that should not be.
     pub fn all_matched(&self) -> bool {
         self.complete && self.failed == 0 && self.differences.is_empty()
     }
