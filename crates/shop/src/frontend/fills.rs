@@ -2,9 +2,9 @@
 //!
 //! Readers who miss the same toy at the same time share one call. When that is right:
 //!
-//! 1. A reader may join a fill only while the lease under which it was begun is live, and only until
-//!    an invalidation of its toy passes it. Then no change was visible when the reader came that
-//!    the fill does not show, *if* the catalog counted this frontend among the holders when it
+//! 1. A reader may join a fill only while the lease under which it was begun is live, and only
+//!    until an invalidation of its toy passes it. Then no change was visible when the reader came
+//!    that the fill does not show, *if* the catalog counted this frontend among the holders when it
 //!    answered.
 //! 2. The catalog says whether it did, by the generation in its answer. If it did not (a change was
 //!    under way), nobody would have told us when that change became visible; so those who *joined*
@@ -140,7 +140,8 @@ impl Fills {
         true
     }
 
-    /// An invalidation of this toy has come: what is under way may be older. `key` is in lower case.
+    /// An invalidation of this toy has come: what is under way may be older. `key` is in lower
+    /// case.
     pub fn pass(&mut self, key: &str) {
         self.joinable.remove(key);
         for fill in self.under_way.values_mut().filter(|fill| fill.name.key() == key) {

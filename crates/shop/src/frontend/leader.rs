@@ -1,12 +1,12 @@
 //! Who leads the order service: search, watch, notify.
 //!
-//! The course's rule, with what its implementations lack. **Search**: ask all replicas at once, each
-//! with a deadline, so that one that hangs costs as much as one that is dead. If one says that it
-//! leads, it is adopted, the highest term first: leadership is sticky. Else the highest id that
+//! The course's rule, with what its implementations lack. **Search**: ask all replicas at once,
+//! each with a deadline, so that one that hangs costs as much as one that is dead. If one says that
+//! it leads, it is adopted, the highest term first: leadership is sticky. Else the highest id that
 //! answered is **told** to lead, and all others are told the same, dead ones or not; if it may not
 //! (it is not in the in-sync set), the next lower one is told. **Watch**: the leader is asked every
-//! second, and suspected at once when a call to it fails, its connection is refused, or it says that
-//! it does not lead. Where another replica is named instead, that one is asked first.
+//! second, and suspected at once when a call to it fails, its connection is refused, or it says
+//! that it does not lead. Where another replica is named instead, that one is asked first.
 //!
 //! A search never ends without a leader: it rests a bounded while and begins again. Under engines
 //! that choose for themselves the telling is ignored, and the search finds whom they chose.
@@ -29,7 +29,8 @@ const REST_MIN: Duration = Duration::from_millis(20);
 /// The longest rest between two searches.
 const REST_MAX: Duration = Duration::from_millis(500);
 
-/// How many hints are followed in a row before everybody is asked: two replicas may name each other.
+/// How many hints are followed in a row before everybody is asked: two replicas may name each
+/// other.
 const HINTS_MAX: u32 = 3;
 
 /// The leader that is believed in.

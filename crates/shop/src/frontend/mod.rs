@@ -1,25 +1,26 @@
 //! The frontend: what shoppers talk to. It keeps a cache, a lease, and a belief about who leads.
 //!
-//! **The idea.** Reads are answered from a cache of the toys asked for last. What makes that right is
-//! a *lease*: the catalog promises to let no change become visible before this frontend has dropped
-//! the toy, or its lease has run out. Orders are not cached; they go to whoever leads the order
-//! service, in batches, and are tried again with the same request id until they are decided.
+//! **The idea.** Reads are answered from a cache of the toys asked for last. What makes that right
+//! is a *lease*: the catalog promises to let no change become visible before this frontend has
+//! dropped the toy, or its lease has run out. Orders are not cached; they go to whoever leads the
+//! order service, in batches, and are tried again with the same request id until they are decided.
 //!
-//! **One read.** The shell calls [`Frontend::hit`] under the node's one mutex: lease live, toy there →
-//! the body that was prepared when it was filled. Else `step` with the request: a call `fill tux for
-//! frontend-1 g1.4` to the catalog, which remembers that this frontend may hold Tux now; the answer
-//! says under which generation it may be kept. A purchase of Tux makes the catalog send `invalidate
-//! [tux]`; we drop it, answer `done` at once, and only then does anybody see the new stock.
+//! **One read.** The shell calls [`Frontend::hit`] under the node's one mutex: lease live, toy
+//! there → the body that was prepared when it was filled. Else `step` with the request: a call
+//! `fill tux for frontend-1 g1.4` to the catalog, which remembers that this frontend may hold Tux
+//! now; the answer says under which generation it may be kept. A purchase of Tux makes the catalog
+//! send `invalidate [tux]`; we drop it, answer `done` at once, and only then does anybody see the
+//! new stock.
 //!
 //! **The rules it keeps.**
-//! - A hit needs a live lease, checked with the time of the read ([`lease`]).
+//! - A hit needs a live lease, checked with the time of the read (`lease`).
 //! - A new generation drops the whole cache; a fill is kept only under the generation it was asked
-//!   and answered under, and only if no invalidation passed it ([`fills`]).
+//!   and answered under, and only if no invalidation passed it (`fills`).
 //! - An invalidation is answered in the step that brings it: it waits behind nothing (bug zoo:
 //!   pool-deadlock). Errors never enter the cache (bug zoo: error-cached).
 //! - Leadership is sticky; a replica that hangs is left by deadline; the search never ends in vain
-//!   ([`leader`]). An order's outcome is unknown, never "failed", once it may have reached somebody
-//!   ([`orders`]).
+//!   (`leader`). An order's outcome is unknown, never "failed", once it may have reached somebody
+//!   (`orders`).
 //!
 //! **What is left out**: leases for single toys, which would let the catalog forget one holder
 //! without the rest; it costs one generation for the whole cache where a frontend lapses.
@@ -303,7 +304,5 @@ impl Node for Frontend {
     }
 }
 
-#[cfg(test)]
-mod exhaustive;
 #[cfg(test)]
 mod tests;

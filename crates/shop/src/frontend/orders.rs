@@ -3,7 +3,8 @@
 //! A call carries everything that waits, so that the number of exchanges does not grow with the
 //! number of shoppers. An order is tried with the same request id until its deadline, at one leader
 //! after the other; the ledger makes that harmless. At the deadline the shopper is told the truth:
-//! *unknown* if any attempt may have reached somebody, *not available, nothing was done* if none did.
+//! *unknown* if any attempt may have reached somebody, *not available, nothing was done* if none
+//! did.
 //!
 //! Two orders with one request id are both sent: the ledger decides.
 //!

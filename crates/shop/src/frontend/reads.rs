@@ -1,8 +1,8 @@
 //! A read: answered from the cache if that is allowed at this moment, else from the catalog, and
 //! then kept if that is allowed; and what drops entries again.
 //!
-//! Here the four modes part: under `lease` and `push` an entry lives under a generation, under `ttl`
-//! it has an age, under `none` it lives until it is evicted.
+//! Here the four modes part: under `lease` and `push` an entry lives under a generation, under
+//! `ttl` it has an age, under `none` it lives until it is evicted.
 //!
 //! Called by the shell ([`Frontend::hit`]) and by `frontend::mod`; calls `cache`, `lease`, `fills`.
 

@@ -3,6 +3,8 @@
 //! The runner plays the world: it numbers the readers' tokens, lets calls time out when their
 //! deadline comes, and fires timers, as `at` moves the clock. Everything else a script says.
 
+mod exhaustive;
+
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt::Write as _;
