@@ -14,7 +14,7 @@
 //! | --- | --- |
 //! | [`node`] | the contract between a core and its shell |
 //! | [`message`] | every message of the system, in dataflow order |
-//! | [`toy`] | names, prices, quantities, products; the built-in catalogue |
+//! | [`toy`] | names, prices, quantities, products |
 //! | [`shopper`] | the client: queries, orders, retries, compares |
 //! | [`frontend`] | cache, lease, and the search for a leader |
 //! | [`orders`] | purchases and the ledger, on a replicated log |
