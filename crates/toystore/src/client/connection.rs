@@ -308,7 +308,10 @@ mod tests {
         let url: Url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
         let silent = ask_once(&url, &Ask::get("/"), Duration::from_millis(50)).await;
         assert!(matches!(silent, Err(NoAnswer::Unknown(_))), "{silent:?}");
-        drop(listener);
+        // Bound, so that nobody else gets the port, but not listening.
+        let deaf = tokio::net::TcpSocket::new_v4().unwrap();
+        deaf.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let url: Url = format!("http://{}", deaf.local_addr().unwrap()).parse().unwrap();
         let refused = ask_once(&url, &Ask::get("/"), Duration::from_secs(5)).await;
         assert!(matches!(refused, Err(NoAnswer::Refused(_))), "{refused:?}");
     }
