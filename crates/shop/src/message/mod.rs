@@ -223,7 +223,8 @@ pub enum Request {
         /// The toys whose cached values are old now.
         names: Vec<ToyName>,
     },
-    /// `DELETE /cache` without names: the catalog starts anew; drop everything and the lease. → [`Reply::Done`]
+    /// `DELETE /cache` without names: the catalog starts anew; drop everything and the lease.
+    /// → [`Reply::Done`]
     DropCache {
         /// Only leases of catalog incarnations below this one are revoked.
         catalog: u64,
