@@ -1,7 +1,7 @@
 //! Every message of the system, in dataflow order.
 //!
 //! One set of types, two encodings: JSON for people, postcard between our own services on the hot
-//! edges. `wire.md`'s endpoints are these requests; crate `toystore` maps them to HTTP.
+//! edges. The REST endpoints are these requests; crate `toystore` maps them to HTTP.
 //!
 //! | from | to | requests |
 //! | --- | --- | --- |
