@@ -1,4 +1,4 @@
-//! The project's own files, for the tests that read them: [`super::tidy`] and `docs`.
+//! The project's own files, for the tests that read them: [`super::tidy`] and [`super::docs`].
 
 use std::fs;
 use std::path::{Path, PathBuf};
