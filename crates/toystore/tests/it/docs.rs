@@ -5,13 +5,13 @@
 
 use std::process::Command;
 
-use crate::workspace::{TextFile, expect_none, files_ending, root};
+use crate::tidy::dependencies;
+use crate::workspace::{TextFile, expect_none, files_ending, root, text_files};
 
 /// Tests that the documents name and that are being written.
-const TESTS_LATER: [&str; 7] = [
+const TESTS_LATER: [&str; 6] = [
     "tests/it/faults.rs::a_replica_comes_back_equal",
     "tests/it/faults.rs::kill_the_leader_under_load",
-    "tests/it/faults.rs",
     "tests/it/services.rs::five_shoppers_buy_and_compare",
     "tests/it/wire.rs::orders_are_read_back",
     "tests/it/wire.rs::session_id_is_given_back",
@@ -215,4 +215,41 @@ fn every_command_that_is_shown_parses() {
     violations.extend(arrived(&COMMANDS_LATER, |command| parses(&[command]).is_ok()));
     expect_none(&violations, "a command that is shown works");
     assert!(commands > 0, "the documents show no command at all");
+}
+
+#[test]
+fn every_dependency_has_its_reason() {
+    let text = files_ending("ARCHITECTURE.md").pop().unwrap().text;
+    let mut violations = Vec::new();
+    for file in files_ending("Cargo.toml") {
+        if !file.path.starts_with("crates/") {
+            continue;
+        }
+        let ours = ["replication", "shop", "checker", "simulator"];
+        for name in dependencies(&file.text).into_iter().filter(|name| !ours.contains(name)) {
+            if !text.contains(&format!("| {name} | ")) {
+                violations.push(format!("{}: {name}: why is it here?", file.path));
+            }
+        }
+    }
+    expect_none(&violations, "a dependency has a line in ARCHITECTURE.md");
+}
+
+#[test]
+fn every_bug_that_is_named_is_in_the_zoo() {
+    let zoo = files_ending("docs/bug-zoo.md").pop().unwrap().text;
+    let mut violations = Vec::new();
+    for file in text_files().iter().filter(|file| file.path.starts_with("crates/")) {
+        for (number, line) in file.lines() {
+            let lower = line.to_lowercase();
+            for (place, mark) in lower.match_indices(concat!("bug zoo", ": ")) {
+                let name = lower[place + mark.len()..].split(['.', ')', ',', ';']).next();
+                let name = name.unwrap_or_default();
+                if !zoo.contains(&format!("| {name} |")) {
+                    violations.push(format!("{}:{number}: {name}", file.path));
+                }
+            }
+        }
+    }
+    expect_none(&violations, "a bug that is named stands in docs/bug-zoo.md");
 }

@@ -372,7 +372,7 @@ fn section<'a>(manifest: &'a str, name: &str) -> Vec<&'a str> {
 }
 
 /// The names of what a crate is built from (not: what its tests use).
-fn dependencies(manifest: &str) -> BTreeSet<&str> {
+pub fn dependencies(manifest: &str) -> BTreeSet<&str> {
     let lines = section(manifest, "dependencies").into_iter();
     let mut names: BTreeSet<&str> =
         lines.filter_map(|line| line.split(['=', '.']).next()).map(str::trim).collect();
