@@ -19,8 +19,7 @@ const TESTS_LATER: [&str; 6] = [
 ];
 
 /// Places of the code that the documents name and that are being written.
-const PLACES_LATER: [&str; 3] =
-    ["crates/toystore/src/driver", "crates/toystore/src/http", "crates/toystore/src/peer"];
+const PLACES_LATER: [&str; 0] = [];
 
 /// Commands that the documents show and that are being written.
 const COMMANDS_LATER: [&str; 3] = ["demo", "client", "status"];
