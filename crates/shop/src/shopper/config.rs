@@ -89,6 +89,15 @@ pub enum Draw {
     Exact,
 }
 
+impl fmt::Display for Draw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Draw::Independent => "independent",
+            Draw::Exact => "exact",
+        })
+    }
+}
+
 impl FromStr for Draw {
     type Err = String;
 

@@ -2,6 +2,7 @@
 //!
 //! `anyhow` ends here: what a command returns is what a person reads.
 
+pub mod client;
 pub mod control;
 pub mod export;
 pub mod health;
