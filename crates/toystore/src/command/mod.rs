@@ -7,6 +7,7 @@ pub mod control;
 pub mod export;
 pub mod health;
 pub mod paint;
+pub mod status;
 pub mod up;
 
 use std::future::Future;
