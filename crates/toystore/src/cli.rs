@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
-use crate::command::{client, control, export, health, paint, status, up};
+use crate::command::{client, control, demo, export, health, paint, status, up};
 use crate::supervisor::control::Action;
 use crate::supervisor::options;
 
@@ -40,6 +40,7 @@ Data goes to stdout, everything else to stderr. Exit code 0: done, and what was 
 enum Command {
     Up(up::Up),
     Client(client::Client),
+    Demo(demo::Demo),
     Status(status::Status),
     /// Kill a node of a running store: SIGKILL, as a crash
     ///
@@ -63,6 +64,7 @@ pub fn run() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Up(up) => up.run(),
         Command::Client(client) => client.run(),
+        Command::Demo(demo) => demo.run(),
         Command::Status(status) => status.run(),
         Command::Kill(control) => control.run(Action::Kill),
         Command::Pause(control) => control.run(Action::Pause),

@@ -245,7 +245,7 @@ impl Connection {
         let refused = |why: String| NoAnswer::Refused(why);
         let stream = TcpStream::connect((self.url.host.as_str(), self.url.port))
             .await
-            .map_err(|error| refused(error.to_string()))?;
+            .map_err(|error| refused(format!("{}: {error}", self.url)))?;
         stream.set_nodelay(true).map_err(|error| refused(error.to_string()))?;
         let (sender, driver) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await

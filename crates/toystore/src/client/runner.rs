@@ -233,12 +233,14 @@ impl Task {
                 }
                 Answer::Said(response)
             }
-            Err(no_answer) => {
-                self.trouble = Some(format!("{url}: {no_answer}"));
-                match no_answer {
-                    NoAnswer::Refused(_) => Answer::Refused,
-                    NoAnswer::Unknown(_) => Answer::Unknown,
-                }
+            // Says itself who refused.
+            Err(NoAnswer::Refused(why)) => {
+                self.trouble = Some(NoAnswer::Refused(why).to_string());
+                Answer::Refused
+            }
+            Err(NoAnswer::Unknown(why)) => {
+                self.trouble = Some(format!("{url}: {}", NoAnswer::Unknown(why)));
+                Answer::Unknown
             }
         }
     }

@@ -4,6 +4,7 @@
 
 pub mod client;
 pub mod control;
+pub mod demo;
 pub mod export;
 pub mod health;
 pub mod paint;

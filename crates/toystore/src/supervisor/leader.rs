@@ -18,6 +18,14 @@ use super::node_status;
 /// # Errors
 /// If none says that it does.
 pub async fn find(cluster: &Cluster) -> Result<Member> {
+    find_with_term(cluster).await.map(|(member, _)| member)
+}
+
+/// The replica that leads, and under which term.
+///
+/// # Errors
+/// If none says that it does.
+pub async fn find_with_term(cluster: &Cluster) -> Result<(Member, Term)> {
     let mut asked = JoinSet::new();
     for member in cluster.of(Role::Order).cloned() {
         asked.spawn(async move {
@@ -27,7 +35,7 @@ pub async fn find(cluster: &Cluster) -> Result<Member> {
     }
     let answers = asked.join_all().await.into_iter().flatten();
     match answers.max_by_key(|(term, _)| *term) {
-        Some((_, member)) => Ok(member),
+        Some((term, member)) => Ok((member, term)),
         None => bail!("no order replica leads now\nhint: toystore status shows the replicas"),
     }
 }
