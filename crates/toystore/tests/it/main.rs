@@ -2,4 +2,4 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
-// `mod cli` joins with the subcommands that it tests.
+mod cli;
