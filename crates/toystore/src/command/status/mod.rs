@@ -71,7 +71,7 @@ impl Status {
         }
         match self.json {
             true => println!("{}", to_json(&cluster, &seen)),
-            false => show::print(&cluster, &seen),
+            false => show::lines(&cluster, &seen).iter().for_each(|line| println!("{line}")),
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -1,7 +1,6 @@
 //! The status of a store as a person reads it: a table of replicas, each frontend's cache, the
-//! stock.
+//! stock. Called by [`super::Status`], which prints the lines.
 
-use anstream::println;
 use owo_colors::OwoColorize;
 use shop::{catalog, frontend, orders};
 
@@ -14,32 +13,29 @@ use crate::supervisor::leader::reign;
 /// How much of a digest is shown: enough to see that two differ.
 const DIGEST_DIGITS: usize = 12;
 
-/// Everything, to stdout.
-pub fn print(cluster: &Cluster, seen: &[Seen]) {
-    match leader(seen) {
-        Some((term, node)) => {
-            println!("{} leads under term {term} ({})", node.bold(), cluster.replication);
-        }
-        None => println!("no order replica leads ({})", cluster.replication),
-    }
-    println!("data: {}", cluster.data.display());
-    replicas(seen);
-    for node in seen {
+/// Everything; a table is one of the lines.
+pub fn lines(cluster: &Cluster, seen: &[Seen]) -> Vec<String> {
+    let how = cluster.replication;
+    let mut lines = vec![match leader(seen) {
+        Some((term, node)) => format!("{} leads under term {term} ({how})", node.bold()),
+        None => format!("no order replica leads ({how})"),
+    }];
+    lines.push(format!("data: {}", cluster.data.display()));
+    lines.extend(replicas(seen));
+    for node in seen.iter().filter(|node| node.member.role != Role::Order) {
         let name = node.member.name.bold();
-        match &node.said {
-            Ok(Said::Order(_)) => {}
-            Err(_) if node.member.role == Role::Order => {}
-            Err(_) => println!("\n{name}: {}", silence(node)),
-            Ok(said) => {
-                println!("\n{name}: {}", readiness(said));
-                match said {
-                    Said::Catalog(said) => stock(&said.status),
-                    Said::Frontend(said) => cache(&said.status),
-                    Said::Order(_) => {}
-                }
-            }
+        let Ok(said) = &node.said else {
+            lines.extend([String::new(), format!("{name}: {}", silence(node))]);
+            continue;
+        };
+        lines.extend([String::new(), format!("{name}: {}", readiness(said))]);
+        match said {
+            Said::Catalog(said) => lines.extend(stock(&said.status)),
+            Said::Frontend(said) => lines.extend(cache(&said.status)),
+            Said::Order(_) => {}
         }
     }
+    lines
 }
 
 /// `ready`, or why not.
@@ -67,7 +63,7 @@ fn silence(node: &Seen) -> String {
     }
 }
 
-fn replicas(seen: &[Seen]) {
+fn replicas(seen: &[Seen]) -> Vec<String> {
     let head = ["replica", "state", "in sync", "digest", "orders", "last", "committed"];
     let mut table = paint::table_of_numbers(&head, 4);
     let mut lost = vec![];
@@ -81,7 +77,7 @@ fn replicas(seen: &[Seen]) {
         let in_sync: Vec<String> = status.engine.in_sync.iter().map(ToString::to_string).collect();
         table.add_row([
             name.clone(),
-            state(status),
+            state(status, said.not_ready_because.as_deref()),
             in_sync.join(","),
             status.digest.chars().take(DIGEST_DIGITS).collect(),
             status.orders.to_string(),
@@ -94,19 +90,18 @@ fn replicas(seen: &[Seen]) {
             .map(|order| format!("{} ({} x{})", order.number, order.name, order.quantity))
             .collect();
         if !orders.is_empty() {
-            lost.push(format!(
-                "{name} gave up {} acknowledged orders for another history: {}",
-                orders.len(),
-                orders.join(", ")
-            ));
+            let (count, orders) = (orders.len(), orders.join(", "));
+            let words = format!("{name} gave up {count} acknowledged orders: {orders}");
+            lost.push(paint::check(false, &words));
         }
     }
-    println!("{table}");
-    lost.iter().for_each(|words| println!("{}", paint::check(false, words)));
+    let mut lines = vec![table.to_string()];
+    lines.extend(lost);
+    lines
 }
 
-/// The role; of a leader, how far it has come.
-fn state(status: &orders::Status) -> String {
+/// The role; of a leader, how far it has come; and what is missing.
+fn state(status: &orders::Status, not_ready: Option<&str>) -> String {
     let mut words = match reign(status) {
         Some(_) => format!("leader, {}", status.state),
         None => status.engine.role.clone(),
@@ -117,42 +112,45 @@ fn state(status: &orders::Status) -> String {
     if status.disk_full {
         words.push_str(", disk full");
     }
+    if let Some(why) = not_ready {
+        words.push_str(&format!(", not ready: {why}"));
+    }
     words
 }
 
-fn cache(status: &frontend::Status) {
-    match status.leader {
+fn cache(status: &frontend::Status) -> Vec<String> {
+    let mut lines = vec![match status.leader {
         Some(frontend::LeaderStatus { id, term: Some(term) }) => {
-            println!("  believes that order-{id} leads under term {term}");
+            format!("  believes that order-{id} leads under term {term}")
         }
         Some(frontend::LeaderStatus { id, term: None }) => {
-            println!("  believes that order-{id} leads");
+            format!("  believes that order-{id} leads")
         }
-        None => println!("  knows of no leader"),
-    }
-    match status.lease {
+        None => "  knows of no leader".to_string(),
+    }];
+    lines.push(match status.lease {
         Some(lease) if lease.remaining_ms > 0 => {
-            println!("  lease {}, {} ms left", lease.generation, lease.remaining_ms);
+            format!("  lease {}, {} ms left", lease.generation, lease.remaining_ms)
         }
-        Some(lease) => println!("  lease {} has lapsed", lease.generation),
-        None => println!("  no lease (invalidation: {})", status.mode),
-    }
+        Some(lease) => format!("  lease {} has lapsed", lease.generation),
+        None => format!("  no lease (invalidation: {})", status.mode),
+    });
     let counters = &status.counters;
     let reads = counters.hits + counters.misses + counters.bypasses;
     let share = match reads {
         0 => "nothing read yet".to_string(),
         _ => format!("{:.1} % of {reads} reads hit", 100.0 * counters.hits as f64 / reads as f64),
     };
-    println!(
+    lines.push(format!(
         "  cache: {} of {} slots; {share}; {} fills, {} invalidated, {} evicted",
         status.cache.len(),
         status.capacity,
         counters.fills,
         counters.invalidations,
         counters.evictions,
-    );
+    ));
     if status.cache.is_empty() {
-        return;
+        return lines;
     }
     let head = ["toy", "quantity", "version", "age", "hits"];
     let mut table = paint::table_of_numbers(&head, 1);
@@ -166,35 +164,42 @@ fn cache(status: &frontend::Status) {
             slot.hits.to_string(),
         ]);
     }
-    println!("{table}");
+    lines.push(table.to_string());
+    lines
 }
 
-fn stock(status: &catalog::status::Status) {
-    println!("  {}; view {}; invalidation: {}", status.phase, status.view, status.invalidation);
+fn stock(status: &catalog::status::Status) -> Vec<String> {
+    let mut lines = vec![format!(
+        "  {}; view {}; invalidation: {}",
+        status.phase, status.view, status.invalidation
+    )];
     for lease in &status.leases {
         let toys: Vec<String> = lease.may_hold.iter().map(ToString::to_string).collect();
         let held = if toys.is_empty() { "nothing".to_string() } else { toys.join(", ") };
         let fate = if lease.revoking { ", being taken back" } else { "" };
-        println!(
+        lines.push(format!(
             "  lease {} of frontend-{}: {} ms left{fate}; may hold {held}",
             lease.generation, lease.frontend, lease.remaining_ms
-        );
+        ));
     }
     let sum = |of: fn(&catalog::status::ToyStatus) -> u64| status.toys.iter().map(of).sum::<u64>();
-    println!(
-        "  stock of {} toys: {} at first + {} restocked = {} in stock + {} sold + {} taken, not \
-         settled",
+    lines.push(format!(
+        "  stock of {} toys: {} at first + {} restocked = {} in stock + {} sold + {} not settled",
         status.toys.len(),
         sum(|toy| toy.initial),
         sum(|toy| toy.restocked),
         sum(|toy| toy.in_stock),
         sum(|toy| toy.sold),
         sum(|toy| toy.unsettled),
-    );
-    println!("  takes remembered: {}", status.takes_outstanding);
+    ));
+    lines.push(format!("  takes remembered: {}", status.takes_outstanding));
     let out = status.toys.iter().filter(|toy| toy.in_stock == 0);
     let out: Vec<String> = out.map(|toy| toy.name.to_string()).collect();
     if !out.is_empty() {
-        println!("  sold out: {}", out.join(", "));
+        lines.push(format!("  sold out: {}", out.join(", ")));
     }
+    lines
 }
+
+#[cfg(test)]
+mod tests;
