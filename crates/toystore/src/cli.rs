@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
-use crate::command::{control, export, health, paint, up};
+use crate::command::{catalog, control, export, frontend, health, order, paint, up};
 use crate::supervisor::control::Action;
 use crate::supervisor::options;
 
@@ -39,6 +39,9 @@ Data goes to stdout, everything else to stderr. Exit code 0: done, and what was 
 #[derive(Debug, Subcommand)]
 enum Command {
     Up(up::Up),
+    Catalog(catalog::CatalogCommand),
+    Order(order::OrderCommand),
+    Frontend(frontend::FrontendCommand),
     /// Kill a node of a running store: SIGKILL, as a crash
     ///
     /// Returns when the process is gone. It stays dead until `toystore start`.
@@ -60,6 +63,9 @@ enum Command {
 pub fn run() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Up(up) => up.run(),
+        Command::Catalog(catalog) => catalog.run(),
+        Command::Order(order) => order.run(),
+        Command::Frontend(frontend) => frontend.run(),
         Command::Kill(control) => control.run(Action::Kill),
         Command::Pause(control) => control.run(Action::Pause),
         Command::Resume(control) => control.run(Action::Resume),

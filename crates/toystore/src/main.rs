@@ -1,6 +1,10 @@
 //! The binary: every service, the shopper and the tools, as subcommands.
 
 mod cli;
+mod clock;
+mod driver;
+mod http;
+mod peer;
 // The subcommand that runs it follows with the services.
 #[allow(dead_code)]
 mod client;
@@ -9,8 +13,6 @@ mod client;
 mod command;
 #[allow(dead_code)]
 mod supervisor;
-// Nothing calls it yet: the driver of the nodes will.
-#[allow(dead_code, unused_imports)]
 mod wal;
 
 fn main() -> std::process::ExitCode {

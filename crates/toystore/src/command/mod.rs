@@ -2,10 +2,14 @@
 //!
 //! `anyhow` ends here: what a command returns is what a person reads.
 
+pub mod catalog;
 pub mod control;
 pub mod export;
+pub mod frontend;
 pub mod health;
+pub mod order;
 pub mod paint;
+pub mod service;
 pub mod up;
 
 use std::future::Future;

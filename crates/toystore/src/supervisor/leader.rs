@@ -40,7 +40,8 @@ pub async fn find(cluster: &Cluster) -> Result<Member> {
 
 /// The term under which a replica says that it leads, if it does.
 fn leads(status: &serde_json::Value) -> Option<Term> {
-    let leads = status["leading"].as_bool()?;
-    let term = serde_json::from_value(status["term"].clone()).ok()?;
+    let status = &status["status"];
+    let leads = status["engine"]["role"] == "leader" && status["state"] != "following";
+    let term = serde_json::from_value(status["engine"]["term"].clone()).ok()?;
     leads.then_some(term)
 }
