@@ -31,7 +31,8 @@ impl fmt::Display for NodeId {
 ///
 /// Elsewhere called epoch, ballot or view number. Two replicas can never hold the same term, since
 /// it names its node; converting a data folder to another engine raises the generation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// JSON writes it as people do, `"0.4@3"`; postcard field by field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Term {
     /// Raised when the log moves to another engine.
     pub generation: u32,
@@ -61,6 +62,32 @@ impl Default for Term {
 impl fmt::Display for Term {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}@{}", self.generation, self.number, self.node)
+    }
+}
+
+/// The same in encodings that nobody reads.
+#[derive(Serialize, Deserialize)]
+struct Fields(u32, u64, NodeId);
+
+impl Serialize for Term {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            Fields(self.generation, self.number, self.node).serialize(serializer)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Term {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+            text.parse().map_err(serde::de::Error::custom)
+        } else {
+            let Fields(generation, number, node) = Fields::deserialize(deserializer)?;
+            Ok(Term { generation, number, node })
+        }
     }
 }
 

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
-use crate::command::{client, control, demo, export, health, paint, status, up};
+use crate::command::{
+    catalog, client, control, demo, export, frontend, health, order, paint, status, up,
+};
 use crate::supervisor::control::Action;
 use crate::supervisor::options;
 
@@ -42,6 +44,9 @@ enum Command {
     Client(client::Client),
     Demo(demo::Demo),
     Status(status::Status),
+    Catalog(catalog::CatalogCommand),
+    Order(order::OrderCommand),
+    Frontend(frontend::FrontendCommand),
     /// Kill a node of a running store: SIGKILL, as a crash
     ///
     /// Returns when the process is gone. It stays dead until `toystore start`.
@@ -66,6 +71,9 @@ pub fn run() -> ExitCode {
         Command::Client(client) => client.run(),
         Command::Demo(demo) => demo.run(),
         Command::Status(status) => status.run(),
+        Command::Catalog(catalog) => catalog.run(),
+        Command::Order(order) => order.run(),
+        Command::Frontend(frontend) => frontend.run(),
         Command::Kill(control) => control.run(Action::Kill),
         Command::Pause(control) => control.run(Action::Pause),
         Command::Resume(control) => control.run(Action::Resume),

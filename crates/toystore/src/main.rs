@@ -2,10 +2,12 @@
 
 mod cli;
 mod client;
+mod clock;
 mod command;
+mod driver;
+mod http;
+mod peer;
 mod supervisor;
-// Nothing calls it yet: the driver of the nodes will.
-#[allow(dead_code, unused_imports)]
 mod wal;
 
 fn main() -> std::process::ExitCode {

@@ -31,8 +31,9 @@ pub use reply::{
 
 use crate::toy::{Quantity, ToyName};
 
-/// What makes a retry harmless: 128 bits of the SHA-256 of the client's `Idempotency-Key`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// What makes a retry harmless: 128 bits of the SHA-256 of the client's `Idempotency-Key`. JSON
+/// writes it as 32 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub u128);
 
 impl RequestId {
@@ -53,6 +54,30 @@ impl RequestId {
         let mut first = [0; 16];
         first.copy_from_slice(&hash[..16]);
         Ok(RequestId(u128::from_be_bytes(first)))
+    }
+}
+
+impl Serialize for RequestId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.collect_str(&format_args!("{:032x}", self.0))
+        } else {
+            self.0.serialize(serializer)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for RequestId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if !deserializer.is_human_readable() {
+            return u128::deserialize(deserializer).map(RequestId);
+        }
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        let wrong = || serde::de::Error::custom("a request id is 32 hexadecimal digits");
+        if text.len() != 32 || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            return Err(wrong());
+        }
+        u128::from_str_radix(&text, 16).map(RequestId).map_err(|_| wrong())
     }
 }
 

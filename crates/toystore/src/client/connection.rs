@@ -16,6 +16,7 @@ use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 
 /// The largest answer that is read: what an internal edge may carry (wire.md).
 const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -35,6 +36,11 @@ impl Url {
     /// `HOST:PORT`, as the `Host` header has it.
     pub fn authority(&self) -> &str {
         &self.authority
+    }
+
+    /// The port.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 }
 
@@ -134,8 +140,10 @@ pub struct Ask {
     pub path: String,
     /// Headers beside `Host` and `Content-Length`.
     pub headers: Vec<(HeaderName, String)>,
-    /// Empty, or JSON.
+    /// Empty, or JSON, unless [`Ask::content_type`] says otherwise.
     pub body: Bytes,
+    /// Absent: JSON, if there is a body.
+    pub content_type: Option<HeaderValue>,
 }
 
 impl Ask {
@@ -227,7 +235,9 @@ impl Connection {
             request = request.header(name, value);
         }
         if !ask.body.is_empty() {
-            request = request.header(hyper::header::CONTENT_TYPE, "application/json");
+            let json = HeaderValue::from_static("application/json");
+            let content_type = ask.content_type.clone().unwrap_or(json);
+            request = request.header(hyper::header::CONTENT_TYPE, content_type);
         }
         request
             .body(Full::new(ask.body.clone()))
@@ -242,18 +252,69 @@ impl Connection {
             }
             self.sender = None;
         }
-        let refused = |why: String| NoAnswer::Refused(why);
-        let stream = TcpStream::connect((self.url.host.as_str(), self.url.port))
-            .await
-            .map_err(|error| refused(format!("{}: {error}", self.url)))?;
-        stream.set_nodelay(true).map_err(|error| refused(error.to_string()))?;
-        let (sender, driver) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(|error| refused(error.to_string()))?;
-        // The task moves bytes for this connection and ends with it; its error reaches the sender.
-        tokio::spawn(driver);
-        self.sender = Some(sender);
+        self.sender = Some(open(&self.url).await?.0);
         Ok(())
+    }
+}
+
+/// A new connection, and the task that moves its bytes: it ends with the connection, and its error
+/// reaches the sender.
+async fn open(url: &Url) -> Result<(SendRequest<Full<Bytes>>, JoinHandle<()>), NoAnswer> {
+    let refused = |why: String| NoAnswer::Refused(why);
+    let stream = TcpStream::connect((url.host.as_str(), url.port))
+        .await
+        .map_err(|error| refused(format!("{url}: {error}")))?;
+    stream.set_nodelay(true).map_err(|error| refused(error.to_string()))?;
+    let (sender, driver) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| refused(error.to_string()))?;
+    let task = tokio::spawn(async move {
+        // Told to whoever waits for an answer.
+        let _ = driver.await;
+    });
+    Ok((sender, task))
+}
+
+/// A connection that is held only to notice its end.
+#[derive(Debug)]
+pub struct KeptOpen {
+    connection: Connection,
+    /// Ends with the connection.
+    task: JoinHandle<()>,
+}
+
+impl KeptOpen {
+    /// # Errors
+    /// [`NoAnswer::Refused`].
+    pub async fn connect(url: &Url) -> Result<KeptOpen, NoAnswer> {
+        let (sender, task) = open(url).await?;
+        let connection = Connection { url: url.clone(), sender: Some(sender) };
+        Ok(KeptOpen { connection, task })
+    }
+
+    /// Returns when the other side has closed it. Asks something now and then, since a connection
+    /// on which nobody speaks is closed as idle.
+    pub async fn until_closed(&mut self, ask: &Ask, interval: Duration) {
+        let request = self.connection.request(ask).ok();
+        loop {
+            tokio::select! {
+                biased;
+                _ = &mut self.task => return,
+                () = tokio::time::sleep(interval) => {}
+            }
+            let Some(sender) = &mut self.connection.sender else { return };
+            let Some(request) = request.clone() else { return };
+            let answered = async {
+                let answer = sender.send_request(request).await?;
+                answer.into_body().collect().await
+            };
+            tokio::select! {
+                biased;
+                _ = &mut self.task => return,
+                // A hung process is not a closed connection: go on waiting for its end.
+                _ = tokio::time::timeout(interval, answered) => {}
+            }
+        }
     }
 }
 

@@ -79,6 +79,28 @@ impl FromStr for Invalidation {
     }
 }
 
+impl From<Invalidation> for shop::frontend::Invalidation {
+    fn from(mode: Invalidation) -> Self {
+        match mode {
+            Invalidation::Lease => Self::Lease,
+            Invalidation::Push => Self::Push,
+            Invalidation::Ttl(age) => Self::Ttl(age),
+            Invalidation::Off => Self::None,
+        }
+    }
+}
+
+impl From<Invalidation> for shop::catalog::Invalidation {
+    fn from(mode: Invalidation) -> Self {
+        match mode {
+            Invalidation::Lease => Self::Lease,
+            Invalidation::Push => Self::Push,
+            Invalidation::Ttl(age) => Self::Ttl(age),
+            Invalidation::Off => Self::None,
+        }
+    }
+}
+
 impl fmt::Display for Invalidation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -32,6 +32,19 @@ enum Work {
 #[must_use = "give it to Wal::finish"]
 pub struct Done(pub(super) Outcome);
 
+impl Done {
+    /// Whether a checkpoint was to be written.
+    pub fn is_checkpoint(&self) -> bool {
+        matches!(self.0, Outcome::Checkpointed(_))
+    }
+
+    /// Whether a checkpoint found no room: the same job may be run again, and stands for the same
+    /// records.
+    pub fn is_checkpoint_without_room(&self) -> bool {
+        matches!(&self.0, Outcome::Checkpointed(Err(error)) if error.is_full())
+    }
+}
+
 pub(super) enum Outcome {
     Prepared(Result<Segment, WalError>),
     Checkpointed(Result<Position, WalError>),
@@ -47,12 +60,12 @@ impl Job {
     }
 
     /// Does the work; takes as long as the disk takes.
-    pub fn run(self) -> Done {
+    pub fn run(&self) -> Done {
         let disk = &*self.disk;
-        Done(match self.work {
-            Work::Prepare { id, len } => Outcome::Prepared(Segment::create(disk, id, len)),
+        Done(match &self.work {
+            Work::Prepare { id, len } => Outcome::Prepared(Segment::create(disk, *id, *len)),
             Work::Checkpoint { position, state } => {
-                Outcome::Checkpointed(write_checkpoint(disk, position, &state).map(|()| position))
+                Outcome::Checkpointed(write_checkpoint(disk, *position, state).map(|()| *position))
             }
         })
     }

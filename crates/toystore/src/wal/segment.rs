@@ -76,11 +76,6 @@ impl Segment {
         self.used > 0
     }
 
-    /// How long the file is, in bytes.
-    pub fn len(&self) -> u64 {
-        self.len
-    }
-
     /// Whether a batch fits behind what is there.
     pub fn fits(&self, batch: &Batch) -> bool {
         let headers = if self.is_used() { SEGMENT_HEADER_BYTES } else { 0 };

@@ -40,7 +40,6 @@ const COMMANDS: [&str; 14] = [
 ];
 
 #[test]
-#[ignore = "catalog, order and frontend join with the services"]
 fn help_lists_every_command_with_a_sentence_and_examples() {
     let output = toystore(&["--help"], &[]);
     let words = stdout(&output);
@@ -53,7 +52,6 @@ fn help_lists_every_command_with_a_sentence_and_examples() {
 }
 
 #[test]
-#[ignore = "catalog, order and frontend join with the services"]
 fn every_command_has_help_that_fits_the_width() {
     for command in COMMANDS {
         let output = toystore(&[command, "--help"], &[]);

@@ -71,7 +71,7 @@ pub struct Demo {
           value_parser = clap::value_parser!(u32).range(1..=CLIENTS_MAX))]
     clients: u32,
     /// How many toys each looks at
-    #[arg(long, env = "TOYSTORE_REQUESTS", value_name = "N", default_value_t = 300)]
+    #[arg(long, env = "TOYSTORE_REQUESTS", value_name = "N", default_value_t = 500)]
     requests: u32,
     /// How likely it orders a toy that is in stock, 0 to 1
     #[arg(long, env = "TOYSTORE_PROBABILITY", value_name = "P", default_value = "0.5")]

@@ -162,14 +162,15 @@ async fn crash_and_return(
         () = tokio::time::sleep(RETURN_AFTER.saturating_sub(moment.elapsed())) => {}
         () = reached(&mut far, RETURN_AT_PERCENT) => {}
     }
+    let moment = Instant::now();
     store.start_again(&victim.name).await?;
-    let (returned, moment) = (clock.now(), Instant::now());
-    story.tell(format_args!("{} is back on its own data; it missed some orders", victim.name));
+    let returned = clock.now();
+    story.tell(format_args!("{} is started again, on its own data, and answers", victim.name));
     match caught_up(store, &victim.name).await {
         Ok(orders) => {
             let after = moment.elapsed().as_secs_f64();
             story.tell(format_args!(
-                "{} has all {orders} orders, {after:.2} s after its return",
+                "{} has all {orders} orders, {after:.2} s after its start",
                 victim.name
             ));
         }

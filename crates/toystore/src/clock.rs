@@ -1,0 +1,14 @@
+//! A node's clock: the one place where the shell reads the time for a core.
+//!
+//! `CLOCK_BOOTTIME` goes on while the machine sleeps and while the process is stopped, as a lease
+//! must; it never goes back. Called by the driver at each step, and by shoppers.
+
+use replication::Time;
+use rustix::time::{ClockId, clock_gettime};
+
+/// This moment, since the machine was started.
+pub fn now() -> Time {
+    let time = clock_gettime(ClockId::Boottime);
+    let micros = time.tv_sec * 1_000_000 + time.tv_nsec / 1000;
+    Time(u64::try_from(micros).unwrap_or(0))
+}

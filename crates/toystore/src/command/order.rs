@@ -1,0 +1,91 @@
+//! `toystore order`: one replica of the order service.
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use clap::Args;
+use replication::NodeId;
+use replication::primary_backup::{self, ENTRIES_KEPT, Rules};
+use shop::node::Address;
+use shop::orders::{Config, Orders};
+
+use super::service::{Disk, Made, Replica, Service, addresses, replicas};
+use crate::client::connection::Url;
+use crate::http::endpoint::Role;
+use crate::supervisor::options::{Replication, Timers};
+
+/// Run one replica of the order service
+#[derive(Debug, Args)]
+pub struct OrderCommand {
+    #[command(flatten)]
+    service: Service,
+    #[command(flatten)]
+    disk: Disk,
+    /// Which replica this is
+    #[arg(long, env = "TOYSTORE_ID", value_name = "ID",
+          value_parser = clap::value_parser!(u8).range(1..=i64::from(NodeId::MAX)))]
+    id: u8,
+    /// The catalog
+    #[arg(long, env = "TOYSTORE_CATALOG", value_name = "URL")]
+    catalog: Url,
+    /// Every replica, this one too: 1=http://…,2=http://…
+    #[arg(
+        long,
+        env = "TOYSTORE_ORDERS",
+        value_name = "ID=URL,…",
+        value_delimiter = ',',
+        required = true
+    )]
+    orders: Vec<Replica>,
+    /// How replicas agree
+    #[arg(long, env = "TOYSTORE_REPLICATION", value_enum, default_value = "primary-backup")]
+    replication: Replication,
+    /// How soon silence is taken for death
+    #[arg(long, env = "TOYSTORE_TIMERS", value_enum, default_value = "default")]
+    timers: Timers,
+    /// Let a replica lead that may have missed orders. What only the others have is lost, and said
+    #[arg(long, env = "TOYSTORE_UNCLEAN_ELECTION")]
+    unclean_election: bool,
+}
+
+impl OrderCommand {
+    /// Runs until it is asked to stop.
+    ///
+    /// # Errors
+    /// If the port or the disk cannot be had, or the flags contradict each other.
+    pub fn run(self) -> Result<ExitCode> {
+        let all = replicas(&self.orders)?;
+        let id = NodeId(self.id);
+        if !all.contains_key(&id) {
+            bail!("--orders names every replica, but not this one, {id}");
+        }
+        let engine = primary_backup::Config {
+            id,
+            peers: all.keys().copied().filter(|peer| *peer != id).collect(),
+            rules: match self.replication {
+                Replication::PrimaryBackup => Rules::View,
+                Replication::Naive => Rules::Naive,
+            },
+            timers: match self.timers {
+                Timers::Default => primary_backup::Timers::DEFAULT,
+                Timers::Fast => primary_backup::Timers::FAST,
+            },
+            unclean: self.unclean_election,
+            entries_kept: ENTRIES_KEPT,
+        };
+        let mut known = addresses(Some(&self.catalog), &all);
+        known.remove(&Address::Order(id));
+        let disk = self.disk;
+        self.service.run(Role::Order, move || {
+            let (disk, recovered) = disk.open()?;
+            let config = Config { engine };
+            Ok(Made {
+                node: Orders::new(config, &recovered).map_err(anyhow::Error::msg)?,
+                disk: Some(disk),
+                address: Address::Order(id),
+                known,
+                ports: Vec::new(),
+            })
+        })
+    }
+}

@@ -1,0 +1,290 @@
+//! What `toystore catalog`, `order` and `frontend` have in common: how a node is reached, who may
+//! ask it what, how it is told to stop.
+//!
+//! Every flag is also an environment variable, since a container is configured by those.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueEnum};
+use replication::NodeId;
+use shop::node::Address;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::client::connection::Url;
+use crate::driver::Driver;
+use crate::driver::disk::DiskQueue;
+use crate::http::endpoint::Role;
+use crate::http::server::{self, CONNECTIONS_MAX_DEFAULT};
+use crate::http::site::{Served, Site};
+use crate::peer::Peers;
+
+/// How long a node may take to come to an end by itself.
+const STOP_DEADLINE: Duration = Duration::from_millis(1500);
+
+/// How long requests under way may take after that.
+const DRAIN_DEADLINE: Duration = Duration::from_millis(500);
+
+/// File descriptors that a node needs beside one for each connection: its log, its links.
+const FILES_RESERVED: u64 = 1024;
+
+/// Flags that every node has.
+#[derive(Debug, Args)]
+pub struct Service {
+    /// Where it is reached
+    #[arg(long, env = "TOYSTORE_LISTEN", value_name = "ADDR")]
+    pub listen: SocketAddr,
+    /// A file with the secret that nodes show each other; made at `up`, the same for all nodes
+    #[arg(long, env = "TOYSTORE_CLUSTER_TOKEN_FILE", value_name = "FILE")]
+    cluster_token_file: Option<PathBuf>,
+    /// The secret itself; better a file, since others may see an environment
+    #[arg(long, env = "TOYSTORE_CLUSTER_TOKEN", value_name = "SECRET", hide_env_values = true)]
+    cluster_token: Option<String>,
+    /// Connections at once; those beyond are told 503
+    #[arg(long, env = "TOYSTORE_CONNECTIONS_MAX", value_name = "N",
+          default_value_t = CONNECTIONS_MAX_DEFAULT)]
+    connections_max: usize,
+    /// Threads that serve; on few cores, one for each node is the fastest
+    #[arg(long, env = "TOYSTORE_THREADS", value_name = "N", default_value_t = 1,
+          value_parser = clap::value_parser!(u8).range(1..))]
+    threads: u8,
+    /// End when standard input closes: a child that must not outlive its parent
+    #[arg(long)]
+    exit_with_stdin: bool,
+    /// How log lines are written to stderr
+    #[arg(long, env = "TOYSTORE_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum LogFormat {
+    /// For people
+    Text,
+    /// One object on each line, for machines
+    Json,
+}
+
+/// Where a node with a disk keeps its log.
+#[derive(Debug, Args)]
+pub struct Disk {
+    /// The folder of its log
+    #[arg(long, env = "TOYSTORE_DATA", value_name = "DIR")]
+    data: PathBuf,
+    /// For tests: what was not synced is lost with the process, so that kill -9 is a power cut
+    #[arg(long, env = "TOYSTORE_SHADOW_DISK")]
+    shadow_disk: bool,
+}
+
+impl Disk {
+    /// Opens the log.
+    ///
+    /// # Errors
+    /// If it is in use, damaged, or cannot be read.
+    pub fn open(&self) -> Result<(DiskQueue, replication::log::Recovered)> {
+        DiskQueue::open(&self.data, self.shadow_disk)
+    }
+}
+
+/// One replica of the order service and its address: `3=http://127.0.0.1:8093`.
+#[derive(Clone, Debug)]
+pub struct Replica {
+    /// Its id.
+    pub id: NodeId,
+    /// Where it is.
+    pub url: Url,
+}
+
+impl std::str::FromStr for Replica {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Replica, String> {
+        let (id, url) = text
+            .split_once('=')
+            .ok_or_else(|| format!("{text:?}: expected ID=URL, as 1=http://127.0.0.1:8091"))?;
+        let id = match id.parse() {
+            Ok(id @ 1..=NodeId::MAX) => NodeId(id),
+            Ok(_) | Err(_) => return Err(format!("{id:?} is no replica: expected 1 to 9")),
+        };
+        Ok(Replica { id, url: url.parse()? })
+    }
+}
+
+/// The replicas of the order service, each once.
+///
+/// # Errors
+/// If an id is given twice.
+pub fn replicas(given: &[Replica]) -> Result<BTreeMap<NodeId, Url>> {
+    let mut all = BTreeMap::new();
+    for replica in given {
+        if all.insert(replica.id, replica.url.clone()).is_some() {
+            bail!("--orders names replica {} twice", replica.id);
+        }
+    }
+    Ok(all)
+}
+
+/// The catalog and the order replicas as addresses of links.
+pub fn addresses(catalog: Option<&Url>, orders: &BTreeMap<NodeId, Url>) -> BTreeMap<Address, Url> {
+    let catalog = catalog.map(|url| (Address::Catalog(NodeId(1)), url.clone()));
+    let orders = orders.iter().map(|(id, url)| (Address::Order(*id), url.clone()));
+    catalog.into_iter().chain(orders).collect()
+}
+
+/// A node that is ready to be driven.
+pub struct Made<N> {
+    /// The state machine.
+    pub node: N,
+    /// Its disk, if it has one.
+    pub disk: Option<DiskQueue>,
+    /// Who it is.
+    pub address: Address,
+    /// The other nodes it knows.
+    pub known: BTreeMap<Address, Url>,
+    /// Its ports beside `--listen`, which is the first.
+    pub ports: Vec<(SocketAddr, Role)>,
+}
+
+impl Service {
+    /// Runs a node until it is asked to stop. `make` is called inside the runtime, with the log
+    /// open to the operator.
+    ///
+    /// # Errors
+    /// If a port or the disk cannot be had.
+    pub fn run<N: Served>(
+        self,
+        role: Role,
+        make: impl FnOnce() -> Result<Made<N>>,
+    ) -> Result<ExitCode> {
+        self.log_to_stderr();
+        let token = self.token()?;
+        raise_file_limit(self.connections_max as u64 + FILES_RESERVED);
+        let mut builder = match self.threads {
+            1 => tokio::runtime::Builder::new_current_thread(),
+            _ => tokio::runtime::Builder::new_multi_thread(),
+        };
+        if self.threads > 1 {
+            builder.worker_threads(usize::from(self.threads));
+        }
+        let runtime = builder.enable_all().build().context("cannot start the runtime")?;
+        runtime.block_on(self.serve(role, &token, make))?;
+        // A task that hangs must not keep the process.
+        runtime.shutdown_timeout(Duration::from_millis(100));
+        Ok(ExitCode::SUCCESS)
+    }
+
+    async fn serve<N: Served>(
+        &self,
+        role: Role,
+        token: &str,
+        make: impl FnOnce() -> Result<Made<N>>,
+    ) -> Result<()> {
+        // Before the disk is read: whoever asks meanwhile waits in the backlog instead of being
+        // refused, and a port that is taken is told at once.
+        let mut listeners = vec![(listen(self.listen, "--listen")?, role)];
+        let Made { node, disk, address, known, ports } = make()?;
+        for (port, role) in ports {
+            listeners.push((listen(port, "--seed-listen")?, role));
+        }
+        let driver = Driver::new(node, Peers::new(address, token, known), disk);
+        driver.start();
+        let (drain, draining) = watch::channel(false);
+        let mut sites = Vec::new();
+        let mut servers = tokio::task::JoinSet::new();
+        for (listener, role) in listeners {
+            let site = Arc::new(Site::new(driver.clone(), role, address, token));
+            let served =
+                server::serve(listener, site.clone(), self.connections_max, draining.clone());
+            servers.spawn(served);
+            sites.push(site);
+        }
+        tracing::info!("{address} serves at {}", self.listen);
+        self.asked_to_stop().await?;
+        tracing::info!("{address} stops");
+        sites.iter().for_each(|site| site.drain());
+        driver.stop(STOP_DEADLINE).await;
+        drain.send_replace(true);
+        let drained = async { while servers.join_next().await.is_some() {} };
+        if tokio::time::timeout(DRAIN_DEADLINE, drained).await.is_err() {
+            tracing::debug!("some connections did not drain within {DRAIN_DEADLINE:?}");
+        }
+        Ok(())
+    }
+
+    async fn asked_to_stop(&self) -> Result<()> {
+        let (open, closed) = tokio::sync::oneshot::channel::<()>();
+        let open = if self.exit_with_stdin {
+            // A thread of its own, since a read of stdin cannot be given up.
+            std::thread::spawn(move || {
+                let mut bytes = [0; 64];
+                while std::io::stdin().read(&mut bytes).is_ok_and(|count| count > 0) {}
+                drop(open);
+            });
+            None
+        } else {
+            Some(open)
+        };
+        let stopped = tokio::select! {
+            biased;
+            stopped = super::asked_to_stop() => stopped,
+            _ = closed => Ok(()),
+        };
+        drop(open);
+        stopped
+    }
+
+    fn token(&self) -> Result<String> {
+        let token = match (&self.cluster_token_file, &self.cluster_token) {
+            (Some(file), _) => std::fs::read_to_string(file)
+                .with_context(|| format!("cannot read the cluster token {}", file.display()))?,
+            (None, Some(token)) => token.clone(),
+            (None, None) => bail!(
+                "no cluster token is given\n\
+                 hint: --cluster-token-file FILE, with the same secret for every node"
+            ),
+        };
+        let token = token.trim();
+        if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            bail!("the cluster token must be visible ASCII characters, at least one");
+        }
+        Ok(token.to_string())
+    }
+
+    fn log_to_stderr(&self) {
+        use tracing_subscriber::EnvFilter;
+        let filter = EnvFilter::try_from_env("TOYSTORE_LOG").unwrap_or_else(|_| "info".into());
+        let log = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_target(false)
+            .with_ansi(false)
+            .with_writer(std::io::stderr);
+        match self.log_format {
+            LogFormat::Text => log.init(),
+            LogFormat::Json => log.json().init(),
+        }
+    }
+}
+
+fn listen(address: SocketAddr, flag: &str) -> Result<TcpListener> {
+    server::listen(address)
+        .with_context(|| format!("cannot listen on {address}\nhint: {flag} changes it"))
+}
+
+/// Each connection is a file. Where the system allows fewer, fewer connections are served.
+fn raise_file_limit(wanted: u64) {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    let allowed = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted));
+    if limit.current.is_some_and(|current| current < allowed) {
+        limit.current = Some(allowed);
+        // What cannot be raised stays; accepting rests when files run out.
+        let _ = setrlimit(Resource::Nofile, limit);
+    }
+}

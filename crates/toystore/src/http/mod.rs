@@ -1,0 +1,29 @@
+//! HTTP: how a node is asked, by shoppers, by people with `curl`, and by other nodes.
+//!
+//! ```text
+//! server ──► site ──► hit ───────────────────────────────► answer   the hot path
+//!              └────► endpoint ──► request ──► driver ──► answer     everything else
+//! ```
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | [`server`] | sockets: the accept loop, limits, deadlines |
+//! | [`site`] | one node's requests, from head to answer |
+//! | [`endpoint`] | the table of paths and methods, by role |
+//! | `request` | path, query, headers and body → a message |
+//! | `answer` | a message → status, headers, JSON |
+//! | `seed` | the original project's dialect of both |
+//! | [`wire`] | how our own services speak to each other: the same endpoints in postcard |
+//! | `metrics` | `/metrics` |
+//!
+//! There is no router library: the table is small, an unknown method must name the allowed ones,
+//! and the most frequent request is answered before any table is looked at.
+
+mod answer;
+pub mod endpoint;
+mod metrics;
+mod request;
+mod seed;
+pub mod server;
+pub mod site;
+pub mod wire;

@@ -1,0 +1,351 @@
+//! From an HTTP request to a message, or to an error that says what is wrong, where, and what was
+//! expected.
+//!
+//! Pure. Called by [`super::site`] when it has the endpoint and the whole body.
+
+use hyper::header::HeaderMap;
+use percent_encoding::percent_decode_str;
+use replication::Index;
+use serde_json::Value;
+use shop::message::{Generation, LeaseHolder, NewOrder, OrderNumber, Problem, Request, RequestId};
+use shop::toy::{Quantity, ToyName, Version};
+
+use super::endpoint::{Endpoint, Role};
+use super::wire::{
+    self, CacheBody, Encoding, EndLeaseBody, FRONTEND_HEADER, LeadBody, LeaseBody, SettlementsBody,
+    TakesBody, ViewBody,
+};
+
+/// Toys or orders on a page, where nobody says how many.
+const LIMIT_DEFAULT: u32 = 100;
+
+/// A request as far as it is needed to understand it.
+pub struct Asked<'a> {
+    /// Who is asked.
+    pub role: Role,
+    /// What for.
+    pub endpoint: Endpoint,
+    /// The open segment of the path, percent-encoded.
+    pub argument: &'a str,
+    /// What follows `?`.
+    pub query: &'a str,
+    /// All headers.
+    pub headers: &'a HeaderMap,
+    /// How the body is written.
+    pub encoding: Encoding,
+    /// Whether another service asks.
+    pub internal: bool,
+    /// The body.
+    pub body: &'a [u8],
+}
+
+fn bad(what: impl Into<String>) -> Problem {
+    Problem::Bad(what.into())
+}
+
+/// The message. `None` for what the node itself is not asked (health, status …).
+///
+/// # Errors
+/// [`Problem::Bad`], mostly.
+pub fn read(asked: &Asked<'_>) -> Result<Option<Request>, Problem> {
+    let request = match asked.endpoint {
+        Endpoint::Product => product(asked)?,
+        Endpoint::Products => {
+            let after = asked.query("after")?.map(|text| text.parse().map_err(bad)).transpose()?;
+            Request::ListProducts { after, limit: asked.limit()? }
+        }
+        Endpoint::PlaceOrder => place_order(asked)?,
+        Endpoint::Order => Request::ReadOrder { number: number(&asked.argument()?)? },
+        Endpoint::OrderLog => {
+            let after = asked.query("after")?.map(|text| number(&text)).transpose()?;
+            Request::ListOrders { after, limit: asked.limit()? }
+        }
+        Endpoint::Fate => Request::ReadFate { request_id: asked.request_id()? },
+        Endpoint::Resolve => Request::ResolveFate { request_id: asked.request_id()? },
+        Endpoint::InvalidateOne => Request::Invalidate { names: vec![asked.name()?] },
+        Endpoint::Invalidate => match asked.decode()? {
+            CacheBody::Names(names) => Request::Invalidate { names },
+            CacheBody::Catalog(catalog) => Request::DropCache { catalog },
+        },
+        Endpoint::View => {
+            let ViewBody { view, previous, unclean } = asked.decode()?;
+            Request::PutView { view, previous, unclean }
+        }
+        Endpoint::Takes => {
+            let TakesBody { term, floor, items } = asked.decode()?;
+            Request::Take { term, floor, items }
+        }
+        Endpoint::Settlements => {
+            let SettlementsBody { term, takes } = asked.decode()?;
+            Request::Settle { term, takes }
+        }
+        Endpoint::RenewLease => {
+            let LeaseBody { url, incarnation } = asked.decode()?;
+            Request::RenewLease { frontend: asked.frontend()?, url, incarnation }
+        }
+        Endpoint::EndLease => {
+            let EndLeaseBody { incarnation } = asked.decode()?;
+            Request::EndLease { frontend: asked.frontend()?, incarnation }
+        }
+        Endpoint::ReadLeader => Request::ReadLeader,
+        Endpoint::Lead => {
+            let LeadBody { leader, term } = asked.decode()?;
+            Request::Lead { leader, after: term }
+        }
+        Endpoint::Missed => {
+            let after = asked.query("after")?.unwrap_or_else(|| "0".to_string());
+            let after = after.parse().map_err(|_| bad(format!("after={after} is no number")))?;
+            Request::ReadMissed { after: Index(after) }
+        }
+        Endpoint::Digest => {
+            let whole = |text: String| {
+                text.parse::<u64>().map_err(|_| bad(format!("upto={text} is no whole number")))
+            };
+            Request::ReadDigest { upto: asked.query("upto")?.map(whole).transpose()? }
+        }
+        Endpoint::Members => {
+            return Err(bad("this engine has a fixed set of members: they are given at the start"));
+        }
+        Endpoint::Log
+        | Endpoint::Snapshot
+        | Endpoint::Live
+        | Endpoint::Ready
+        | Endpoint::Status
+        | Endpoint::Metrics
+        | Endpoint::Events
+        | Endpoint::OpenApi
+        | Endpoint::SeedLeader => return Ok(None),
+    };
+    Ok(Some(request))
+}
+
+impl Asked<'_> {
+    fn argument(&self) -> Result<String, Problem> {
+        decode_text(self.argument)
+    }
+
+    fn name(&self) -> Result<ToyName, Problem> {
+        self.argument()?.parse().map_err(bad)
+    }
+
+    fn frontend(&self) -> Result<u8, Problem> {
+        let text = self.argument()?;
+        match text.parse() {
+            Ok(0) | Err(_) => Err(bad(format!("{text:?} is no frontend: expected 1 to 255"))),
+            Ok(frontend) => Ok(frontend),
+        }
+    }
+
+    fn request_id(&self) -> Result<RequestId, Problem> {
+        let key = self.argument()?;
+        if !self.internal {
+            return RequestId::from_key(&key).map_err(bad);
+        }
+        let hash = u128::from_str_radix(&key, 16);
+        hash.map(RequestId).map_err(|_| bad(format!("{key:?} is no hash of a key")))
+    }
+
+    fn decode<T: serde::de::DeserializeOwned>(&self) -> Result<T, Problem> {
+        self.encoding.decode(self.body).map_err(bad)
+    }
+
+    /// A value of the query, decoded.
+    fn query(&self, name: &str) -> Result<Option<String>, Problem> {
+        let pairs = self.query.split('&').filter_map(|pair| pair.split_once('='));
+        let mut values = pairs.filter(|(key, _)| *key == name).map(|(_, value)| value);
+        values.next().map(|value| decode_text(&value.replace('+', " "))).transpose()
+    }
+
+    fn limit(&self) -> Result<u32, Problem> {
+        let Some(text) = self.query("limit")? else { return Ok(LIMIT_DEFAULT) };
+        match text.parse() {
+            Ok(0) | Err(_) => {
+                Err(bad(format!("limit={text} is no limit: expected a whole number from 1 on")))
+            }
+            Ok(limit) => Ok(limit),
+        }
+    }
+}
+
+fn decode_text(text: &str) -> Result<String, Problem> {
+    let decoded = percent_decode_str(text).decode_utf8();
+    decoded.map(|text| text.into_owned()).map_err(|_| bad("the path is not UTF-8 when decoded"))
+}
+
+fn number(text: &str) -> Result<OrderNumber, Problem> {
+    let wrong = || bad(format!("{text:?} is no order number: expected a whole number from 0 on"));
+    // `+1` would be read by parse().
+    if !text.bytes().all(|digit| digit.is_ascii_digit()) {
+        return Err(wrong());
+    }
+    text.parse().map(OrderNumber).map_err(|_| wrong())
+}
+
+fn product(asked: &Asked<'_>) -> Result<Request, Problem> {
+    let name = asked.name()?;
+    match asked.role {
+        Role::Frontend | Role::SeedFrontend => Ok(Request::ReadProduct { name }),
+        Role::Catalog | Role::Order => {
+            let holder = asked.headers.get(FRONTEND_HEADER).map(|value| {
+                let holder = value.to_str().ok().and_then(holder);
+                holder.ok_or_else(|| {
+                    bad("X-Frontend: expected NUMBER CATALOG.COUNT, its lease's generation")
+                })
+            });
+            Ok(Request::Fill { name, holder: holder.transpose()? })
+        }
+    }
+}
+
+fn holder(text: &str) -> Option<LeaseHolder> {
+    let (frontend, generation) = text.split_once(' ')?;
+    let (catalog, count) = generation.split_once('.')?;
+    let generation = Generation { catalog: catalog.parse().ok()?, count: count.parse().ok()? };
+    Some(LeaseHolder { frontend: frontend.parse().ok()?, generation })
+}
+
+fn place_order(asked: &Asked<'_>) -> Result<Request, Problem> {
+    if asked.encoding == Encoding::Postcard {
+        return Ok(Request::PlaceOrders(wire::orders(asked.body).map_err(bad)?));
+    }
+    let value: Value = Encoding::Json.decode(asked.body).map_err(bad)?;
+    match (value, asked.role) {
+        (Value::Array(items), Role::Order) => {
+            let orders = items.iter().map(|item| order(asked, item, None));
+            Ok(Request::PlaceOrders(orders.collect::<Result<_, _>>()?))
+        }
+        (value, _) => {
+            let key = match asked.headers.get("idempotency-key") {
+                Some(key) => {
+                    let key = key.to_str().unwrap_or_default();
+                    Some(RequestId::from_key(key).map_err(bad)?)
+                }
+                None => None,
+            };
+            Ok(Request::PlaceOrder(order(asked, &value, key)?))
+        }
+    }
+}
+
+/// `{"name":"Tux","quantity":1}`; in the original project's dialect `qty`. In an array each item
+/// may bring its own `idempotency_key`.
+fn order(
+    asked: &Asked<'_>,
+    value: &Value,
+    request_id: Option<RequestId>,
+) -> Result<NewOrder, Problem> {
+    let field = match asked.role {
+        Role::SeedFrontend => "qty",
+        Role::Frontend | Role::Order | Role::Catalog => "quantity",
+    };
+    let Some(fields) = value.as_object() else {
+        let example = format!("{{\"name\":\"Tux\",\"{field}\":1}}");
+        return Err(bad(format!("an order is an object such as {example}, not {value}")));
+    };
+    let name = match fields.get("name") {
+        Some(Value::String(name)) => name.parse().map_err(bad)?,
+        Some(other) => return Err(bad(format!("name must be a string, not {other}"))),
+        None => return Err(bad("name is missing: expected a toy's name")),
+    };
+    let range = "a whole number from 1 to 1000000";
+    let quantity = match fields.get(field) {
+        // What the original project says of more than it will ever have in stock.
+        Some(Value::Number(number))
+            if asked.role == Role::SeedFrontend
+                && number.as_u64().is_some_and(|number| number > u64::from(Quantity::MAX)) =>
+        {
+            return Err(Problem::InsufficientStock { version: Version(0), index: 0 });
+        }
+        Some(Value::Number(number)) => {
+            let whole = number
+                .as_i64()
+                .ok_or_else(|| bad(format!("{field} must be {range}, not {number}")))?;
+            Quantity::new(whole)
+                .map_err(|_| bad(format!("{field} must be {range}, not {whole}")))?
+        }
+        Some(other) => return Err(bad(format!("{field} must be {range}, not {other}"))),
+        None => return Err(bad(format!("{field} is missing: expected {range}"))),
+    };
+    let own = match fields.get("idempotency_key") {
+        Some(Value::String(key)) if asked.role == Role::Order => {
+            Some(RequestId::from_key(key).map_err(bad)?)
+        }
+        Some(_) | None => None,
+    };
+    // Without a key a retry of the client is an order of its own; our own retries are not.
+    let request_id = request_id.or(own).unwrap_or_else(|| RequestId(rand::random()));
+    Ok(NewOrder { request_id, name, quantity })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(endpoint: Endpoint, argument: &str, query: &str, body: &str, expected: &str) {
+        check_as(Role::Frontend, endpoint, argument, query, body, expected);
+    }
+
+    fn check_as(
+        role: Role,
+        endpoint: Endpoint,
+        argument: &str,
+        query: &str,
+        body: &str,
+        expected: &str,
+    ) {
+        let mut headers = HeaderMap::new();
+        headers.insert("idempotency-key", "k".parse().unwrap());
+        let encoding = Encoding::Json;
+        let body = body.as_bytes();
+        let headers = &headers;
+        let asked =
+            Asked { role, endpoint, argument, query, headers, encoding, internal: false, body };
+        let shown = match read(&asked) {
+            Ok(Some(request)) => request.to_string(),
+            Ok(None) => "nothing".to_string(),
+            Err(problem) => problem.to_string(),
+        };
+        assert!(shown.contains(expected), "{shown:?} does not say {expected:?}");
+    }
+
+    #[test]
+    fn orders_are_read_and_refused_with_what_was_expected() {
+        let order = |body, expected| check(Endpoint::PlaceOrder, "", "", body, expected);
+        order(r#"{"name":"Tux","quantity":2}"#, "order Tuxx2:");
+        order(r#"{"quantity":2,"name":"Tux","more":1}"#, "order Tuxx2:");
+        order("", "400 bad JSON: EOF while parsing a value at line 1 column 0");
+        order("{", "400 bad JSON: EOF");
+        order("[]", "400 an order is an object such as");
+        order("7", "400 an order is an object such as");
+        order(r#"{"quantity":2}"#, "400 name is missing");
+        order(r#"{"name":7,"quantity":2}"#, "400 name must be a string, not 7");
+        order(r#"{"name":"","quantity":2}"#, "400 a toy's name has 1 to 64 characters");
+        order(r#"{"name":"Tux"}"#, "400 quantity is missing: expected a whole number from 1");
+        for wrong in ["0", "-1", "1.5", "1e9", "1000001", "\"2\"", "null", "18446744073709551615"] {
+            let body = format!(r#"{{"name":"Tux","quantity":{wrong}}}"#);
+            order(&body, "400 quantity must be a whole number from 1 to 1000000, not ");
+        }
+        let body = r#"{"name":"tux","qty":2}"#;
+        check_as(Role::SeedFrontend, Endpoint::PlaceOrder, "", "", body, "order tuxx2:");
+        let body = r#"{"name":"tux","qty":99999999999}"#;
+        check_as(Role::SeedFrontend, Endpoint::PlaceOrder, "", "", body, "400 insufficient stock");
+        let body = r#"[{"name":"tux","quantity":2},{"name":"fox","quantity":1}]"#;
+        check_as(Role::Order, Endpoint::PlaceOrder, "", "", body, "orders [tuxx2:");
+    }
+
+    #[test]
+    fn names_numbers_and_pages() {
+        check(Endpoint::Product, "Rubik%27s%20Cube", "", "", "read Rubik's Cube");
+        check(Endpoint::Product, "%FF", "", "", "400 the path is not UTF-8");
+        check(Endpoint::Product, &"x".repeat(10_000), "", "", "400 a toy's name has 1 to 64");
+        check(Endpoint::Order, "12", "", "", "read-order 12");
+        for wrong in ["-1", "+1", "1.5", "x", "99999999999999999999999"] {
+            check(Endpoint::Order, wrong, "", "", "is no order number");
+        }
+        check(Endpoint::Products, "", "after=Tux&limit=3", "", "products after=Tux limit=3");
+        check(Endpoint::Products, "", "limit=0", "", "400 limit=0 is no limit");
+        check(Endpoint::Products, "", "limit=many", "", "400 limit=many is no limit");
+        check(Endpoint::Fate, "key", "", "", "fate ");
+        check(Endpoint::Fate, "a%20b", "", "", "1 to 128 visible ASCII");
+    }
+}

@@ -1,0 +1,277 @@
+//! How our own services speak to each other: the endpoints that people use too, with postcard in
+//! the place of JSON, chosen by content type. One set of message types, two encodings.
+//!
+//! [`to_http`] and [`from_http`] are the asking side (`peer`); [`Encoding`] is what the answering
+//! side reads and writes by. What a path or a query can say, it says; what is a body, is a body. One
+//! thing differs in a path: between services a request's key stands as its hash.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use hyper::Method;
+use hyper::header::{HeaderMap, HeaderValue};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use replication::engine::Message;
+use replication::{NodeId, Term, View};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use shop::message::{NewOrder, Request, Response, Settled, TakeItem};
+use shop::node::Address;
+use shop::toy::ToyName;
+
+use crate::client::connection::{Ask, Said};
+
+/// The content type of postcard.
+pub const POSTCARD: &str = "application/x-postcard";
+
+/// The major version of what services say to each other; another one is refused.
+pub const PROTOCOL: &str = "1";
+
+/// The header that carries [`PROTOCOL`].
+pub const PROTOCOL_HEADER: &str = "toystore-protocol";
+
+/// Which frontend will cache the answer, and under which lease: `1 3.17`, number and generation.
+pub const FRONTEND_HEADER: &str = "x-frontend";
+
+/// The most bytes of one batch of replication messages: half of what a body may have.
+const LOG_BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Unreserved characters (RFC 3986 §2.3) stay as they are.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Percent-encodes one segment of a path, or one value of a query.
+pub fn segment(text: &str) -> String {
+    utf8_percent_encode(text, SEGMENT).to_string()
+}
+
+/// `PUT /leader`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct LeadBody {
+    /// Who should lead.
+    pub leader: NodeId,
+    /// The last term that is known to have failed.
+    pub term: Term,
+}
+
+/// `PUT /view`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ViewBody {
+    /// The new view.
+    pub view: View,
+    /// The term of the view that it replaces.
+    pub previous: Term,
+    /// Grant it even to a replica that is not in sync.
+    pub unclean: bool,
+}
+
+/// `POST /takes`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct TakesBody {
+    /// The leader's term.
+    pub term: Term,
+    /// All takes of this term below this number are recorded.
+    pub floor: u64,
+    /// Numbers rise.
+    pub items: Vec<TakeItem>,
+}
+
+/// `POST /settlements`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SettlementsBody {
+    /// The leader's term.
+    pub term: Term,
+    /// What became of each.
+    pub takes: Vec<Settled>,
+}
+
+/// `PUT /frontends/{id}/lease`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct LeaseBody {
+    /// Where the catalog reaches the frontend.
+    pub url: String,
+    /// Which process of it.
+    pub incarnation: u64,
+}
+
+/// `DELETE /frontends/{id}/lease`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct EndLeaseBody {
+    /// Which process of it.
+    pub incarnation: u64,
+}
+
+/// `DELETE /cache`.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum CacheBody {
+    /// These toys changed.
+    #[serde(rename = "names")]
+    Names(Vec<ToyName>),
+    /// Everything goes, and leases of catalog incarnations below this one.
+    #[serde(rename = "catalog")]
+    Catalog(u64),
+}
+
+/// `POST /log`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct LogBody {
+    /// Which replica sends.
+    pub from: NodeId,
+    /// What it says, in this order.
+    pub messages: Vec<Message>,
+}
+
+/// How a body is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// For people.
+    Json,
+    /// Between our own services.
+    Postcard,
+}
+
+impl Encoding {
+    /// Reads a body.
+    ///
+    /// # Errors
+    /// Says what is wrong and where.
+    pub fn decode<T: DeserializeOwned>(self, body: &[u8]) -> Result<T, String> {
+        match self {
+            Encoding::Json => {
+                serde_json::from_slice(body).map_err(|error| format!("bad JSON: {error}"))
+            }
+            Encoding::Postcard => {
+                postcard::from_bytes(body).map_err(|error| format!("bad postcard: {error}"))
+            }
+        }
+    }
+}
+
+/// The HTTP request for a message.
+pub fn to_http(request: &Request, token: &str) -> Ask {
+    let ask = match request {
+        Request::ReadProduct { name } => Ask::get(format!("/products/{}", segment(name.key()))),
+        Request::Fill { name, holder } => {
+            let ask = Ask::get(format!("/products/{}", segment(name.spelling())));
+            match holder {
+                Some(holder) => {
+                    let generation = holder.generation;
+                    let (catalog, count) = (generation.catalog, generation.count);
+                    ask.with(FRONTEND_HEADER, format!("{} {catalog}.{count}", holder.frontend))
+                }
+                None => ask,
+            }
+        }
+        Request::ListProducts { after, limit } => {
+            let after = after.as_ref().map(|name| segment(name.spelling()));
+            page("/products", after, *limit)
+        }
+        Request::PlaceOrder(order) => body(Method::POST, "/orders", &vec![order]),
+        Request::PlaceOrders(orders) => body(Method::POST, "/orders", orders),
+        Request::ReadOrder { number } => Ask::get(format!("/orders/{number}")),
+        Request::ReadFate { request_id } => Ask::get(format!("/requests/{:032x}", request_id.0)),
+        Request::ResolveFate { request_id } => {
+            body(Method::POST, &format!("/requests/{:032x}/resolve", request_id.0), &())
+        }
+        Request::ReadLeader => Ask::get("/leader"),
+        Request::Lead { leader, after } => {
+            body(Method::PUT, "/leader", &LeadBody { leader: *leader, term: *after })
+        }
+        Request::PutView { view, previous, unclean } => {
+            let (view, previous, unclean) = (view.clone(), *previous, *unclean);
+            body(Method::PUT, "/view", &ViewBody { view, previous, unclean })
+        }
+        Request::Take { term, floor, items } => body(Method::POST, "/takes", &(term, floor, items)),
+        Request::Settle { term, takes } => body(Method::POST, "/settlements", &(term, takes)),
+        Request::RenewLease { frontend, url, incarnation } => {
+            let path = format!("/frontends/{frontend}/lease");
+            let lease = LeaseBody { url: url.clone(), incarnation: *incarnation };
+            body(Method::PUT, &path, &lease)
+        }
+        Request::EndLease { frontend, incarnation } => {
+            let path = format!("/frontends/{frontend}/lease");
+            body(Method::DELETE, &path, &EndLeaseBody { incarnation: *incarnation })
+        }
+        Request::Invalidate { names } => {
+            body(Method::DELETE, "/cache", &CacheBody::Names(names.clone()))
+        }
+        Request::DropCache { catalog } => {
+            body(Method::DELETE, "/cache", &CacheBody::Catalog(*catalog))
+        }
+        Request::ListOrders { after, limit } => {
+            page("/orders", after.map(|number| number.to_string()), *limit)
+        }
+        Request::ReadDigest { upto: None } => Ask::get("/digest"),
+        Request::ReadDigest { upto: Some(upto) } => Ask::get(format!("/digest?upto={upto}")),
+        Request::ReadMissed { after } => Ask::get(format!("/log/missed?after={after}")),
+    };
+    sign(ask, token)
+}
+
+fn page(path: &str, after: Option<String>, limit: u32) -> Ask {
+    let after = after.map_or_else(String::new, |after| format!("after={after}&"));
+    Ask::get(format!("{path}?{after}limit={limit}"))
+}
+
+fn body(method: Method, path: &str, body: &impl Serialize) -> Ask {
+    let body = postcard::to_stdvec(body).expect("our types have nothing unknown to postcard");
+    let content_type = Some(HeaderValue::from_static(POSTCARD));
+    Ask { method, path: path.to_string(), body: body.into(), content_type, ..Ask::default() }
+}
+
+fn sign(ask: Ask, token: &str) -> Ask {
+    ask.with("accept", POSTCARD)
+        .with(PROTOCOL_HEADER, PROTOCOL)
+        .with("authorization", format!("Bearer {token}"))
+}
+
+/// The message in an HTTP answer.
+///
+/// # Errors
+/// If it is not one: says what it is instead.
+pub fn from_http(said: &Said) -> Result<Response, String> {
+    if !is_postcard(&said.headers, "content-type") {
+        return Err(format!("{} {}", said.status, said.message()));
+    }
+    Encoding::Postcard.decode(&said.body)
+}
+
+/// Whether a header names postcard.
+pub fn is_postcard(headers: &HeaderMap, name: &str) -> bool {
+    headers.get(name).is_some_and(|value| value.as_bytes() == POSTCARD.as_bytes())
+}
+
+/// Takes as many messages as fit into one `POST /log` from the front of the queue.
+pub fn log_batch(me: Address, messages: &mut VecDeque<Message>, token: &str) -> Ask {
+    let from = match me {
+        Address::Order(id) => id,
+        Address::Frontend(_) | Address::Catalog(_) => NodeId::NONE,
+    };
+    // The encoding of `LogBody`, made piece by piece to know when it is full.
+    let mut encoded: Vec<u8> = Vec::new();
+    let mut count: usize = 0;
+    while let Some(message) = messages.front() {
+        let before = encoded.len();
+        encoded = postcard::to_extend(message, encoded)
+            .expect("our types have nothing unknown to postcard");
+        if count > 0 && encoded.len() > LOG_BATCH_BYTES_MAX {
+            encoded.truncate(before);
+            break;
+        }
+        count += 1;
+        messages.pop_front();
+    }
+    let head = postcard::to_stdvec(&(from, count)).expect("two numbers can be written");
+    let body = Bytes::from([head, encoded].concat());
+    let content_type = Some(HeaderValue::from_static(POSTCARD));
+    let ask =
+        Ask { method: Method::POST, path: "/log".into(), body, content_type, ..Ask::default() };
+    sign(ask, token)
+}
+
+/// Reads the orders of a postcard `POST /orders`.
+///
+/// # Errors
+/// If they are none.
+pub fn orders(body: &[u8]) -> Result<Vec<NewOrder>, String> {
+    Encoding::Postcard.decode(body)
+}

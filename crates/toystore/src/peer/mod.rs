@@ -1,0 +1,120 @@
+//! Other nodes: one [`Link`] for each, over which this node calls, sends, and notices that the
+//! other one is gone.
+//!
+//! Called by the driver for the effects `Call`, `Send` and `Know`; tells it when a link comes up or
+//! goes down. Everything is REST: a call is one HTTP request on a pooled keep-alive connection;
+//! replication messages that wait for the same replica go out together in one `POST /log`.
+
+mod link;
+mod outbox;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+
+use replication::NodeId;
+use shop::node::Address;
+use tokio::runtime::Handle;
+
+use crate::client::connection::Url;
+pub use link::Link;
+
+/// What a link tells its node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The other node can be reached, or its connection broke and was refused anew.
+    Link {
+        /// Whose.
+        node: Address,
+        /// Whether it is there.
+        up: bool,
+    },
+}
+
+/// Told every [`Event`].
+pub type Report = Arc<dyn Fn(Event) + Send + Sync>;
+
+/// All other nodes that this one knows.
+pub struct Peers {
+    shared: Arc<Shared>,
+}
+
+/// Shared with the tasks of the links.
+struct Shared {
+    me: Address,
+    /// Sent with every internal request.
+    token: Arc<str>,
+    /// Read at every call, written when a frontend registers.
+    links: RwLock<BTreeMap<Address, Arc<Link>>>,
+    /// Set once, when the node starts.
+    report: OnceLock<Report>,
+    /// A frontend may become known on the disk thread, which is no thread of the runtime.
+    runtime: Handle,
+}
+
+impl Peers {
+    /// The nodes that are known from the start. Must be called inside a runtime.
+    pub fn new(me: Address, token: &str, known: BTreeMap<Address, Url>) -> Peers {
+        let token: Arc<str> = token.into();
+        let link = |(node, url)| (node, Arc::new(Link::new(me, node, url, token.clone())));
+        let links = known.into_iter().map(link).collect();
+        let (links, report) = (RwLock::new(links), OnceLock::new());
+        Peers { shared: Arc::new(Shared { me, token, links, report, runtime: Handle::current() }) }
+    }
+
+    /// Opens the links and begins to watch them. Called once.
+    pub fn start(&self, report: Report) {
+        // A second start would watch twice; the first report counts.
+        let _ = self.shared.report.set(report);
+        for link in self.links().values() {
+            self.begin(link);
+        }
+    }
+
+    fn begin(&self, link: &Arc<Link>) {
+        if let Some(report) = self.shared.report.get() {
+            let runtime = &self.shared.runtime;
+            runtime.spawn(watch::watch(link.clone(), report.clone()));
+            if let Address::Order(_) = link.to() {
+                runtime.spawn(outbox::run(link.clone()));
+            }
+        }
+    }
+
+    fn links(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<Address, Arc<Link>>> {
+        // It guards a map that no panic leaves half changed.
+        self.shared.links.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The link to a node; `None` if nobody has said where it is.
+    pub fn link(&self, to: Address) -> Option<Arc<Link>> {
+        self.links().get(&to).cloned()
+    }
+
+    /// Puts a replication message into the outbox of its destination.
+    pub fn send(&self, to: NodeId, message: replication::engine::Message) {
+        if let Some(link) = self.links().get(&Address::Order(to)) {
+            link.post(message);
+        }
+    }
+
+    /// From now on a node is reached at this URL.
+    pub fn know(&self, node: Address, url: &str) {
+        let url: Url = match url.parse() {
+            Ok(url) => url,
+            Err(problem) => return tracing::warn!("{node} cannot be reached: {problem}"),
+        };
+        let link = self.link(node);
+        if let Some(link) = link {
+            return link.moved(url);
+        }
+        let Shared { me, token, .. } = &*self.shared;
+        let link = Arc::new(Link::new(*me, node, url, token.clone()));
+        self.shared
+            .links
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(node, link.clone());
+        self.begin(&link);
+    }
+}
