@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
-use crate::command::{catalog, control, export, frontend, health, order, paint, up};
+use crate::command::{
+    catalog, client, control, demo, export, frontend, health, order, paint, status, up,
+};
 use crate::supervisor::control::Action;
 use crate::supervisor::options;
 
@@ -39,6 +41,9 @@ Data goes to stdout, everything else to stderr. Exit code 0: done, and what was 
 #[derive(Debug, Subcommand)]
 enum Command {
     Up(up::Up),
+    Client(client::Client),
+    Demo(demo::Demo),
+    Status(status::Status),
     Catalog(catalog::CatalogCommand),
     Order(order::OrderCommand),
     Frontend(frontend::FrontendCommand),
@@ -63,6 +68,9 @@ enum Command {
 pub fn run() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Up(up) => up.run(),
+        Command::Client(client) => client.run(),
+        Command::Demo(demo) => demo.run(),
+        Command::Status(status) => status.run(),
         Command::Catalog(catalog) => catalog.run(),
         Command::Order(order) => order.run(),
         Command::Frontend(frontend) => frontend.run(),

@@ -1,17 +1,12 @@
 //! The binary: every service, the shopper and the tools, as subcommands.
 
 mod cli;
+mod client;
 mod clock;
+mod command;
 mod driver;
 mod http;
 mod peer;
-// The subcommand that runs it follows with the services.
-#[allow(dead_code)]
-mod client;
-// The demo, which uses the rest of them, follows with the services.
-#[allow(dead_code)]
-mod command;
-#[allow(dead_code)]
 mod supervisor;
 mod wal;
 

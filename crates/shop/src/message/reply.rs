@@ -11,7 +11,7 @@ use crate::toy::{Product, Quantity, ToyName, Version};
 pub type Response = Result<Reply, Problem>;
 
 /// How a product answer came about: `X-Cache`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum CacheUse {
     /// From the cache.
     Hit,

@@ -1,12 +1,12 @@
 //! What an order replica shows of itself.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::*;
 use crate::message::Order;
 
 /// `/status` of an order replica.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
     /// Its id.
     pub id: NodeId,

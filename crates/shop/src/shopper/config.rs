@@ -90,6 +90,15 @@ pub enum Draw {
     Exact,
 }
 
+impl fmt::Display for Draw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Draw::Independent => "independent",
+            Draw::Exact => "exact",
+        })
+    }
+}
+
 impl FromStr for Draw {
     type Err = String;
 
@@ -121,6 +130,8 @@ pub struct Config {
     pub retries: u32,
     /// How long it waits before that.
     pub retry_interval: Duration,
+    /// How long it thinks after each round, so that it shops for a while; zero: not at all.
+    pub pause: Duration,
     /// How long one call may take, see [`CALL_DEADLINE_DEFAULT`].
     pub call_deadline: Duration,
     /// Fixes every choice. A store remembers request ids, which are made of the seed: two runs
@@ -140,6 +151,7 @@ impl Config {
             draw: Draw::Independent,
             retries: RETRIES_DEFAULT,
             retry_interval: RETRY_INTERVAL_DEFAULT,
+            pause: Duration::ZERO,
             call_deadline: CALL_DEADLINE_DEFAULT,
             seed,
         }

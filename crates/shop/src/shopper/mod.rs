@@ -62,6 +62,8 @@ enum Stage {
     New,
     /// Asks for the list of toys, page by page.
     Listing,
+    /// Thinks, before the next round.
+    Pausing(Time),
     /// Looks at a toy, and orders so many if it is in stock.
     Looking(Option<Quantity>),
     /// Orders.
@@ -169,6 +171,15 @@ impl Shopper {
         self.begin(now, Stage::Listing, request, effects);
     }
 
+    /// The next round after a pause, if there is to be one.
+    fn end_round(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        if self.config.pause.is_zero() || self.plan.left() == 0 {
+            self.begin_round(now, effects);
+        } else {
+            self.stage = Stage::Pausing(now + self.config.pause);
+        }
+    }
+
     /// The next round, or what comes after the last.
     fn begin_round(&mut self, now: Time, effects: &mut Vec<Effect>) {
         match self.plan.next_round(self.toys.len()) {
@@ -254,7 +265,7 @@ impl Shopper {
             Stage::Looking(_) => Kind::Query,
             Stage::Ordering(_) | Stage::Asking(_) => Kind::Order,
             Stage::Comparing(_) => Kind::OrderQuery,
-            Stage::New | Stage::Finished => return,
+            Stage::New | Stage::Pausing(_) | Stage::Finished => return,
         };
         let cache = match &reply {
             Some(Reply::Product { cache, .. }) => Some(*cache),
@@ -276,11 +287,11 @@ impl Shopper {
                 (Some(quantity), Some(Reply::Product { product, .. })) if product.quantity > 0 => {
                     self.begin_order(now, product.name, quantity, effects);
                 }
-                (Some(_) | None, _) => self.begin_round(now, effects),
+                (Some(_) | None, _) => self.end_round(now, effects),
             },
             Stage::Ordering(order) => {
                 self.book.ordered(errand.retries, order, outcome, reply, false);
-                self.begin_round(now, effects);
+                self.end_round(now, effects);
             }
             Stage::Asking(order) => {
                 self.book.ordered(errand.retries, order, outcome, reply, true);
@@ -290,7 +301,7 @@ impl Shopper {
                 self.book.compare(place, outcome, reply);
                 self.begin_comparing(now, place + 1, effects);
             }
-            Stage::New | Stage::Finished => {}
+            Stage::New | Stage::Pausing(_) | Stage::Finished => {}
         }
     }
 
@@ -328,6 +339,9 @@ impl Node for Shopper {
             Input::Start if self.toys.is_empty() => self.begin_page(now, effects),
             Input::Start => self.begin_round(now, effects),
             Input::Timer => {
+                if matches!(self.stage, Stage::Pausing(until) if until <= now) {
+                    return self.begin_round(now, effects);
+                }
                 let Some(mut errand) = self.errand.take() else { return };
                 if matches!(errand.doing, Doing::Waiting(until) if until <= now) {
                     errand.doing = Doing::Calling(self.call(errand.request.clone(), effects));
@@ -347,6 +361,9 @@ impl Node for Shopper {
     }
 
     fn next_timer(&self) -> Option<Time> {
+        if let Stage::Pausing(until) = self.stage {
+            return Some(until);
+        }
         match self.errand.as_ref()?.doing {
             Doing::Waiting(until) => Some(until),
             Doing::Calling(_) => None,

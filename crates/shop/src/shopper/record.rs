@@ -2,6 +2,7 @@
 //!
 //! Filled by `shopper::mod`; taken by the shell for the CSV file, the table and the exit code.
 
+use std::fmt;
 use std::time::Duration;
 
 use replication::Time;
@@ -24,6 +25,17 @@ pub enum Kind {
     OrderQuery,
 }
 
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Kind::List => "list",
+            Kind::Query => "query",
+            Kind::Order => "order",
+            Kind::OrderQuery => "order query",
+        })
+    }
+}
+
 /// How a request ended, after all its attempts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -41,6 +53,19 @@ pub enum Outcome {
     /// An answer that no shopper should get: another kind than asked for, a bad request, a used
     /// key.
     Failed,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Outcome::Ok => "ok",
+            Outcome::Refused => "too few in stock",
+            Outcome::NotFound => "not found",
+            Outcome::Unavailable => "unavailable",
+            Outcome::Unknown => "unknown",
+            Outcome::Failed => "wrong answer",
+        })
+    }
 }
 
 /// One request, from its first attempt to its end.
@@ -144,6 +169,29 @@ pub enum Difference {
     },
 }
 
+/// In a sentence, for whoever must look into it.
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Difference::Mismatched { ordered, found } => {
+                write!(f, "{ordered} was acknowledged, but the store now says {found}")
+            }
+            Difference::Missing { ordered } => {
+                write!(f, "{ordered} was acknowledged, but the store has no such order now")
+            }
+            Difference::Unanswered { ordered } => {
+                write!(f, "{ordered} was acknowledged, but the store did not answer about it")
+            }
+            Difference::Doubled { ordered } => {
+                write!(f, "{ordered} was given a number that another order has")
+            }
+            Difference::Unknown { key } => {
+                write!(f, "it was never learned whether order {key} was done")
+            }
+        }
+    }
+}
+
 /// An order as one side knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Side {
@@ -153,6 +201,13 @@ pub struct Side {
     pub name: ToyName,
     /// How many.
     pub quantity: Quantity,
+}
+
+/// `order 17 (Tux x2)`.
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "order {} ({} x{})", self.number, self.name, self.quantity)
+    }
 }
 
 impl From<&OrderLine> for Side {

@@ -116,6 +116,9 @@ impl World {
         if let Some(probability) = args.take_key("p") {
             config.probability = probability.parse()?;
         }
+        if let Some(millis) = args.take_key("pause") {
+            config.pause = Duration::from_millis(millis.parse()?);
+        }
         if args.take_key("list").is_some() {
             config.toys.clear();
         }

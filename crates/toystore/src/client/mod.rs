@@ -7,4 +7,5 @@ pub mod connection;
 pub mod csv;
 pub mod dialect;
 pub mod order_log;
+pub mod runner;
 pub mod tally;

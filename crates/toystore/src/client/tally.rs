@@ -1,102 +1,39 @@
 //! What shoppers met: how long each kind of request took, and how it ended.
 //!
-//! Fed by [`super::runner`] with every HTTP exchange; shown by `client` and `demo`.
+//! Fed with the samples that [`super::runner`] reports; shown by `client` and `demo`. A latency is
+//! what a shopper waited: from the first attempt to the end, waits between attempts included.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use serde::Serialize;
-use shop::message::{CacheUse, Problem, Reply, Request};
-use shop::node::Answer;
+use shop::message::CacheUse;
+use shop::shopper::{Kind, Outcome, Sample};
 
 /// The longest latency that is told apart, in microseconds: longer than any deadline.
 const LATENCY_US_MAX: u64 = 600_000_000;
 /// Two digits of each latency are kept exactly.
 const DIGITS: u8 = 2;
 
-/// A kind of request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// `GET /products/{name}`.
-    Query,
-    /// `POST /orders`.
-    Order,
-    /// `GET /orders/{number}`.
-    Comparison,
-}
+/// How a request ended: a product's answer also says where it came from.
+type Ending = (Outcome, Option<CacheUse>);
 
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Kind::Query => "query",
-            Kind::Order => "order",
-            Kind::Comparison => "order query",
-        })
-    }
-}
-
-/// How a request ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// A product, from the cache.
-    Hit,
-    /// A product, from the catalog.
-    Miss,
-    /// A product, without a cache.
-    Bypass,
-    /// An order was recorded.
-    Placed,
-    /// An order was read.
-    Found,
-    /// Too few in stock.
-    SoldOut,
-    /// No such toy or order.
-    NotFound,
-    /// Another refusal.
-    Refused,
-    /// Not served, and not done.
-    Unavailable,
-    /// No connection.
-    NoConnection,
-    /// It may have been done or not.
-    Unknown,
-}
-
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Outcome::Hit => "hit",
-            Outcome::Miss => "miss",
-            Outcome::Bypass => "no cache",
-            Outcome::Placed => "placed",
-            Outcome::Found => "found",
-            Outcome::SoldOut => "sold out",
-            Outcome::NotFound => "not found",
-            Outcome::Refused => "refused",
-            Outcome::Unavailable => "unavailable",
-            Outcome::NoConnection => "no connection",
-            Outcome::Unknown => "unknown",
-        })
-    }
-}
-
-/// Latencies by kind and outcome.
+/// Latencies by kind and ending.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
-    rows: BTreeMap<(Kind, Outcome), Histogram<u64>>,
+    rows: BTreeMap<(Kind, Ending), Histogram<u64>>,
 }
 
 /// One line of a summary; latencies in microseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Line {
     /// What was asked.
     pub kind: Kind,
-    /// How it ended; absent where all outcomes are taken together.
+    /// How it ended; absent where all endings are taken together.
     pub outcome: Option<Outcome>,
+    /// Where a product came from: `hit`, `miss`, `bypass`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<String>,
     /// How often.
     pub count: u64,
     /// Half were quicker.
@@ -110,30 +47,18 @@ pub struct Line {
 }
 
 impl Tally {
-    /// One exchange.
-    pub fn record(&mut self, kind: Kind, outcome: Outcome, latency: Duration) {
-        let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
-        let row = self.rows.entry((kind, outcome)).or_insert_with(empty);
+    /// One request.
+    pub fn record(&mut self, sample: &Sample) {
+        let micros = u64::try_from(sample.latency.as_micros()).unwrap_or(u64::MAX);
+        let key = (sample.kind, (sample.outcome, sample.cache));
+        let row = self.rows.entry(key).or_insert_with(empty);
         row.saturating_record(micros.clamp(1, LATENCY_US_MAX));
     }
 
-    /// Takes over what another shopper met.
-    pub fn add(&mut self, other: &Tally) {
-        for (key, row) in &other.rows {
-            let own = self.rows.entry(*key).or_insert_with(empty);
-            own.add(row).expect("all rows are made by empty(), so their ranges are the same");
-        }
-    }
-
-    /// How often a kind of request ended so.
-    pub fn count(&self, kind: Kind, outcome: Outcome) -> u64 {
-        self.rows.get(&(kind, outcome)).map_or(0, Histogram::len)
-    }
-
-    /// For each kind of request: all of them, then each outcome.
+    /// For each kind of request: all of them, then each ending.
     pub fn lines(&self) -> Vec<Line> {
         let mut lines = vec![];
-        for kind in [Kind::Query, Kind::Order, Kind::Comparison] {
+        for kind in [Kind::List, Kind::Query, Kind::Order, Kind::OrderQuery] {
             let rows: Vec<_> = self.rows.iter().filter(|((k, _), _)| *k == kind).collect();
             let mut all = empty();
             for (_, row) in &rows {
@@ -142,37 +67,10 @@ impl Tally {
             if !all.is_empty() {
                 lines.push(line(kind, None, &all));
             }
-            lines.extend(rows.iter().map(|((_, outcome), row)| line(kind, Some(*outcome), row)));
+            lines.extend(rows.iter().map(|((_, ending), row)| line(kind, Some(*ending), row)));
         }
         lines
     }
-}
-
-/// The kind and the outcome of an exchange; absent for what no shopper asks.
-pub fn classify(request: &Request, answer: &Answer) -> Option<(Kind, Outcome)> {
-    let kind = match request {
-        Request::ReadProduct { .. } => Kind::Query,
-        Request::PlaceOrder(_) => Kind::Order,
-        Request::ReadOrder { .. } => Kind::Comparison,
-        _ => return None,
-    };
-    let outcome = match answer {
-        Answer::Said(Ok(Reply::Product { cache: CacheUse::Hit, .. })) => Outcome::Hit,
-        Answer::Said(Ok(Reply::Product { cache: CacheUse::Miss, .. })) => Outcome::Miss,
-        Answer::Said(Ok(Reply::Product { cache: CacheUse::Bypass, .. })) => Outcome::Bypass,
-        Answer::Said(Ok(Reply::Ordered(_))) => Outcome::Placed,
-        Answer::Said(Ok(_)) => Outcome::Found,
-        Answer::Said(Err(problem)) => match problem {
-            Problem::InsufficientStock { .. } => Outcome::SoldOut,
-            Problem::UnknownProduct | Problem::UnknownOrder => Outcome::NotFound,
-            Problem::Unavailable(_) | Problem::NotLeader { .. } => Outcome::Unavailable,
-            Problem::OutcomeUnknown(_) => Outcome::Unknown,
-            _ => Outcome::Refused,
-        },
-        Answer::Refused => Outcome::NoConnection,
-        Answer::Unknown => Outcome::Unknown,
-    };
-    Some((kind, outcome))
 }
 
 fn empty() -> Histogram<u64> {
@@ -180,10 +78,11 @@ fn empty() -> Histogram<u64> {
         .expect("the bounds are constants that the library takes")
 }
 
-fn line(kind: Kind, outcome: Option<Outcome>, row: &Histogram<u64>) -> Line {
+fn line(kind: Kind, ending: Option<Ending>, row: &Histogram<u64>) -> Line {
     Line {
         kind,
-        outcome,
+        outcome: ending.map(|(outcome, _)| outcome),
+        cache: ending.and_then(|(_, cache)| cache).map(|cache| cache.to_string()),
         count: row.len(),
         p50_us: row.value_at_quantile(0.5),
         p90_us: row.value_at_quantile(0.9),
@@ -194,25 +93,38 @@ fn line(kind: Kind, outcome: Option<Outcome>, row: &Histogram<u64>) -> Line {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use replication::Time;
+
     use super::*;
 
-    #[test]
-    fn outcomes_of_all_shoppers_are_counted_apart_and_together() {
-        let (mut all, mut one) = (Tally::default(), Tally::default());
-        for millis in 1..=100 {
-            one.record(Kind::Query, Outcome::Hit, Duration::from_millis(millis));
+    fn sample(millis: u64, cache: CacheUse) -> Sample {
+        Sample {
+            kind: Kind::Query,
+            began: Time::default(),
+            latency: Duration::from_millis(millis),
+            outcome: Outcome::Ok,
+            retries: 0,
+            cache: Some(cache),
+            frontend: 1,
         }
-        all.record(Kind::Query, Outcome::Miss, Duration::from_millis(500));
-        all.add(&one);
-        all.add(&one);
-        assert_eq!(all.count(Kind::Query, Outcome::Hit), 200);
-        let lines = all.lines();
-        let shown: Vec<_> = lines.iter().map(|line| (line.outcome, line.count)).collect();
-        let expected = [(None, 201), (Some(Outcome::Hit), 200), (Some(Outcome::Miss), 1)];
-        assert_eq!(shown, expected);
-        let hit = lines[1];
+    }
+
+    #[test]
+    fn endings_are_counted_apart_and_together() {
+        let mut tally = Tally::default();
+        for millis in 1..=100 {
+            tally.record(&sample(millis, CacheUse::Hit));
+        }
+        tally.record(&sample(500, CacheUse::Miss));
+        let lines = tally.lines();
+        let shown: Vec<_> = lines.iter().map(|line| (line.cache.as_deref(), line.count)).collect();
+        assert_eq!(shown, [(None, 101), (Some("hit"), 100), (Some("miss"), 1)]);
+        let hit = &lines[1];
         assert!((49_000..=51_000).contains(&hit.p50_us), "{hit:?}");
         assert!((98_000..=101_000).contains(&hit.max_us), "{hit:?}");
         assert!(lines[0].max_us >= 500_000);
+        assert_eq!(lines[0].outcome, None);
     }
 }

@@ -3,13 +3,16 @@
 //! `anyhow` ends here: what a command returns is what a person reads.
 
 pub mod catalog;
+pub mod client;
 pub mod control;
+pub mod demo;
 pub mod export;
 pub mod frontend;
 pub mod health;
 pub mod order;
 pub mod paint;
 pub mod service;
+pub mod status;
 pub mod up;
 
 use std::future::Future;

@@ -14,6 +14,7 @@
 //! | `operate` | kill, pause, resume, start, stop |
 //! | `health` | waiting until it answers |
 //! | [`leader`] | who leads |
+//! | [`node_status`] | what a node says of itself |
 //! | [`cluster`] | cluster.json |
 //! | [`event`] | what it reports |
 //! | [`control`] | the socket for other commands |
@@ -26,6 +27,7 @@ pub mod folder;
 mod health;
 pub mod layout;
 pub mod leader;
+pub mod node_status;
 mod operate;
 pub mod options;
 pub mod ports;

@@ -136,3 +136,51 @@ fn a_bad_url_is_refused_with_what_is_expected() {
         check_refused(&output, 2, &[url, "--url", "http://HOST:PORT"]);
     }
 }
+
+#[test]
+fn a_client_of_nobody_says_so_and_its_seed_and_fails() {
+    let nobody = ["client", "--url", "http://127.0.0.1:1", "--clients", "2", "--seed", "7"];
+    let quick = ["--retry-interval", "1ms", "--orders-csv", "none"];
+    let output = toystore(&[&nobody[..], &quick].concat(), &[]);
+    let (data, words) = (stdout(&output), stderr(&output));
+    assert_eq!(output.status.code(), Some(1), "{words}");
+    assert!(words.starts_with("seed 7; "), "{words}");
+    assert!(words.contains("toystore client --url http://127.0.0.1:1 --clients 2"), "{words}");
+    assert!(words.contains("no connection: http://127.0.0.1:1: "), "{words}");
+    assert!(data.contains("│ list    ┆ unavailable ┆     2 ┆"), "{data}");
+    assert!(data.contains("2 of 2 shoppers did not come to the end"), "{data}");
+}
+
+#[test]
+fn a_clients_result_is_one_json_object() {
+    let flags = ["client", "--retries", "0", "--orders-csv", "none", "--json"];
+    let output = toystore(&flags, &[("TOYSTORE_URL", "http://127.0.0.1:1")]);
+    let result: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(result["all_matched"], false);
+    assert_eq!(result["shoppers"].as_array().map(Vec::len), Some(5));
+    assert_eq!(result["urls"][0], "http://127.0.0.1:1");
+    let latency = &result["latency"][0];
+    assert_eq!((&latency["kind"], &latency["count"]), (&"list".into(), &5.into()));
+}
+
+#[test]
+fn orders_that_cannot_be_written_are_an_error_before_anything_is_ordered() {
+    let output = toystore(&["client", "--orders-csv", "/nowhere/orders.csv"], &[]);
+    check_refused(&output, 1, &["cannot write orders to /nowhere/orders.csv", "--orders-csv none"]);
+}
+
+#[test]
+fn a_bad_probability_is_refused_with_what_is_expected() {
+    for command in ["client", "demo"] {
+        let output = toystore(&[command, "--probability", "1.5"], &[]);
+        check_refused(&output, 2, &["1.5", "--probability", "0 to 1"]);
+    }
+}
+
+#[test]
+fn a_demo_needs_a_new_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("store.json"), "{}").unwrap();
+    let output = toystore(&["demo", "--keep", &folder.path().to_string_lossy()], &[]);
+    check_refused(&output, 1, &["holds a store already", "--keep"]);
+}

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
-// `mod cli` joins with the subcommands that it tests.
+mod cli;
 mod docs;
 mod tidy;
 mod workspace;

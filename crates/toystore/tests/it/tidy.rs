@@ -26,8 +26,7 @@ const LONG_FILES: [(&str, &str); 0] = [];
 const UNSAFE_FILES: [(&str, &str); 0] = [];
 
 /// Files that no `mod` reaches, each with the reason.
-const UNREACHED_FILES: [(&str, &str); 1] =
-    [("crates/toystore/tests/it/cli.rs", "joins with the subcommands that it tests")];
+const UNREACHED_FILES: [(&str, &str); 0] = [];
 
 /// Lines of a source file, tests not counted: what fits in a reader's head.
 const LINES_MAX: usize = 400;
@@ -109,8 +108,9 @@ fn no_source_line_is_too_wide() {
     for file in files_ending(".rs") {
         for (number, line) in file.lines() {
             let width = line.chars().count();
-            // A row of a table in a comment cannot be wrapped.
-            if width > WIDTH_MAX && !line.starts_with("//! |") {
+            // A row of a table, in a comment or as a test expects it, cannot be wrapped.
+            let row = line.starts_with("//! |") || line.trim_start().starts_with("\"│");
+            if width > WIDTH_MAX && !row {
                 violations.push(format!("{}:{number}: {width} characters; wrap it", file.path));
             }
         }

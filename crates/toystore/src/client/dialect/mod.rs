@@ -40,6 +40,13 @@ impl Dialect {
             Request::ReadProduct { name } => {
                 Some(Ask::get(format!("/products/{}", path_segment(name.spelling()))))
             }
+            // The original project cannot list its toys: its shoppers are told them.
+            Request::ListProducts { after, limit } if self == Dialect::Lab => {
+                let place = after.as_ref().map_or_else(String::new, |name| {
+                    format!("after={}&", path_segment(name.spelling()))
+                });
+                Some(Ask::get(format!("/products?{place}limit={limit}")))
+            }
             Request::ReadOrder { number } => Some(Ask::get(format!("/orders/{number}"))),
             Request::PlaceOrder(order) => {
                 let (name, quantity) = (order.name.spelling(), order.quantity.get());
@@ -71,27 +78,23 @@ impl Dialect {
         let body: Value = serde_json::from_slice(&said.body).map_err(|_| wrong("JSON"))?;
         let bare = self == Dialect::Seed && !matches!(request, Request::PlaceOrder(_));
         let data = if bare { &body } else { &body["data"] };
-        let (quantity, price) = match self {
-            Dialect::Lab => ("quantity", "price"),
-            Dialect::Seed => ("qty", "cost"),
-        };
-        let name = || data["name"].as_str().and_then(|text| text.parse::<ToyName>().ok());
         let version = Version(number_in(said, "toystore-toy-version"));
         let index = number_in(said, "toystore-log-index");
         match request {
             Request::ReadProduct { .. } => Ok(Reply::Product {
-                product: Product {
-                    name: name().ok_or_else(|| wrong("a name"))?,
-                    price: cents(&data[price]).ok_or_else(|| wrong("a price"))?,
-                    quantity: data[quantity].as_u64().ok_or_else(|| wrong("a quantity"))?,
-                    version,
-                },
+                product: self.product(data, version).map_err(wrong)?,
                 cache: match said.header("x-cache") {
                     Some("hit") => CacheUse::Hit,
                     Some("bypass") => CacheUse::Bypass,
                     _ => CacheUse::Miss,
                 },
             }),
+            Request::ListProducts { .. } => {
+                let list = data.as_array().ok_or_else(|| wrong("a list"))?;
+                // A list says nothing of versions in this dialect.
+                let product = |toy| self.product(toy, Version::default()).map_err(wrong);
+                Ok(Reply::Products(list.iter().map(product).collect::<Result<_, _>>()?))
+            }
             Request::PlaceOrder(_) => {
                 let number = data["order_number"].as_u64();
                 let number = OrderNumber(number.ok_or_else(|| wrong("an order number"))?);
@@ -99,10 +102,10 @@ impl Dialect {
             }
             Request::ReadOrder { .. } => {
                 let number = data["number"].as_u64().ok_or_else(|| wrong("a number"))?;
-                let many = data[quantity].as_i64().and_then(|many| Quantity::new(many).ok());
+                let many = data[self.quantity()].as_i64().and_then(|many| Quantity::new(many).ok());
                 Ok(Reply::Order(Order {
                     number: OrderNumber(number),
-                    name: name().ok_or_else(|| wrong("a name"))?,
+                    name: name(data).ok_or_else(|| wrong("a name"))?,
                     quantity: many.ok_or_else(|| wrong("a quantity"))?,
                     index,
                 }))
@@ -110,6 +113,32 @@ impl Dialect {
             _ => Err(wrong("a question")),
         }
     }
+
+    /// What the field is called that says how many.
+    fn quantity(self) -> &'static str {
+        match self {
+            Dialect::Lab => "quantity",
+            Dialect::Seed => "qty",
+        }
+    }
+
+    /// A toy, or what is missing in it.
+    fn product(self, data: &Value, version: Version) -> Result<Product, &'static str> {
+        let price = match self {
+            Dialect::Lab => "price",
+            Dialect::Seed => "cost",
+        };
+        Ok(Product {
+            name: name(data).ok_or("a name")?,
+            price: cents(&data[price]).ok_or("a price")?,
+            quantity: data[self.quantity()].as_u64().ok_or("a quantity")?,
+            version,
+        })
+    }
+}
+
+fn name(data: &Value) -> Option<ToyName> {
+    data["name"].as_str()?.parse().ok()
 }
 
 /// What an error object means. Only 5xx leaves open what has happened.

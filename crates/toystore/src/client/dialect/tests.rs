@@ -1,4 +1,4 @@
-//! Each line of wire.md that a shopper speaks, in both dialects.
+//! Everything that a shopper says and hears, in both dialects.
 
 use hyper::header::{HeaderMap, HeaderValue};
 use shop::message::{NewOrder, RequestId};
@@ -68,6 +68,24 @@ fn products_orders_and_numbers_are_read_in_both_dialects() {
     check(Dialect::Lab, &read_order(), &lab, "order 3 Tuxx1 @0");
     let seed = said(200, &[], r#"{"number":3,"name":"tux","qty":1}"#);
     check(Dialect::Seed, &read_order(), &seed, "order 3 tuxx1 @0");
+}
+
+#[test]
+fn toys_are_listed_page_by_page_in_the_labs_dialect_only() {
+    let after = Some("Etch A Sketch".parse().unwrap());
+    let request = Request::ListProducts { after, limit: 100 };
+    let ask = Dialect::Lab.ask(&request, "k").unwrap();
+    assert_eq!(ask.path, "/products?after=Etch%20A%20Sketch&limit=100");
+    assert!(Dialect::Seed.ask(&request, "k").is_none());
+
+    let page = r#"{"data":[{"name":"Tux","price":25.99,"quantity":98},
+        {"name":"Fox","price":9.99,"quantity":0}]}"#;
+    let answer = Dialect::Lab.answer(&request, &said(200, &[], page));
+    let Ok(Reply::Products(toys)) = answer else { panic!("{answer:?}") };
+    let shown: Vec<String> = toys.iter().map(Product::to_string).collect();
+    assert_eq!(shown, ["Tux 25.99 x98 v0", "Fox 9.99 x0 v0"]);
+    let nothing = Dialect::Lab.answer(&request, &said(200, &[], r#"{"data":{}}"#));
+    assert!(matches!(&nothing, Err(Problem::Bad(why)) if why.contains("a list")), "{nothing:?}");
 }
 
 #[test]

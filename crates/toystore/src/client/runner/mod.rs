@@ -1,0 +1,258 @@
+//! Runs shoppers over real HTTP: each a task with its own clock reading and its own connections.
+//!
+//! The shopper decides everything; here its effects are performed. It does one thing at a time (one
+//! call, or one wait), so its task is a plain loop. What it writes down is reported while it shops,
+//! for the CSV file, the progress bar and the story. Called by the commands `client` and `demo`;
+//! calls [`super::connection`] and [`super::dialect`].
+
+use std::time::{Duration, Instant};
+
+use replication::Time;
+use shop::message::{Problem, Request};
+use shop::node::{Address, Answer, Effect, Input, Node};
+use shop::shopper::{Config, OrderLine, Sample, Shopper, Summary};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use super::connection::{Ask, Connection, NoAnswer, Url};
+use super::dialect::Dialect;
+
+/// Reports that may wait for whoever hears them; more make shoppers wait.
+const REPORTS_WAITING_MAX: usize = 1024;
+
+/// The most frontends: the shopper numbers them with one byte.
+pub const FRONTENDS_MAX: usize = 255;
+
+/// A monotonic clock that all shoppers of a run share, so that their times can be compared.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    origin: Instant,
+}
+
+impl Clock {
+    /// Begins at zero now.
+    pub fn start() -> Clock {
+        Clock { origin: Instant::now() }
+    }
+
+    /// Now.
+    pub fn now(self) -> Time {
+        Time(u64::try_from(self.origin.elapsed().as_micros()).unwrap_or(u64::MAX))
+    }
+
+    /// How long it has run.
+    pub fn elapsed(self) -> Duration {
+        self.origin.elapsed()
+    }
+
+    async fn sleep_until(self, time: Time) {
+        let instant = self.origin + time.since(Time::default());
+        tokio::time::sleep_until(instant.into()).await;
+    }
+}
+
+/// Shoppers to be run.
+#[derive(Clone, Debug)]
+pub struct Party {
+    /// The frontends, in the order in which they are tried; not empty.
+    pub urls: Vec<Url>,
+    /// The JSON that they speak.
+    pub dialect: Dialect,
+    /// How many shoppers.
+    pub clients: u32,
+    /// What each is told; its number and the frontend that it tries first are filled in here.
+    pub each: Config,
+}
+
+/// What a shopper wrote down in one step.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Which shopper, from 1.
+    pub session: u32,
+    /// Rounds done so far.
+    pub done: u32,
+    /// Orders that were recorded.
+    pub orders: Vec<OrderLine>,
+    /// Requests that ended.
+    pub samples: Vec<Sample>,
+    /// Why the last attempt will be repeated, or was given up, in words.
+    pub trouble: Option<String>,
+}
+
+/// Shoppers under way.
+#[derive(Debug)]
+pub struct Running {
+    reports: mpsc::Receiver<Report>,
+    stop: watch::Sender<bool>,
+    shoppers: JoinSet<(u32, Summary)>,
+}
+
+impl Party {
+    /// Sends all shoppers on their way.
+    pub fn start(&self, clock: Clock) -> Running {
+        let (reporter, reports) = mpsc::channel(REPORTS_WAITING_MAX);
+        let (stop, stopped) = watch::channel(false);
+        let mut shoppers = JoinSet::new();
+        for session in 1..=self.clients {
+            let task = Task {
+                shopper: Shopper::new(self.config(session)),
+                connections: self.urls.iter().cloned().map(Connection::new).collect(),
+                dialect: self.dialect,
+                session_id: format!("toystore-{:x}-{session}", self.each.seed),
+                clock,
+                stopped: stopped.clone(),
+                trouble: None,
+            };
+            let reporter = reporter.clone();
+            shoppers.spawn(async move { (session, task.run(session, reporter).await) });
+        }
+        Running { reports, stop, shoppers }
+    }
+
+    /// Shoppers begin at different frontends, so that all have work.
+    fn config(&self, session: u32) -> Config {
+        let count = u8::try_from(self.urls.len()).expect("the command line takes at most 255");
+        let mut frontends: Vec<u8> = (1..=count).collect();
+        frontends.rotate_left((session - 1) as usize % self.urls.len());
+        Config { session, frontends, ..self.each.clone() }
+    }
+}
+
+impl Running {
+    /// The next report; absent when all shoppers are done.
+    pub async fn next(&mut self) -> Option<Report> {
+        self.reports.recv().await
+    }
+
+    /// Ends early: a request under way may be done or not.
+    pub fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    /// What became of each shopper, in the order of their numbers. Reports must have been read
+    /// until there are no more.
+    pub async fn summaries(self) -> Vec<Summary> {
+        // Reports that nobody reads must not hold a shopper.
+        drop(self.reports);
+        let mut all = self.shoppers.join_all().await;
+        all.sort_by_key(|(session, _)| *session);
+        all.into_iter().map(|(_, summary)| summary).collect()
+    }
+}
+
+/// One shopper and what it needs.
+struct Task {
+    shopper: Shopper,
+    /// The `k`th is to frontend `k + 1`.
+    connections: Vec<Connection>,
+    dialect: Dialect,
+    session_id: String,
+    clock: Clock,
+    stopped: watch::Receiver<bool>,
+    trouble: Option<String>,
+}
+
+impl Task {
+    async fn run(mut self, session: u32, reporter: mpsc::Sender<Report>) -> Summary {
+        let mut input = Input::Start;
+        loop {
+            let mut effects = vec![];
+            self.shopper.step(self.clock.now(), input, &mut effects);
+            let report = Report {
+                session,
+                done: self.shopper.progress().0,
+                orders: self.shopper.take_orders(),
+                samples: self.shopper.take_samples(),
+                trouble: self.trouble.take(),
+            };
+            if !report.samples.is_empty() || report.trouble.is_some() {
+                // Nobody listens any more: the summary still counts.
+                let _ = reporter.send(report).await;
+            }
+            match self.perform(effects).await {
+                Some(next) => input = next,
+                None => return self.shopper.summary().clone(),
+            }
+        }
+    }
+
+    /// Does what the shopper wants, and returns what came of it; absent at the end.
+    async fn perform(&mut self, effects: Vec<Effect>) -> Option<Input> {
+        let mut stopped = self.stopped.clone();
+        for effect in effects {
+            match effect {
+                Effect::Call { call, to, request, deadline } => {
+                    let answer = tokio::select! {
+                        biased;
+                        _ = stopped.wait_for(|stop| *stop) => return Some(Input::Stop),
+                        answer = self.call(to, &request, deadline) => answer,
+                    };
+                    return Some(Input::Answer { call, answer });
+                }
+                Effect::Stopped => return None,
+                // A shopper keeps nothing on disk, and nobody asks it anything.
+                Effect::Persist(_)
+                | Effect::Checkpoint(_)
+                | Effect::Reply { .. }
+                | Effect::Send { .. }
+                | Effect::Know { .. }
+                | Effect::Warn(_) => {}
+            }
+        }
+        let timer = self.shopper.next_timer()?;
+        tokio::select! {
+            biased;
+            _ = stopped.wait_for(|stop| *stop) => Some(Input::Stop),
+            () = self.clock.sleep_until(timer) => Some(Input::Timer),
+        }
+    }
+
+    async fn call(&mut self, to: Address, request: &Request, deadline: Duration) -> Answer {
+        let Address::Frontend(number) = to else {
+            return Answer::Refused;
+        };
+        let key = match request {
+            Request::PlaceOrder(order) => self.shopper.key_of(order.request_id).unwrap_or_default(),
+            _ => "",
+        };
+        let Some(ask) = self.dialect.ask(request, key) else {
+            let why = format!("the {} dialect has no words for it", self.dialect);
+            return Answer::Said(Err(Problem::Bad(why)));
+        };
+        let ask: Ask = ask.with("session-id", self.session_id.as_str());
+        let connection = &mut self.connections[usize::from(number) - 1];
+        let answered = connection.ask(&ask, deadline).await;
+        let url = connection.url();
+        match answered {
+            Ok(said) => {
+                let response = self.dialect.answer(request, &said);
+                if let Err(problem) = response.as_ref()
+                    && !is_everyday(problem)
+                {
+                    self.trouble = Some(format!("{url} says {}: {}", said.status, said.message()));
+                }
+                Answer::Said(response)
+            }
+            // Says itself who refused.
+            Err(NoAnswer::Refused(why)) => {
+                self.trouble = Some(NoAnswer::Refused(why).to_string());
+                Answer::Refused
+            }
+            Err(NoAnswer::Unknown(why)) => {
+                self.trouble = Some(format!("{url}: {}", NoAnswer::Unknown(why)));
+                Answer::Unknown
+            }
+        }
+    }
+}
+
+/// What happens in a store where all is well.
+fn is_everyday(problem: &Problem) -> bool {
+    matches!(
+        problem,
+        Problem::InsufficientStock { .. } | Problem::UnknownProduct | Problem::UnknownOrder
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,282 @@
+//! `toystore client`: shoppers for a store, and whether it kept its word to them.
+
+mod order_file;
+mod outcome;
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anstream::println;
+use anyhow::Result;
+use clap::Args;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::json;
+use shop::shopper::{Config, Draw, Probability};
+use shop::toy::ToyName;
+
+use super::{Running, paint};
+use crate::cli;
+use crate::client::connection::Url;
+use crate::client::dialect::Dialect;
+use crate::client::runner::{Clock, FRONTENDS_MAX, Party, Report};
+use crate::supervisor::cluster::Cluster;
+use crate::supervisor::layout::Role;
+use crate::supervisor::options::flag_text;
+
+use order_file::OrderFile;
+pub use outcome::Outcome;
+
+/// The most shoppers of one run: each has a connection, and so an open file.
+const CLIENTS_MAX: i64 = 10_000;
+
+/// Run shoppers against a store, and compare at the end
+///
+/// Each looks at random toys, orders some of those in stock, and at the end asks for each of its
+/// orders and compares. Exit code 0 only if every comparison matched. Any implementation of the
+/// course's lab can be tested this way: --url says where it is.
+#[derive(Debug, Args)]
+pub struct Client {
+    /// A frontend; several are tried in turn, repeat it or put commas between them [default: the
+    /// frontends of the store in --data if one runs there, else http://127.0.0.1:8080]
+    #[arg(long, env = "TOYSTORE_URL", value_name = "URL", value_delimiter = ',')]
+    url: Vec<Url>,
+    /// How many shoppers, each on a connection of its own
+    #[arg(long, env = "TOYSTORE_CLIENTS", value_name = "N", default_value_t = 5,
+          value_parser = clap::value_parser!(u32).range(1..=CLIENTS_MAX))]
+    clients: u32,
+    /// How many toys each looks at
+    #[arg(long, env = "TOYSTORE_REQUESTS", value_name = "N", default_value_t = 20)]
+    requests: u32,
+    /// How likely it orders a toy that is in stock, 0 to 1
+    #[arg(long, env = "TOYSTORE_PROBABILITY", value_name = "P", default_value = "0.5")]
+    probability: Probability,
+    /// independent: each time with that probability. exact: that share of all times
+    #[arg(long, env = "TOYSTORE_DRAW", value_name = "HOW", default_value = "independent")]
+    draw: Draw,
+    /// How often a request that fails is tried again, with the same Idempotency-Key
+    #[arg(long, env = "TOYSTORE_RETRIES", value_name = "N", default_value_t = 3)]
+    retries: u32,
+    /// How long a shopper waits before that
+    #[arg(long, env = "TOYSTORE_RETRY_INTERVAL", value_name = "DURATION", default_value = "2s",
+          value_parser = cli::duration)]
+    retry_interval: Duration,
+    /// How long a shopper thinks after each toy
+    #[arg(long, env = "TOYSTORE_PAUSE", value_name = "DURATION", default_value = "0ms",
+          value_parser = cli::duration)]
+    pause: Duration,
+    /// Fixes every choice [default: random, and printed]
+    #[arg(long, env = "TOYSTORE_SEED", value_name = "N")]
+    seed: Option<u64>,
+    /// Whose JSON is spoken
+    #[arg(long, env = "TOYSTORE_DIALECT", value_enum, default_value_t = Dialect::Lab)]
+    dialect: Dialect,
+    /// The toys to choose from [default: all that the store lists; with the seed dialect, those of
+    /// the built-in catalogue]
+    #[arg(long, env = "TOYSTORE_TOYS", value_name = "NAMES", value_delimiter = ',')]
+    toys: Vec<ToyName>,
+    /// Where recorded orders are written, replacing an earlier run's; `none`: nowhere
+    #[arg(
+        long,
+        env = "TOYSTORE_ORDERS_CSV",
+        value_name = "FILE",
+        default_value = "toystore-orders.csv"
+    )]
+    orders_csv: PathBuf,
+    /// Print the result as one JSON object
+    #[arg(long, env = "TOYSTORE_JSON")]
+    json: bool,
+    #[command(flatten)]
+    running: Running,
+}
+
+impl Client {
+    /// Shops until all are done, or until Ctrl-C.
+    ///
+    /// # Errors
+    /// If the orders cannot be written.
+    pub fn run(self) -> Result<ExitCode> {
+        super::block_on(self.shop())?
+    }
+
+    async fn shop(self) -> Result<ExitCode> {
+        let party = self.party()?;
+        let repeat = self.repeat(&party);
+        paint::say(format_args!("seed {}; on a new store, this does the same:", party.each.seed));
+        paint::say(format_args!("  {repeat}"));
+        let mut orders = OrderFile::create(&self.orders_csv)?;
+        let outcome = run(&party, &mut orders).await?;
+        if self.json {
+            let mut result = json!({
+                "seed": party.each.seed,
+                "repeat": repeat,
+                "urls": party.urls.iter().map(Url::to_string).collect::<Vec<_>>(),
+                "clients": party.clients,
+                "orders_csv": orders.path(),
+            });
+            if let (Some(all), serde_json::Value::Object(more)) =
+                (result.as_object_mut(), outcome.json())
+            {
+                all.extend(more);
+            }
+            println!("{result}");
+        } else {
+            println!("{}", outcome.table());
+            outcome.sentences().iter().for_each(|sentence| println!("{sentence}"));
+            if let Some(path) = orders.path() {
+                paint::say(format_args!("orders: {}", path.display()));
+            }
+        }
+        Ok(if outcome.all_matched() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    fn party(&self) -> Result<Party> {
+        let urls = self.urls()?;
+        if urls.len() > FRONTENDS_MAX {
+            anyhow::bail!("--url names {} frontends; at most {FRONTENDS_MAX} work", urls.len());
+        }
+        let toys = match (&self.toys[..], self.dialect) {
+            ([], Dialect::Seed) => names_of_the_original_project()?,
+            (toys, Dialect::Lab | Dialect::Seed) => toys.to_vec(),
+        };
+        let seed = self.seed.unwrap_or_else(new_seed);
+        let each = Config {
+            toys,
+            requests: self.requests,
+            probability: self.probability,
+            draw: self.draw,
+            retries: self.retries,
+            retry_interval: self.retry_interval,
+            pause: self.pause,
+            ..Config::new(0, vec![], seed)
+        };
+        Ok(Party { urls, dialect: self.dialect, clients: self.clients, each })
+    }
+
+    /// The frontends that are meant.
+    fn urls(&self) -> Result<Vec<Url>> {
+        if !self.url.is_empty() {
+            return Ok(self.url.clone());
+        }
+        let fixed = match self.dialect {
+            Dialect::Lab => "http://127.0.0.1:8080",
+            Dialect::Seed => "http://127.0.0.1:8003",
+        };
+        let running = Cluster::find(&self.running.data).ok();
+        let frontends = running.iter().flat_map(|cluster| cluster.of(Role::Frontend));
+        let mut urls: Vec<String> = match self.dialect {
+            Dialect::Lab => frontends.map(|member| member.url.clone()).collect(),
+            Dialect::Seed => frontends.filter_map(|member| member.seed_url.clone()).collect(),
+        };
+        if urls.is_empty() {
+            urls.push(fixed.to_string());
+        }
+        urls.iter().map(|url| url.parse().map_err(anyhow::Error::msg)).collect()
+    }
+
+    /// The command line that makes the same choices.
+    fn repeat(&self, party: &Party) -> String {
+        let urls: Vec<String> = party.urls.iter().map(Url::to_string).collect();
+        let mut words = format!(
+            "toystore client --url {} --clients {} --requests {} --probability {} --seed {}",
+            urls.join(","),
+            self.clients,
+            self.requests,
+            self.probability,
+            party.each.seed,
+        );
+        let mut add = |differs: bool, flag: &str, value: String| {
+            if differs {
+                words.push_str(&format!(" {flag} {value}"));
+            }
+        };
+        let default = Config::new(0, vec![], 0);
+        let interval = flag_text(self.retry_interval);
+        add(self.draw != default.draw, "--draw", self.draw.to_string());
+        add(self.dialect != Dialect::Lab, "--dialect", self.dialect.to_string());
+        add(self.retries != default.retries, "--retries", self.retries.to_string());
+        add(self.retry_interval != default.retry_interval, "--retry-interval", interval);
+        add(self.pause != default.pause, "--pause", flag_text(self.pause));
+        let toys: Vec<&str> = self.toys.iter().map(ToyName::spelling).collect();
+        add(!toys.is_empty(), "--toys", format!("'{}'", toys.join(",").replace('\'', "'\\''")));
+        words
+    }
+}
+
+/// A seed that is short enough to be typed; 48 bits of chance do not meet twice in one store.
+pub fn new_seed() -> u64 {
+    rand::random::<u64>() >> 16
+}
+
+/// The original project knows toys by their names in lower case, and cannot list them.
+fn names_of_the_original_project() -> Result<Vec<ToyName>> {
+    let toys = shop::catalog::catalogue::built_in();
+    toys.iter().map(|toy| toy.name.key().parse().map_err(anyhow::Error::msg)).collect()
+}
+
+/// Until all are done or somebody wants an end; what is not known then stays unknown.
+async fn run(party: &Party, orders: &mut OrderFile) -> Result<Outcome> {
+    let clock = Clock::start();
+    let mut outcome = Outcome::default();
+    let mut shoppers = party.start(clock);
+    let mut bar = Bar::new(party);
+    let asked_to_stop = super::asked_to_stop();
+    tokio::pin!(asked_to_stop);
+    let mut stopping = false;
+    loop {
+        tokio::select! {
+            biased;
+            stopped = &mut asked_to_stop, if !stopping => {
+                stopped?;
+                stopping = true;
+                shoppers.stop();
+            }
+            report = shoppers.next() => {
+                let Some(report) = report else { break };
+                orders.add(&report.orders)?;
+                bar.advance(&report);
+                if let Some(trouble) = outcome.take_in(&report) {
+                    bar.say(&trouble);
+                }
+            }
+        }
+    }
+    bar.bar.finish_and_clear();
+    outcome.summaries = shoppers.summaries().await;
+    outcome.elapsed = clock.elapsed();
+    Ok(outcome)
+}
+
+/// How far all shoppers are together; on a terminal only.
+struct Bar {
+    bar: ProgressBar,
+    done: Vec<u32>,
+}
+
+impl Bar {
+    fn new(party: &Party) -> Bar {
+        let target = match std::io::stderr().is_terminal() {
+            true => ProgressDrawTarget::stderr(),
+            false => ProgressDrawTarget::hidden(),
+        };
+        let total = u64::from(party.clients) * u64::from(party.each.requests);
+        let bar = ProgressBar::with_draw_target(Some(total), target);
+        let style =
+            ProgressStyle::with_template("{bar:40} {pos} of {len} toys looked at, {eta} left");
+        Bar {
+            bar: bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())),
+            done: vec![0; party.clients as usize],
+        }
+    }
+
+    fn advance(&mut self, report: &Report) {
+        let done = &mut self.done[report.session as usize - 1];
+        self.bar.inc(u64::from(report.done - *done));
+        *done = report.done;
+    }
+
+    fn say(&self, words: &str) {
+        self.bar.suspend(|| paint::say(words));
+    }
+}

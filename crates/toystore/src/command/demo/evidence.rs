@@ -1,0 +1,159 @@
+//! Gathers what the verdict is made of: from frontends, order replicas and the catalog, over HTTP.
+//!
+//! Called by [`super::Demo`] when shoppers are done.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+use shop::message::{Order, OrderNumber, Reply, Request};
+use shop::shopper::{OrderLine, Summary};
+use shop::{catalog, orders};
+use tokio::task::JoinSet;
+
+use super::outage::Outage;
+use super::verdict::{Evidence, Replica};
+use crate::client::connection::{Ask, Connection, Url, ask_once};
+use crate::client::dialect::Dialect;
+use crate::client::order_log::{LoggedOrder, OrderLog};
+use crate::supervisor::cluster::{Cluster, Member};
+use crate::supervisor::layout::Role;
+use crate::supervisor::{leader, node_status};
+
+/// How long a store may take to come to rest: a replica that returned reads what it missed, and
+/// takes are settled.
+const QUIET_DEADLINE: Duration = Duration::from_secs(10);
+/// How often it is looked whether it has.
+const QUIET_INTERVAL: Duration = Duration::from_millis(50);
+/// How long one answer may take: a frontend waits for a leader longer than it needs to find one.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
+/// Orders are asked for on so many connections at once.
+const READERS: usize = 4;
+
+/// Waits until every replica has the same log and the catalog knows the fate of every take.
+/// Returns whether it came to that in time; what is wrong then shows in the evidence.
+pub async fn wait_until_quiet(cluster: &Cluster, token: &str) -> bool {
+    let deadline = Instant::now() + QUIET_DEADLINE;
+    loop {
+        let replicas = replicas(cluster, token).await;
+        let first = replicas.first().map(|replica| &replica.digest);
+        let equal = first.is_some_and(Result::is_ok)
+            && replicas.iter().all(|replica| Some(&replica.digest) == first);
+        let settled = catalog(cluster)
+            .await
+            .is_ok_and(|status| status.toys.iter().all(|toy| toy.unsettled == 0));
+        if equal && settled {
+            return true;
+        }
+        if Instant::now() > deadline {
+            return false;
+        }
+        tokio::time::sleep(QUIET_INTERVAL).await;
+    }
+}
+
+/// Everything.
+pub async fn gather(
+    cluster: &Cluster,
+    token: &str,
+    acknowledged: Vec<OrderLine>,
+    summaries: Vec<Summary>,
+    outage: Outage,
+) -> Evidence {
+    let numbers: Vec<OrderNumber> = acknowledged.iter().map(|line| line.number).collect();
+    Evidence {
+        found: find_all(cluster, numbers).await,
+        log: log(cluster, token).await,
+        replicas: replicas(cluster, token).await,
+        catalog: catalog(cluster).await,
+        acknowledged,
+        summaries,
+        outage,
+    }
+}
+
+/// What the frontends say of each order.
+async fn find_all(
+    cluster: &Cluster,
+    numbers: Vec<OrderNumber>,
+) -> BTreeMap<u64, Result<Order, String>> {
+    let urls: Vec<Url> = cluster.of(Role::Frontend).filter_map(|m| m.url().ok()).collect();
+    let share = numbers.len().div_ceil(READERS).max(1);
+    let mut readers = JoinSet::new();
+    for (place, numbers) in numbers.chunks(share).map(<[OrderNumber]>::to_vec).enumerate() {
+        let Some(url) = urls.get(place % urls.len().max(1)).cloned() else { break };
+        readers.spawn(async move {
+            let mut connection = Connection::new(url);
+            let mut found = vec![];
+            for number in numbers {
+                found.push((number.0, find(&mut connection, number).await));
+            }
+            found
+        });
+    }
+    readers.join_all().await.into_iter().flatten().collect()
+}
+
+async fn find(connection: &mut Connection, number: OrderNumber) -> Result<Order, String> {
+    let request = Request::ReadOrder { number };
+    let ask = Dialect::Lab.ask(&request, "").ok_or("the dialect cannot ask for orders")?;
+    let said = connection.ask(&ask, ANSWER_DEADLINE).await.map_err(|error| error.to_string())?;
+    match Dialect::Lab.answer(&request, &said) {
+        Ok(Reply::Order(order)) => Ok(order),
+        Ok(other) => Err(format!("the answer is no order: {other}")),
+        Err(problem) => Err(problem.message()),
+    }
+}
+
+/// The leader's order log.
+async fn log(cluster: &Cluster, token: &str) -> Result<(String, Vec<LoggedOrder>), String> {
+    let leader = leader::find(cluster).await.map_err(|error| error.to_string())?;
+    let url = leader.url().map_err(|error| error.to_string())?;
+    let mut log = OrderLog::of(url, Some(token.to_string()));
+    let orders = log.rest().await.map_err(|error| error.to_string())?;
+    Ok((leader.name, orders))
+}
+
+async fn replicas(cluster: &Cluster, token: &str) -> Vec<Replica> {
+    let mut asked = JoinSet::new();
+    for member in cluster.of(Role::Order).cloned() {
+        let token = token.to_string();
+        asked.spawn(async move {
+            let digest = digest(&member, &token).await;
+            let status = node_status::ask::<orders::Status>(&member).await;
+            let discarded = status.map(|said| said.status.discarded).unwrap_or_default();
+            Replica { name: member.name, digest, discarded }
+        });
+    }
+    let mut replicas = asked.join_all().await;
+    replicas.sort_by(|one, other| one.name.cmp(&other.name));
+    replicas
+}
+
+async fn digest(member: &Member, token: &str) -> Result<(u64, String), String> {
+    #[derive(Deserialize)]
+    struct Answer {
+        data: Digest,
+    }
+    #[derive(Deserialize)]
+    struct Digest {
+        upto: u64,
+        digest: String,
+    }
+    let url = member.url().map_err(|error| error.to_string())?;
+    let ask = Ask::get("/digest").with("authorization", format!("Bearer {token}"));
+    let said = ask_once(&url, &ask, node_status::STATUS_DEADLINE)
+        .await
+        .map_err(|error| error.to_string())?;
+    if said.status != 200 {
+        return Err(format!("it says {}: {}", said.status, said.message()));
+    }
+    let answer: Answer = serde_json::from_slice(&said.body)
+        .map_err(|error| format!("its digest is not understood: {error}"))?;
+    Ok((answer.data.upto, answer.data.digest))
+}
+
+async fn catalog(cluster: &Cluster) -> Result<catalog::status::Status, String> {
+    let member = cluster.of(Role::Catalog).next().ok_or("the store has no catalog")?;
+    node_status::ask(member).await.map(|said| said.status).map_err(|why| format!("catalog: {why}"))
+}

@@ -1,0 +1,263 @@
+//! `toystore demo`: shoppers, a crash of the leader in the middle, its return, and the verdict.
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `play` | shoppers and the crash, side by side |
+//! | `story` | what happens, told with the time |
+//! | `outage` | how long orders stood still |
+//! | `evidence` | what is asked of the store afterwards |
+//! | `verdict` | which promises were kept |
+
+mod evidence;
+mod outage;
+mod play;
+mod story;
+mod verdict;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anstream::println;
+use anyhow::Result;
+use clap::Args;
+use serde_json::json;
+use shop::shopper::{Config, Probability};
+
+use super::paint;
+use crate::cli;
+use crate::client::connection::Url;
+use crate::client::dialect::Dialect;
+use crate::client::runner::Party;
+use crate::supervisor::Store;
+use crate::supervisor::cluster::Cluster;
+use crate::supervisor::event::Event;
+use crate::supervisor::layout::Role;
+use crate::supervisor::options::{Invalidation, Logs, Options, Replication, Timers};
+use crate::supervisor::ports::Wanted;
+
+use outage::Outage;
+use play::Played;
+use story::Story;
+use verdict::Check;
+
+/// A demo is short, so toys that are sold out come back sooner than in the course's lab.
+const RESTOCK_INTERVAL: Duration = Duration::from_secs(2);
+/// Toys in each cache: the course's number, as `up` has it.
+const CACHE_CAPACITY: u32 = 7;
+/// The most frontends, as `up` has it.
+const FRONTENDS_MAX: i64 = 9;
+/// The most shoppers: each has a connection.
+const CLIENTS_MAX: i64 = 1000;
+
+/// Show it all in a quarter of a minute: shoppers, a crash, and the verdict
+///
+/// Starts a store of its own on free ports, sends shoppers, kills the order leader in the middle
+/// (kill -9), brings it back, and then says of each promise whether it was kept. Exit code 0 only
+/// if all were.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// How order replicas agree
+    #[arg(long, env = "TOYSTORE_REPLICATION", value_enum,
+          default_value_t = Replication::PrimaryBackup)]
+    replication: Replication,
+    /// How many frontends, 1 to 9
+    #[arg(long, env = "TOYSTORE_FRONTENDS", value_name = "N", default_value_t = 1,
+          value_parser = clap::value_parser!(u8).range(1..=FRONTENDS_MAX))]
+    frontends: u8,
+    /// How many shoppers
+    #[arg(long, env = "TOYSTORE_CLIENTS", value_name = "N", default_value_t = 5,
+          value_parser = clap::value_parser!(u32).range(1..=CLIENTS_MAX))]
+    clients: u32,
+    /// How many toys each looks at
+    #[arg(long, env = "TOYSTORE_REQUESTS", value_name = "N", default_value_t = 500)]
+    requests: u32,
+    /// How likely it orders a toy that is in stock, 0 to 1
+    #[arg(long, env = "TOYSTORE_PROBABILITY", value_name = "P", default_value = "0.5")]
+    probability: Probability,
+    /// How long a shopper thinks after each toy
+    #[arg(long, env = "TOYSTORE_PAUSE", value_name = "DURATION", default_value = "20ms",
+          value_parser = cli::duration)]
+    pause: Duration,
+    /// Fixes every choice of the shoppers [default: random, and printed]
+    #[arg(long, env = "TOYSTORE_SEED", value_name = "N")]
+    seed: Option<u64>,
+    /// Keep data and logs in this folder, which must be new [default: nothing is kept]
+    #[arg(long, value_name = "DIR")]
+    keep: Option<PathBuf>,
+    /// Print the verdict as one JSON object
+    #[arg(long, env = "TOYSTORE_JSON")]
+    json: bool,
+}
+
+impl Demo {
+    /// Plays.
+    ///
+    /// # Errors
+    /// If the store does not come up, or has no leader that could be killed.
+    pub fn run(self) -> Result<ExitCode> {
+        if let Some(keep) = self.keep.as_ref().filter(|keep| keep.join("store.json").exists()) {
+            anyhow::bail!(
+                "{} holds a store already, and the verdict needs a new one\n\
+                 hint: --keep names a folder that does not exist yet",
+                keep.display()
+            );
+        }
+        super::block_on(self.play())?
+    }
+
+    async fn play(self) -> Result<ExitCode> {
+        let seed = self.seed.unwrap_or_else(super::client::new_seed);
+        let repeat = self.repeat(seed);
+        paint::say(format_args!("seed {seed}; this makes the same choices:\n  {repeat}"));
+        let story = Story::begin();
+        story.tell(format_args!(
+            "a new store: catalog, 3 order replicas ({}), {} frontend{}",
+            self.replication,
+            self.frontends,
+            if self.frontends == 1 { "" } else { "s" }
+        ));
+        let options = self.options()?;
+        let asked_to_stop = super::asked_to_stop();
+        tokio::pin!(asked_to_stop);
+        let store = tokio::select! {
+            biased;
+            // Dropping a store that is half started kills what has been started.
+            stopped = &mut asked_to_stop => return stopped.map(|()| ExitCode::FAILURE),
+            store = Store::start(&options, report(story)) => store?,
+        };
+        let done = tokio::select! {
+            biased;
+            stopped = &mut asked_to_stop => stopped.map(|()| None),
+            judged = self.judge(&store, story, seed) => judged.map(Some),
+        };
+        store.stop().await;
+        story.tell("all processes have ended");
+        let Some((played, checks)) = done? else {
+            paint::say("stopped before the verdict");
+            return Ok(ExitCode::FAILURE);
+        };
+        let holds = checks.iter().all(|check| check.holds);
+        match self.json {
+            true => println!("{}", self.to_json(seed, &repeat, &played, &checks)),
+            false => print(&checks),
+        }
+        if !holds && self.keep.is_none() {
+            paint::say(format_args!("hint: {repeat} --keep DIR keeps data and logs"));
+        }
+        Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    async fn judge(
+        &self,
+        store: &Arc<Store>,
+        story: Story,
+        seed: u64,
+    ) -> Result<(Played, Vec<Check>)> {
+        let cluster = store.cluster();
+        let token = cluster.token()?;
+        let played = play::play(store, &self.party(&cluster, seed)?, story).await?;
+        if evidence::wait_until_quiet(&cluster, &token).await {
+            story.tell("the store is quiet; every order is asked for once more");
+        } else {
+            story.tell("the store does not come to rest; it is judged as it is");
+        }
+        let times = played.acknowledged.iter().map(|(time, _)| *time).collect();
+        let outage = Outage::measure(times, played.killed, played.returned);
+        let lines = played.acknowledged.iter().map(|(_, line)| line.clone()).collect();
+        let summaries = played.outcome.summaries.clone();
+        let evidence = evidence::gather(&cluster, &token, lines, summaries, outage).await;
+        Ok((played, verdict::judge(&evidence)))
+    }
+
+    fn options(&self) -> Result<Options> {
+        let any = |port| std::net::SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, port));
+        Ok(Options {
+            frontends: self.frontends,
+            orders: None,
+            replication: Some(self.replication),
+            cache_capacity: CACHE_CAPACITY,
+            invalidation: Invalidation::Lease,
+            restock_interval: RESTOCK_INTERVAL,
+            catalogue: None,
+            timers: Timers::Default,
+            shadow_disk: false,
+            ports_auto: true,
+            // Only the host counts: free ports are taken.
+            wanted: Wanted {
+                listen: any(0),
+                seed_listen: None,
+                catalog_listen: any(0),
+                orders_listen: any(0),
+            },
+            data: self.keep.as_ref().map(std::path::absolute).transpose()?,
+            logs: Logs::Files,
+        })
+    }
+
+    fn party(&self, cluster: &Cluster, seed: u64) -> Result<Party> {
+        let urls = cluster.of(Role::Frontend).map(crate::supervisor::cluster::Member::url);
+        let each = Config {
+            requests: self.requests,
+            probability: self.probability,
+            pause: self.pause,
+            ..Config::new(0, vec![], seed)
+        };
+        let urls = urls.collect::<Result<Vec<Url>>>()?;
+        Ok(Party { urls, dialect: Dialect::Lab, clients: self.clients, each })
+    }
+
+    fn repeat(&self, seed: u64) -> String {
+        let pause = crate::supervisor::options::flag_text(self.pause);
+        let Demo { replication, frontends, clients, requests, probability, .. } = self;
+        format!(
+            "toystore demo --replication {replication} --frontends {frontends} --clients {clients} \
+             --requests {requests} --probability {probability} --pause {pause} --seed {seed}"
+        )
+    }
+
+    fn to_json(
+        &self,
+        seed: u64,
+        repeat: &str,
+        played: &Played,
+        checks: &[Check],
+    ) -> serde_json::Value {
+        json!({
+            "seed": seed,
+            "repeat": repeat,
+            "replication": self.replication,
+            "killed": played.victim,
+            "holds": checks.iter().all(|check| check.holds),
+            "checks": checks,
+            "clients": played.outcome.json(),
+        })
+    }
+}
+
+/// What the supervisor notices is part of the story; what the play does itself, it tells itself.
+fn report(story: Story) -> crate::supervisor::Report {
+    Box::new(move |event: &Event| match event {
+        Event::Died { asked: true, .. } | Event::Returned { .. } => {}
+        Event::Died { asked: false, .. }
+        | Event::Paused { .. }
+        | Event::Resumed { .. }
+        | Event::DoesNotDrain { .. }
+        | Event::Unwritten { .. } => story.tell(event),
+    })
+}
+
+fn print(checks: &[Check]) {
+    println!("\nverdict");
+    for check in checks {
+        let words = format!("{:<10} {}", check.promise, check.words);
+        println!("{}", paint::check(check.holds, &words));
+    }
+    let broken = checks.iter().filter(|check| !check.holds).count();
+    match broken {
+        0 => println!("the store kept every promise"),
+        1 => println!("the store broke a promise"),
+        _ => println!("the store broke {broken} promises"),
+    }
+}

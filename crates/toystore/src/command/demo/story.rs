@@ -1,0 +1,26 @@
+//! What happens, told as it happens, with the time since the beginning.
+
+use std::fmt::Display;
+use std::time::Instant;
+
+use anstream::eprintln;
+use owo_colors::OwoColorize;
+
+/// Tells; to stderr, since the verdict is the data.
+#[derive(Clone, Copy, Debug)]
+pub struct Story {
+    began: Instant,
+}
+
+impl Story {
+    /// Begins now.
+    pub fn begin() -> Story {
+        Story { began: Instant::now() }
+    }
+
+    /// One line.
+    pub fn tell(self, words: impl Display) {
+        let time = format!("t+{:.1}s", self.began.elapsed().as_secs_f64());
+        eprintln!("{:>8}  {words}", time.dimmed());
+    }
+}

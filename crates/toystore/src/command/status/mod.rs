@@ -1,0 +1,126 @@
+//! `toystore status`: the cluster at a glance, from what every node says of itself.
+
+mod show;
+
+use std::process::ExitCode;
+
+use anstream::println;
+use anyhow::{Result, bail};
+use clap::Args;
+use replication::Term;
+use serde::Serialize;
+use serde_json::json;
+use shop::{catalog, frontend, orders};
+use tokio::task::JoinSet;
+
+use super::Running;
+use crate::supervisor::cluster::{Cluster, Member};
+use crate::supervisor::layout::Role;
+use crate::supervisor::leader::reign;
+use crate::supervisor::node_status::{self, NodeStatus};
+
+/// Show who leads, what is cached and what is in stock
+///
+/// Asks every node of the running store and waits half a second at most: one that is paused or
+/// dead is shown as such.
+#[derive(Debug, Args)]
+pub struct Status {
+    /// Print one JSON object: for each node, what it says of itself
+    #[arg(long, env = "TOYSTORE_JSON")]
+    json: bool,
+    #[command(flatten)]
+    running: Running,
+}
+
+/// What a node says, by its role.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub enum Said {
+    /// The catalog.
+    Catalog(Box<NodeStatus<catalog::status::Status>>),
+    /// An order replica.
+    Order(Box<NodeStatus<orders::Status>>),
+    /// A frontend.
+    Frontend(Box<NodeStatus<frontend::Status>>),
+}
+
+/// A node, and what it says, or why it says nothing.
+#[derive(Debug)]
+pub struct Seen {
+    member: Member,
+    said: Result<Said, String>,
+}
+
+impl Status {
+    /// Asks and shows.
+    ///
+    /// # Errors
+    /// If there is no such store, or no node of it answers.
+    pub fn run(self) -> Result<ExitCode> {
+        let cluster = Cluster::find(&self.running.data)?;
+        let seen = super::block_on(look(&cluster))?;
+        if seen.iter().all(|node| node.said.is_err()) {
+            let words = seen.iter().filter_map(|node| node.said.as_ref().err()).next();
+            bail!(
+                "no node of the store in {} answers: {}\n\
+                 hint: if its `toystore up` is gone, toystore up --data {} starts it again",
+                cluster.data.display(),
+                words.map_or("it has none", String::as_str),
+                cluster.data.display()
+            );
+        }
+        match self.json {
+            true => println!("{}", to_json(&cluster, &seen)),
+            false => show::lines(&cluster, &seen).iter().for_each(|line| println!("{line}")),
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Asks all nodes at once; they are shown in the order of cluster.json.
+async fn look(cluster: &Cluster) -> Vec<Seen> {
+    let mut asked = JoinSet::new();
+    for (place, member) in cluster.nodes.iter().cloned().enumerate() {
+        asked.spawn(async move {
+            let said = match member.role {
+                Role::Catalog => node_status::ask(&member).await.map(Box::new).map(Said::Catalog),
+                Role::Order => node_status::ask(&member).await.map(Box::new).map(Said::Order),
+                Role::Frontend => node_status::ask(&member).await.map(Box::new).map(Said::Frontend),
+            };
+            (place, Seen { member, said })
+        });
+    }
+    let mut seen = asked.join_all().await;
+    seen.sort_by_key(|(place, _)| *place);
+    seen.into_iter().map(|(_, node)| node).collect()
+}
+
+/// Who leads, and under which term: the highest that is claimed.
+fn leader(seen: &[Seen]) -> Option<(Term, &str)> {
+    let reigns = seen.iter().filter_map(|node| match &node.said {
+        Ok(Said::Order(said)) => Some((reign(&said.status)?, node.member.name.as_str())),
+        Ok(Said::Catalog(_) | Said::Frontend(_)) | Err(_) => None,
+    });
+    reigns.max()
+}
+
+fn to_json(cluster: &Cluster, seen: &[Seen]) -> serde_json::Value {
+    let nodes = seen.iter().map(|node| {
+        json!({
+            "name": node.member.name,
+            "role": node.member.role,
+            "url": node.member.url,
+            "pid": node.member.pid,
+            "state": node.member.state,
+            "ended": node.member.ended,
+            "said": node.said.as_ref().ok(),
+            "silent_because": node.said.as_ref().err(),
+        })
+    });
+    json!({
+        "replication": cluster.replication,
+        "data": cluster.data,
+        "leader": leader(seen).map(|(term, node)| json!({"node": node, "term": term})),
+        "nodes": nodes.collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,205 @@
+//! The status of a store as a person reads it: a table of replicas, each frontend's cache, the
+//! stock. Called by [`super::Status`], which prints the lines.
+
+use owo_colors::OwoColorize;
+use shop::{catalog, frontend, orders};
+
+use super::{Said, Seen, leader};
+use crate::command::paint;
+use crate::supervisor::cluster::{Cluster, State};
+use crate::supervisor::layout::Role;
+use crate::supervisor::leader::reign;
+
+/// How much of a digest is shown: enough to see that two differ.
+const DIGEST_DIGITS: usize = 12;
+
+/// Everything; a table is one of the lines.
+pub fn lines(cluster: &Cluster, seen: &[Seen]) -> Vec<String> {
+    let how = cluster.replication;
+    let mut lines = vec![match leader(seen) {
+        Some((term, node)) => format!("{} leads under term {term} ({how})", node.bold()),
+        None => format!("no order replica leads ({how})"),
+    }];
+    lines.push(format!("data: {}", cluster.data.display()));
+    lines.extend(replicas(seen));
+    for node in seen.iter().filter(|node| node.member.role != Role::Order) {
+        let name = node.member.name.bold();
+        let Ok(said) = &node.said else {
+            lines.extend([String::new(), format!("{name}: {}", silence(node))]);
+            continue;
+        };
+        lines.extend([String::new(), format!("{name}: {}", readiness(said))]);
+        match said {
+            Said::Catalog(said) => lines.extend(stock(&said.status)),
+            Said::Frontend(said) => lines.extend(cache(&said.status)),
+            Said::Order(_) => {}
+        }
+    }
+    lines
+}
+
+/// `ready`, or why not.
+fn readiness(said: &Said) -> String {
+    let (ready, because) = match said {
+        Said::Catalog(said) => (said.ready, &said.not_ready_because),
+        Said::Order(said) => (said.ready, &said.not_ready_because),
+        Said::Frontend(said) => (said.ready, &said.not_ready_because),
+    };
+    match (ready, because) {
+        (true, _) => "ready".to_string(),
+        (false, Some(because)) => format!("not ready: {because}"),
+        (false, None) => "not ready".to_string(),
+    }
+}
+
+/// Why a node says nothing: what its process does, if that explains it.
+fn silence(node: &Seen) -> String {
+    let state = node.member.state;
+    match (state, &node.member.ended, &node.said) {
+        (State::Dead | State::Stopped, Some(how), _) => format!("{state} ({how})"),
+        (State::Running | State::Starting, _, Err(why)) => format!("{state}, but {why}"),
+        (State::Running | State::Starting, _, Ok(_))
+        | (State::Paused | State::Dead | State::Stopped, _, _) => state.to_string(),
+    }
+}
+
+fn replicas(seen: &[Seen]) -> Vec<String> {
+    let head = ["replica", "state", "in sync", "digest", "orders", "last", "committed"];
+    let mut table = paint::table_of_numbers(&head, 4);
+    let mut lost = vec![];
+    for node in seen.iter().filter(|node| node.member.role == Role::Order) {
+        let name = node.member.name.clone();
+        let Ok(Said::Order(said)) = &node.said else {
+            table.add_row([name, silence(node)]);
+            continue;
+        };
+        let status = &said.status;
+        let in_sync: Vec<String> = status.engine.in_sync.iter().map(ToString::to_string).collect();
+        table.add_row([
+            name.clone(),
+            state(status, said.not_ready_because.as_deref()),
+            in_sync.join(","),
+            status.digest.chars().take(DIGEST_DIGITS).collect(),
+            status.orders.to_string(),
+            status.engine.last.to_string(),
+            status.engine.committed.to_string(),
+        ]);
+        let orders: Vec<String> = status
+            .discarded
+            .iter()
+            .map(|order| format!("{} ({} x{})", order.number, order.name, order.quantity))
+            .collect();
+        if !orders.is_empty() {
+            let (count, orders) = (orders.len(), orders.join(", "));
+            let words = format!("{name} gave up {count} acknowledged orders: {orders}");
+            lost.push(paint::check(false, &words));
+        }
+    }
+    let mut lines = vec![table.to_string()];
+    lines.extend(lost);
+    lines
+}
+
+/// The role; of a leader, how far it has come; and what is missing.
+fn state(status: &orders::Status, not_ready: Option<&str>) -> String {
+    let mut words = match reign(status) {
+        Some(_) => format!("leader, {}", status.state),
+        None => status.engine.role.clone(),
+    };
+    if status.purchases > 0 {
+        words.push_str(&format!(", {} under way", status.purchases));
+    }
+    if status.disk_full {
+        words.push_str(", disk full");
+    }
+    if let Some(why) = not_ready {
+        words.push_str(&format!(", not ready: {why}"));
+    }
+    words
+}
+
+fn cache(status: &frontend::Status) -> Vec<String> {
+    let mut lines = vec![match status.leader {
+        Some(frontend::LeaderStatus { id, term: Some(term) }) => {
+            format!("  believes that order-{id} leads under term {term}")
+        }
+        Some(frontend::LeaderStatus { id, term: None }) => {
+            format!("  believes that order-{id} leads")
+        }
+        None => "  knows of no leader".to_string(),
+    }];
+    lines.push(match status.lease {
+        Some(lease) if lease.remaining_ms > 0 => {
+            format!("  lease {}, {} ms left", lease.generation, lease.remaining_ms)
+        }
+        Some(lease) => format!("  lease {} has lapsed", lease.generation),
+        None => format!("  no lease (invalidation: {})", status.mode),
+    });
+    let counters = &status.counters;
+    let reads = counters.hits + counters.misses + counters.bypasses;
+    let share = match reads {
+        0 => "nothing read yet".to_string(),
+        _ => format!("{:.1} % of {reads} reads hit", 100.0 * counters.hits as f64 / reads as f64),
+    };
+    lines.push(format!(
+        "  cache: {} of {} slots; {share}; {} fills, {} invalidated, {} evicted",
+        status.cache.len(),
+        status.capacity,
+        counters.fills,
+        counters.invalidations,
+        counters.evictions,
+    ));
+    if status.cache.is_empty() {
+        return lines;
+    }
+    let head = ["toy", "quantity", "version", "age", "hits"];
+    let mut table = paint::table_of_numbers(&head, 1);
+    // The most recently used first: the last one is evicted next.
+    for slot in status.cache.iter().rev() {
+        table.add_row([
+            slot.name.clone(),
+            slot.quantity.to_string(),
+            slot.version.to_string(),
+            paint::micros(slot.age_ms.saturating_mul(1000)),
+            slot.hits.to_string(),
+        ]);
+    }
+    lines.push(table.to_string());
+    lines
+}
+
+fn stock(status: &catalog::status::Status) -> Vec<String> {
+    let mut lines = vec![format!(
+        "  {}; view {}; invalidation: {}",
+        status.phase, status.view, status.invalidation
+    )];
+    for lease in &status.leases {
+        let toys: Vec<String> = lease.may_hold.iter().map(ToString::to_string).collect();
+        let held = if toys.is_empty() { "nothing".to_string() } else { toys.join(", ") };
+        let fate = if lease.revoking { ", being taken back" } else { "" };
+        lines.push(format!(
+            "  lease {} of frontend-{}: {} ms left{fate}; may hold {held}",
+            lease.generation, lease.frontend, lease.remaining_ms
+        ));
+    }
+    let sum = |of: fn(&catalog::status::ToyStatus) -> u64| status.toys.iter().map(of).sum::<u64>();
+    lines.push(format!(
+        "  stock of {} toys: {} at first + {} restocked = {} in stock + {} sold + {} not settled",
+        status.toys.len(),
+        sum(|toy| toy.initial),
+        sum(|toy| toy.restocked),
+        sum(|toy| toy.in_stock),
+        sum(|toy| toy.sold),
+        sum(|toy| toy.unsettled),
+    ));
+    lines.push(format!("  takes remembered: {}", status.takes_outstanding));
+    let out = status.toys.iter().filter(|toy| toy.in_stock == 0);
+    let out: Vec<String> = out.map(|toy| toy.name.to_string()).collect();
+    if !out.is_empty() {
+        lines.push(format!("  sold out: {}", out.join(", ")));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests;

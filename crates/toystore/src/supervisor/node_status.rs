@@ -1,0 +1,51 @@
+//! What every node says of itself: `GET /status`, read back as types.
+//!
+//! The same envelope around each service's own status. Called by [`super::leader`], `status` and
+//! `demo`.
+
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::cluster::Member;
+use crate::client::connection::{Ask, ask_once};
+
+/// How long a node may take: it answers from memory, so longer means that it is paused or dead.
+pub const STATUS_DEADLINE: Duration = Duration::from_millis(500);
+
+/// The envelope; `S` is the service's own status.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NodeStatus<S> {
+    /// `order-1`.
+    pub node: String,
+    /// `order`.
+    pub role: String,
+    /// Its process.
+    pub pid: u32,
+    /// Of the program.
+    pub version: String,
+    /// Since its process started.
+    pub uptime_ms: u64,
+    /// Whether it can serve now.
+    pub ready: bool,
+    /// What is missing, if it cannot.
+    pub not_ready_because: Option<String>,
+    /// What the service says.
+    pub status: S,
+}
+
+/// Asks a node.
+///
+/// # Errors
+/// Why there is no answer, or none that is understood, in words.
+pub async fn ask<S: DeserializeOwned>(member: &Member) -> Result<NodeStatus<S>, String> {
+    let url = member.url().map_err(|error| error.to_string())?;
+    let said = ask_once(&url, &Ask::get("/status"), STATUS_DEADLINE)
+        .await
+        .map_err(|no_answer| no_answer.to_string())?;
+    if said.status != 200 {
+        return Err(format!("it says {}: {}", said.status, said.message()));
+    }
+    serde_json::from_slice(&said.body).map_err(|error| format!("not understood: {error}"))
+}
