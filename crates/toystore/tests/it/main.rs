@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
+mod bad_input;
 mod cli;
 mod docs;
 mod exchange;
 mod faults;
 mod load;
+mod openapi;
 mod raw;
 mod services;
 mod sound;
