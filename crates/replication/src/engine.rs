@@ -9,8 +9,8 @@
 //! so that network and disk overlap, and its own vote counts at [`Input::Persisted`].
 //!
 //! That is the shell's business, for what leaves the process (`Send`, `AskView`). The service above
-//! takes what is meant for itself (`Apply`, `Install`, `Discard`, `Leading`, `Following`, `Passed` …)
-//! within the same step, in order: an engine applies nothing that is not on disk.
+//! takes what is meant for itself (`Apply`, `Install`, `Discard`, `Leading`, `Following`,
+//! `Passed` …) within the same step, in order: an engine applies nothing that is not on disk.
 
 use std::fmt;
 

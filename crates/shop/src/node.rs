@@ -97,7 +97,8 @@ pub enum Input {
         /// What it says.
         message: replication::engine::Message,
     },
-    /// The first `upto` records that this node ever emitted (since its process started) are on disk.
+    /// The first `upto` records that this node ever emitted (since its process started) are on
+    /// disk.
     Persisted {
         /// How many.
         upto: u64,
@@ -114,7 +115,8 @@ pub enum Input {
         /// Whether it is there.
         up: bool,
     },
-    /// Disk is full: a persist failed before anything was promised. `false` when there is room again.
+    /// Disk is full: a persist failed before anything was promised. `false` when there is room
+    /// again.
     DiskFull(bool),
     /// The process was asked to stop: finish what matters, then [`Effect::Stopped`].
     Stop,

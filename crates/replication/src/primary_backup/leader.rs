@@ -48,7 +48,8 @@ impl Leader {
         self.heartbeat_at.min(retry.unwrap_or(Time(u64::MAX)))
     }
 
-    /// Sends a follower what it has not been sent yet; with `always`, a heartbeat if that is nothing.
+    /// Sends a follower what it has not been sent yet; with `always`, a heartbeat if that is
+    /// nothing.
     fn send_entries(
         &mut self,
         now: Time,
@@ -123,8 +124,8 @@ impl PrimaryBackup {
     }
 
     /// Promises the term and appends its `Lead` entry, an empty command. No message of the term
-    /// leaves before the promise is on disk ([`PrimaryBackup::replicate_to`]): a leader that crashed
-    /// in between would come back under the same term with another history.
+    /// leaves before the promise is on disk ([`PrimaryBackup::replicate_to`]): a leader that
+    /// crashed in between would come back under the same term with another history.
     pub(super) fn begin_term(&mut self, now: Time, term: Term, effects: &mut Vec<Effect>) {
         self.promise(term, effects);
         let lead = self.log.last().next();

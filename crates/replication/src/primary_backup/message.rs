@@ -11,7 +11,8 @@ use crate::term::Term;
 /// One message between two replicas.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Message {
-    /// Leader to follower: these entries follow your entry `previous`. Without entries, a heartbeat.
+    /// Leader to follower: these entries follow your entry `previous`. Without entries, a
+    /// heartbeat.
     Append {
         /// The leader's term.
         term: Term,

@@ -23,8 +23,8 @@
 //!
 //! 1. *Only a member of the in-sync set may lead next*: it has every acknowledged entry.
 //! 2. *A leader puts a follower aside by a new view before it acknowledges anything that the
-//!    follower lacks.* A leader that was paused meanwhile finds its acknowledgements rejected, since
-//!    the new leader was in its in-sync set and listens to no older term.
+//!    follower lacks.* A leader that was paused meanwhile finds its acknowledgements rejected,
+//!    since the new leader was in its in-sync set and listens to no older term.
 //! 3. *A follower comes back into the view when it has everything*; while that view is being asked
 //!    for, commits wait for it already.
 //! 4. *A leader commits only through an entry of its own term* (Raft §5.4.2); its first is `Lead`.

@@ -1,7 +1,7 @@
 //! Every message of the system, in dataflow order.
 //!
 //! One set of types, two encodings: JSON for people, postcard between our own services on the hot
-//! edges. `wire.md`'s endpoints are these requests; crate `toystore` maps them to HTTP.
+//! edges. The REST endpoints are these requests; crate `toystore` maps them to HTTP.
 //!
 //! | from | to | requests |
 //! | --- | --- | --- |
@@ -248,7 +248,8 @@ pub enum Request {
         /// The toys whose cached values are old now.
         names: Vec<ToyName>,
     },
-    /// `DELETE /cache` without names: the catalog starts anew; drop everything and the lease. → [`Reply::Done`]
+    /// `DELETE /cache` without names: the catalog starts anew; drop everything and the lease.
+    /// → [`Reply::Done`]
     DropCache {
         /// Only leases of catalog incarnations below this one are revoked.
         catalog: u64,

@@ -1,4 +1,5 @@
-//! What can go wrong between two nodes, and the one table that turns it into a status and a message.
+//! What can go wrong between two nodes, and the one table that turns it into a status and a
+//! message.
 
 use replication::{NodeId, View};
 use serde::{Deserialize, Serialize};

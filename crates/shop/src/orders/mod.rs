@@ -1,9 +1,9 @@
 //! The order service: one replica.
 //!
 //! It puts a [`Ledger`] on a replicated log. The leader takes stock at the catalog for each order,
-//! proposes the order, and answers when it is committed and applied; followers apply what the leader
-//! commits. Called by frontends (`PlaceOrders`, `ReadOrder`, `Lead` …) and other replicas; calls the
-//! catalog (`PutView`, `Take`, `Settle`).
+//! proposes the order, and answers when it is committed and applied; followers apply what the
+//! leader commits. Called by frontends (`PlaceOrders`, `ReadOrder`, `Lead` …) and other replicas;
+//! calls the catalog (`PutView`, `Take`, `Settle`).
 //!
 //! # One purchase
 //!
@@ -20,8 +20,8 @@
 //!
 //! A leader begins a term by a view at the catalog, whose answer lists every take of older terms
 //! that nobody settled. When its `Lead` entry is committed its ledger is complete: what is recorded
-//! there was bought, everything else is given back. Only then it takes anything, since a retry would
-//! adopt a take that is being given back. Purchases under way start over, under new numbers.
+//! there was bought, everything else is given back. Only then it takes anything, since a retry
+//! would adopt a take that is being given back. Purchases under way start over, under new numbers.
 
 mod answer;
 pub mod batch;
@@ -59,7 +59,8 @@ const VIEW_DEADLINE: Duration = Duration::from_millis(500);
 /// Between two tries to reach the catalog.
 const RETRY: Duration = Duration::from_millis(50);
 
-/// How long the leader waits, when nothing else goes to the catalog, before it says what is recorded.
+/// How long the leader waits, when nothing else goes to the catalog, before it says what is
+/// recorded.
 const FLOOR_DELAY: Duration = Duration::from_millis(100);
 
 /// Log entries between two checkpoints, at least; see [`Orders::checkpoint_is_due`].

@@ -8,17 +8,18 @@ use std::time::Duration;
 
 use crate::toy::ToyName;
 
-/// How often a failed request is tried again, unless told otherwise: wire.md's number.
+/// How often a failed request is tried again, unless told otherwise: the original client's number.
 pub const RETRIES_DEFAULT: u32 = 3;
 
-/// How long a shopper waits before it tries again, unless told otherwise: wire.md's number.
+/// How long a shopper waits before it tries again, unless told otherwise: the original client's
+/// number.
 pub const RETRY_INTERVAL_DEFAULT: Duration = Duration::from_secs(2);
 
 /// How long one call may take. Longer than a frontend's own deadline (8 s), so that the frontend's
 /// "outcome unknown" is heard before the shopper gives up by itself (bug zoo: timeout-mismatch).
 pub const CALL_DEADLINE_DEFAULT: Duration = Duration::from_secs(10);
 
-/// How many requests a shopper makes, unless told otherwise: wire.md's number.
+/// How many requests a shopper makes, unless told otherwise: the original client's number.
 pub const REQUESTS_DEFAULT: u32 = 20;
 
 /// A probability in millionths: exact, and the same on every machine.
@@ -139,7 +140,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// wire.md's defaults: 20 requests, p = 0, three retries 2 s apart.
+    /// The defaults: 20 requests, p = 0, three retries 2 s apart.
     pub fn new(session: u32, frontends: Vec<u8>, seed: u64) -> Config {
         Config {
             session,

@@ -10,7 +10,7 @@ use super::config::{Config, Draw, Probability};
 use crate::message::RequestId;
 use crate::toy::Quantity;
 
-/// The most that one order asks for (wire.md: 1 to 5).
+/// The most that one order asks for: the lab says 1 to 5.
 const QUANTITY_MAX: i64 = 5;
 
 /// One round: a toy to look at, and what to order if it is in stock.

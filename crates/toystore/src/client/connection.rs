@@ -18,7 +18,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
-/// The largest answer that is read: what an internal edge may carry (wire.md).
+/// The largest answer that is read: what an internal edge may carry.
 const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Where a node is: `http://HOST:PORT`, nothing behind it.

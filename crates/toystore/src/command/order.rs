@@ -16,6 +16,8 @@ use crate::supervisor::options::{Replication, Timers};
 
 /// Run one replica of the order service
 #[derive(Debug, Args)]
+#[command(override_usage = "toystore order --id ID --listen ADDR --data DIR --catalog URL \
+                            --orders ID=URL,… [OPTIONS]")]
 pub struct OrderCommand {
     #[command(flatten)]
     service: Service,

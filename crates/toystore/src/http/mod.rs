@@ -10,6 +10,7 @@
 //! | [`server`] | sockets: the accept loop, limits, deadlines |
 //! | [`site`] | one node's requests, from head to answer |
 //! | [`endpoint`] | the table of paths and methods, by role |
+//! | `incoming` | framing, content type, the body's bounds |
 //! | `request` | path, query, headers and body → a message |
 //! | `answer` | a message → status, headers, JSON |
 //! | `seed` | the original project's dialect of both |
@@ -21,6 +22,7 @@
 
 mod answer;
 pub mod endpoint;
+mod incoming;
 mod metrics;
 mod request;
 mod seed;

@@ -310,7 +310,7 @@ mod tests {
 
     #[test]
     fn orders_are_read_and_refused_with_what_was_expected() {
-        let order = |body, expected| check(Endpoint::PlaceOrder, "", "", body, expected);
+        let order = |body: &str, expected| check(Endpoint::PlaceOrder, "", "", body, expected);
         order(r#"{"name":"Tux","quantity":2}"#, "order Tuxx2:");
         order(r#"{"quantity":2,"name":"Tux","more":1}"#, "order Tuxx2:");
         order("", "400 bad JSON: EOF while parsing a value at line 1 column 0");

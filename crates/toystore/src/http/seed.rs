@@ -1,7 +1,7 @@
 //! The original project's dialect of answers, so that its own client runs unchanged.
 //!
-//! Other field names, other messages, no envelope around what is read. Called by [`super::site`] for
-//! the port of `--seed-listen`.
+//! Other field names, other messages, no envelope around what is read. Called by [`super::site`]
+//! for the port of `--seed-listen`.
 
 use hyper::StatusCode;
 use hyper::header::{HeaderName, HeaderValue};

@@ -8,6 +8,7 @@
 //! Called by the service commands; calls [`super::site`] for each request.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -169,10 +170,10 @@ async fn connection<H: Handler>(
         .serve_connection(io, service);
     let result = tokio::select! {
         biased;
-        result = std::future::poll_fn(|context| connection.poll_without_shutdown(context)) => result,
+        result = poll_fn(|context| connection.poll_without_shutdown(context)) => result,
         () = told(&mut draining) => {
             Pin::new(&mut connection).graceful_shutdown();
-            std::future::poll_fn(|context| connection.poll_without_shutdown(context)).await
+            poll_fn(|context| connection.poll_without_shutdown(context)).await
         }
     };
     let late = result.as_ref().is_err_and(hyper::Error::is_timeout);

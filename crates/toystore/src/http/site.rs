@@ -9,11 +9,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::header::{
-    ALLOW, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName,
-    HeaderValue, IF_NONE_MATCH, TRANSFER_ENCODING,
+    ALLOW, AUTHORIZATION, CONNECTION, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH,
 };
 use hyper::{Method, Request, StatusCode};
 use percent_encoding::percent_decode_str;
@@ -27,20 +25,12 @@ use tokio::sync::mpsc;
 
 use super::answer::{self, Answer, Body};
 use super::endpoint::{self, Endpoint, Found, Role};
+use super::incoming::{self, BODY_BYTES_MAX_INTERNAL, BODY_BYTES_MAX_PUBLIC};
 use super::request::{self, Asked};
 use super::server::{Answering, Handler};
 use super::wire::{self, Encoding, LogBody};
 use super::{metrics, seed};
 use crate::driver::Driver;
-
-/// The largest body of a public request, in bytes.
-const PUBLIC_BODY_BYTES_MAX: usize = 16 * 1024;
-
-/// The largest body between services, in bytes.
-const INTERNAL_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
-
-/// How long a body may take.
-const BODY_DEADLINE: Duration = Duration::from_secs(10);
 
 /// How long a node may take to answer: longer than any deadline inside it.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
@@ -166,16 +156,16 @@ impl<N: Served> Site<N> {
         if token && let Some(refused) = self.check_token(&head.headers) {
             return refused;
         }
-        let encoding = match check_head(&head.headers) {
+        let encoding = match incoming::check_head(&head.headers) {
             Ok(encoding) => encoding,
             Err((status, why)) => return closing(answer::error(status, &why)),
         };
         let limit = if token || encoding == Encoding::Postcard {
-            INTERNAL_BODY_BYTES_MAX
+            BODY_BYTES_MAX_INTERNAL
         } else {
-            PUBLIC_BODY_BYTES_MAX
+            BODY_BYTES_MAX_PUBLIC
         };
-        let body = match read_body(&head.headers, body, limit).await {
+        let body = match incoming::read_body(&head.headers, body, limit).await {
             Ok(body) => body,
             Err((status, why)) => return closing(answer::error(status, &why)),
         };
@@ -330,7 +320,7 @@ impl<N: Served> Site<N> {
 
     fn check_token(&self, headers: &HeaderMap) -> Option<Answer> {
         match headers.get(AUTHORIZATION) {
-            Some(given) if equal(given.as_bytes(), &self.authorization) => None,
+            Some(given) if incoming::equal(given.as_bytes(), &self.authorization) => None,
             Some(_) => Some(answer::error(StatusCode::FORBIDDEN, "wrong cluster token")),
             None => {
                 let message = "this is internal: it needs Authorization: Bearer CLUSTER_TOKEN";
@@ -390,67 +380,6 @@ fn closing(mut answer: Answer) -> Answer {
     answer
 }
 
-/// Why a request is not looked at any further. The connection ends with the answer.
-type Refused = (StatusCode, String);
-
-/// Protocol, framing and content type.
-fn check_head(headers: &HeaderMap) -> Result<Encoding, Refused> {
-    if let Some(protocol) = headers.get(wire::PROTOCOL_HEADER)
-        && protocol.as_bytes() != wire::PROTOCOL.as_bytes()
-    {
-        let own = wire::PROTOCOL;
-        let why = format!("this node speaks Toystore-Protocol {own}, not {protocol:?}: upgrade");
-        return Err((StatusCode::BAD_REQUEST, why));
-    }
-    if headers.contains_key(CONTENT_LENGTH) && headers.contains_key(TRANSFER_ENCODING) {
-        // RFC 9112 §6.3: two lengths are how requests are smuggled past a proxy.
-        let why = "Content-Length and Transfer-Encoding contradict each other";
-        return Err((StatusCode::BAD_REQUEST, why.to_string()));
-    }
-    let Some(content_type) = headers.get(CONTENT_TYPE) else { return Ok(Encoding::Json) };
-    let essence = content_type.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
-    let is = |known: &str| essence.trim_ascii().eq_ignore_ascii_case(known.as_bytes());
-    if is("application/json") {
-        return Ok(Encoding::Json);
-    }
-    if is(wire::POSTCARD) {
-        return Ok(Encoding::Postcard);
-    }
-    let why = format!("content type {content_type:?}: expected application/json");
-    Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, why))
-}
-
-/// The whole body, within its bounds of size and time.
-async fn read_body(headers: &HeaderMap, body: Incoming, limit: usize) -> Result<Bytes, Refused> {
-    let too_large =
-        || (StatusCode::PAYLOAD_TOO_LARGE, format!("the body has more than {limit} bytes"));
-    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    if announced.is_some_and(|bytes: u64| bytes > limit as u64) {
-        return Err(too_large());
-    }
-    if hyper::body::Body::is_end_stream(&body) {
-        return Ok(Bytes::new());
-    }
-    let whole = tokio::time::timeout(BODY_DEADLINE, Limited::new(body, limit).collect());
-    match whole.await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(error)) => {
-            Err((StatusCode::BAD_REQUEST, format!("the body broke off or is malformed: {error}")))
-        }
-        Err(_) => {
-            let why = format!("the body did not come within {} s", BODY_DEADLINE.as_secs());
-            Err((StatusCode::REQUEST_TIMEOUT, why))
-        }
-    }
-}
-
 fn accepts_csv(headers: &HeaderMap) -> bool {
     headers.get("accept").is_some_and(|accept| accept.as_bytes().starts_with(b"text/csv"))
-}
-
-/// Takes as long for a wrong token as for the right one.
-fn equal(left: &[u8], right: &[u8]) -> bool {
-    let differing = left.iter().zip(right).fold(0, |all, (a, b)| all | (a ^ b));
-    left.len() == right.len() && differing == 0
 }

@@ -2,8 +2,8 @@
 //! the place of JSON, chosen by content type. One set of message types, two encodings.
 //!
 //! [`to_http`] and [`from_http`] are the asking side (`peer`); [`Encoding`] is what the answering
-//! side reads and writes by. What a path or a query can say, it says; what is a body, is a body. One
-//! thing differs in a path: between services a request's key stands as its hash.
+//! side reads and writes by. What a path or a query can say, it says; what is a body, is a body.
+//! One thing differs in a path: between services a request's key stands as its hash.
 
 use std::collections::VecDeque;
 

@@ -1,7 +1,7 @@
 //! What `up` and `demo` are asked for, in their own words.
 //!
-//! Filled by [`crate::command::up`] from flags and by `demo` itself; read by [`super::layout`], which
-//! turns it into the flags of each node.
+//! Filled by [`crate::command::up`] from flags and by `demo` itself; read by [`super::layout`],
+//! which turns it into the flags of each node.
 
 use std::fmt;
 use std::path::PathBuf;

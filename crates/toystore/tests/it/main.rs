@@ -3,3 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 mod cli;
+mod docs;
+mod tidy;
+mod workspace;

@@ -14,7 +14,7 @@ use crate::term::{NodeId, Term};
 
 use super::world::World;
 
-test_each_path! { in "./crates/replication/src/primary_backup/testscripts" as primary_backup => run }
+test_each_path! { in "crates/replication/src/primary_backup/testscripts" as scripts => run }
 
 fn run(path: &Path) {
     goldenscript::run(&mut Script { world: World::new(3, Rules::View) }, path).expect("script");

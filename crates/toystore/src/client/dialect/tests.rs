@@ -1,4 +1,4 @@
-//! Each line of wire.md that a shopper speaks, in both dialects.
+//! Everything that a shopper says and hears, in both dialects.
 
 use hyper::header::{HeaderMap, HeaderValue};
 use shop::message::{NewOrder, RequestId};

@@ -1,6 +1,5 @@
 //! What the log does on every disk: the same tests on the machine's, the shadow's and the test's.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -120,7 +119,7 @@ fn a_checkpoint_takes_the_place_of_records<W: World>(mut world: W) {
     assert!(wal.begin_checkpoint(Bytes::new()).unwrap().is_none(), "one at a time");
     commit(&mut wal, &[b"three"]);
     // The file is written elsewhere while commits go on.
-    let done = std::thread::spawn(|| job.run()).join().unwrap();
+    let done = std::thread::spawn(move || job.run()).join().unwrap();
     commit(&mut wal, &[b"four"]);
     wal.finish(done).unwrap();
     commit(&mut wal, &[b"five"]);

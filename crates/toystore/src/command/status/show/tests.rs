@@ -131,7 +131,8 @@ fn the_leader_the_dead_and_the_paused_are_told_apart() {
             "order-2 leads under term 0.1@2 (naive)",
             "│ order-2 ┆ leader, open             ┆ 1,2     ┆ 0123456789ab ┆      5 ┆    9 ┆         8 │",
             "│ order-3 ┆ dead (killed by SIGKILL) ┆",
-            "frontend-1: ready\n  believes that order-2 leads under term 0.1@2\n  lease g1.2, 800 ms",
+            "frontend-1: ready\n  believes that order-2 leads under term 0.1@2\n  \
+             lease g1.2, 800 ms",
             "cache: 1 of 7 slots; 75.0 % of 4 reads hit; 1 fills",
             "│ Tux ┆       98 ┆      v3 ┆ 120 ms ┆    3 │",
             "frontend-2: paused",

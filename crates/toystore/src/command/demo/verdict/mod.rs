@@ -151,8 +151,8 @@ fn nothing_doubled(evidence: &Evidence) -> Check {
         wrong.push(format!("{surplus} recorded orders are nobody's"));
     }
     let right = format!(
-        "nothing: numbers and request ids are unique, {recorded} orders are recorded without a gap, \
-         {acknowledged} acknowledged"
+        "nothing: numbers and request ids are unique, {recorded} orders are recorded without a \
+         gap, {acknowledged} acknowledged"
     );
     check("doubled", wrong, right)
 }
@@ -250,7 +250,8 @@ fn service_resumed(evidence: &Evidence) -> Check {
         None => "no orders came".to_string(),
     };
     let words = format!(
-        "orders stood still for {} after the kill (before it for {} at most, from the return on {})",
+        "orders stood still for {} after the kill (before it for {} at most, \
+         from the return on {})",
         seconds(after_kill),
         seconds(before),
         seconds(after_return)
