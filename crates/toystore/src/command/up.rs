@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 use anstream::println;
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
+use shop::invalidation::Invalidation;
 
 use super::paint;
 use crate::cli;
 use crate::supervisor::Store;
 use crate::supervisor::cluster::Cluster;
 use crate::supervisor::control;
-use crate::supervisor::options::{Invalidation, Logs, Options, Replication, Timers};
+use crate::supervisor::options::{Logs, Options, Replication, Timers};
 use crate::supervisor::ports::Wanted;
 
 /// The most nodes of one role.

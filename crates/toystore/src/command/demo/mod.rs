@@ -34,8 +34,9 @@ use crate::supervisor::Store;
 use crate::supervisor::cluster::Cluster;
 use crate::supervisor::event::Event;
 use crate::supervisor::layout::Role;
-use crate::supervisor::options::{Invalidation, Logs, Options, Replication, Timers};
+use crate::supervisor::options::{Logs, Options, Replication, Timers};
 use crate::supervisor::ports::Wanted;
+use shop::invalidation::{Invalidation, duration_text};
 
 use outage::Outage;
 use play::Played;
@@ -208,7 +209,7 @@ impl Demo {
     }
 
     fn repeat(&self, seed: u64) -> String {
-        let pause = crate::supervisor::options::flag_text(self.pause);
+        let pause = duration_text(self.pause);
         let Demo { replication, frontends, clients, requests, probability, .. } = self;
         format!(
             "toystore demo --replication {replication} --frontends {frontends} --clients {clients} \
