@@ -44,7 +44,7 @@ use story::Story;
 use verdict::Check;
 
 /// A demo is short, so toys that are sold out come back sooner than in the course's lab.
-const RESTOCK_INTERVAL: Duration = Duration::from_secs(2);
+const RESTOCK_INTERVAL: Duration = Duration::from_secs(1);
 /// Toys in each cache: the course's number, as `up` has it.
 const CACHE_CAPACITY: u32 = 7;
 /// The most frontends, as `up` has it.
@@ -164,9 +164,8 @@ impl Demo {
         } else {
             story.tell("the store does not come to rest; it is judged as it is");
         }
-        let times = played.acknowledged.iter().map(|(time, _)| *time).collect();
-        let outage = Outage::measure(times, played.killed, played.returned);
-        let lines = played.acknowledged.iter().map(|(_, line)| line.clone()).collect();
+        let outage = Outage::measure(played.answered.clone(), played.killed, played.returned);
+        let lines = played.acknowledged.clone();
         let summaries = played.outcome.summaries.clone();
         let evidence = evidence::gather(&cluster, &token, lines, summaries, outage).await;
         Ok((played, verdict::judge(&evidence)))
