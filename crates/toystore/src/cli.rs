@@ -12,7 +12,6 @@ use crate::command::{
     catalog, client, control, demo, export, frontend, health, order, paint, status, up,
 };
 use crate::supervisor::control::Action;
-use crate::supervisor::options;
 
 /// A distributed toy store that you can break, and whose answers are proved
 ///
@@ -92,5 +91,5 @@ pub fn run() -> ExitCode {
 /// # Errors
 /// Says what was expected.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    options::duration(text)
+    shop::invalidation::duration(text)
 }

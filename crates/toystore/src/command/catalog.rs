@@ -9,12 +9,13 @@ use anyhow::{Context, Result};
 use clap::Args;
 use replication::NodeId;
 use shop::catalog::{Catalog, Config, catalogue};
+use shop::invalidation::Invalidation;
 use shop::node::Address;
 
 use super::service::{Disk, Made, Service};
 use crate::cli;
 use crate::http::endpoint::Role;
-use crate::supervisor::options::{Invalidation, Replication};
+use crate::supervisor::options::Replication;
 
 /// Run the catalog: stock, takes, restock, leases, and the view of who leads
 #[derive(Debug, Args)]
@@ -49,7 +50,7 @@ impl CatalogCommand {
         let config = Config {
             toys,
             restock_interval: self.restock_interval,
-            invalidation: invalidation.into(),
+            invalidation,
             fencing: replication != Replication::Naive,
             ..Config::default()
         };

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anstream::println;
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
+use shop::invalidation::Invalidation;
 
 use super::catalog::read_catalogue;
 use super::paint;
@@ -15,7 +16,7 @@ use crate::cli;
 use crate::supervisor::Store;
 use crate::supervisor::cluster::Cluster;
 use crate::supervisor::control;
-use crate::supervisor::options::{Invalidation, Logs, Options, Replication, Timers};
+use crate::supervisor::options::{Logs, Options, Replication, Timers};
 use crate::supervisor::ports::Wanted;
 
 /// The most nodes of one role.
@@ -60,7 +61,7 @@ pub struct Up {
     #[arg(long, env = "TOYSTORE_DATA", value_name = "DIR")]
     data: Option<PathBuf>,
     /// Keep data in a temporary folder that is removed at the end
-    #[arg(long)]
+    #[arg(long, env = "TOYSTORE_EPHEMERAL")]
     ephemeral: bool,
     /// Frontend 1; further frontends take the next free numbers. Port 0: as --ports auto
     #[arg(long, env = "TOYSTORE_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:8080")]
@@ -93,7 +94,7 @@ pub struct Up {
     #[arg(long, env = "TOYSTORE_PORTS", value_enum, default_value_t = PortChoice::Fixed)]
     ports: PortChoice,
     /// For tests: what was not synced is lost with its process, so that kill -9 is a power cut
-    #[arg(long)]
+    #[arg(long, env = "TOYSTORE_SHADOW_DISK")]
     shadow_disk: bool,
 }
 

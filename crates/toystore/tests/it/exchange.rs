@@ -130,8 +130,3 @@ pub fn get_internal(url: &str, path: &str, token: &str) -> Result<Said, String> 
 pub fn order(url: &str, key: &str, toy: &str, quantity: u64) -> Result<Said, String> {
     Connection::open(url)?.order(key, toy, quantity)
 }
-
-/// A name as it stands in a path.
-pub fn in_path(name: &str) -> String {
-    name.replace('%', "%25").replace(' ', "%20").replace('\'', "%27")
-}

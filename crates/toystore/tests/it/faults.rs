@@ -3,6 +3,7 @@
 //! Each test does one thing to a store while shoppers shop, and ends with everything that the store
 //! promises ([`assert_sound`]).
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -66,14 +67,14 @@ fn kill_the_catalog_under_load() {
     store.kill("catalog");
     // What was taken before may still be answered; nothing is sold any more.
     let url = store.frontend();
-    let said = exchange::order(&url, "while-it-is-dead", "Tux", 1).unwrap();
+    let said = exchange::order(&url, "while-it-is-dead", "Rocket", 1).unwrap();
     assert_eq!(said.status, 503, "{said:?}");
     let sold = load.count();
     watch_for(Duration::from_millis(500), || assert_eq!(load.count(), sold, "sold by nobody"));
     store.start_node("catalog");
     load.wait_for_more(50);
-    let said = exchange::order(&url, "while-it-is-dead", "Tux", 1).unwrap();
-    let mine = Acknowledged::by(&said, "while-it-is-dead", "Tux", 1);
+    let said = exchange::order(&url, "while-it-is-dead", "Rocket", 1).unwrap();
+    let mine = Acknowledged::by(&said, "while-it-is-dead", "Rocket", 1);
     assert_sound(&store, &load.stop().and(Clients::of(vec![mine])));
 }
 
@@ -174,21 +175,21 @@ fn a_frontend_that_was_paused_for_longer_than_its_lease_serves_nothing_old() {
     // The question is there before the process goes on: it is the first thing that it reads then.
     let mut asked: Vec<Connection> = (0..20).map(|_| Connection::open(&one).unwrap()).collect();
     for connection in &mut asked {
-        connection.get("/products/Tux").unwrap();
+        connection.get("/products/Rocket").unwrap();
     }
     let mut reader = Connection::open(&one).unwrap();
     wait_for("it is in the cache", || {
-        let said = reader.get("/products/Tux").unwrap();
+        let said = reader.get("/products/Rocket").unwrap();
         (said.headers["x-cache"] == "hit").then_some(())
     });
     store.pause("frontend-1");
     for connection in &mut asked {
-        connection.ask("GET", "/products/Tux", &[], "").unwrap();
+        connection.ask("GET", "/products/Rocket", &[], "").unwrap();
     }
     watch_for(PAUSE, || {});
-    let said = exchange::order(&two, "while-one-sleeps", "Tux", 1).unwrap();
-    let mine = Acknowledged::by(&said, "while-one-sleeps", "Tux", 1);
-    let elsewhere = exchange::get(&two, "/products/Tux").unwrap();
+    let said = exchange::order(&two, "while-one-sleeps", "Rocket", 1).unwrap();
+    let mine = Acknowledged::by(&said, "while-one-sleeps", "Rocket", 1);
+    let elsewhere = exchange::get(&two, "/products/Rocket").unwrap();
     assert!(elsewhere.version() >= mine.version, "{elsewhere:?}");
     store.resume("frontend-1");
     for connection in &mut asked {
@@ -200,7 +201,7 @@ fn a_frontend_that_was_paused_for_longer_than_its_lease_serves_nothing_old() {
         }
     }
     wait_for("it serves from its cache again", || {
-        let said = reader.get("/products/Tux").unwrap();
+        let said = reader.get("/products/Rocket").unwrap();
         (said.headers["x-cache"] == "hit").then_some(())
     });
     assert_sound(&store, &load.stop().and(Clients::of(vec![mine])));
@@ -295,16 +296,19 @@ fn ctrl_c_stops_everything_in_order_and_within_three_seconds() {
 
 // A damaged disk.
 
+fn segments(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    files.filter(|path| path.extension().is_some_and(|kind| kind == "segment"))
+}
+
 /// The segment of a stopped node's log that was written last, and where its last byte is.
 fn written(folder: &Path) -> (PathBuf, usize) {
-    let segments = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let segments = segments.filter(|path| path.extension().is_some_and(|kind| kind == "segment"));
     let end = |path: PathBuf| {
         let bytes = fs::read(&path).unwrap();
         let end = bytes.iter().rposition(|byte| *byte != 0)? + 1;
         Some((path, end))
     };
-    segments.filter_map(end).max().unwrap()
+    segments(folder).filter_map(end).max().unwrap()
 }
 
 fn overwrite(path: &Path, offset: usize, bytes: &[u8]) {
@@ -374,12 +378,12 @@ fn a_damaged_middle_is_refused_with_file_and_offset() {
 
 // A full disk. Its file system is small and only the store sees it; see `Store::start_with_disks`.
 
-/// Room for the segment in use and nothing more: the one in reserve does not fit.
-const NO_RESERVE: u64 = 6 * 1024 * 1024;
+/// Room for the segment in use and not for one in reserve.
+const ROOM_FOR_ONE_SEGMENT: u64 = 6 * 1024 * 1024;
 
-/// Room for both, with as much to spare as a test takes away.
+/// Room for both, until a test takes [`BALLAST_BYTES`] away.
 const WITH_RESERVE: u64 = 10 * 1024 * 1024;
-const SPARE: usize = 3 * 1024 * 1024;
+const BALLAST_BYTES: u64 = WITH_RESERVE - ROOM_FOR_ONE_SEGMENT;
 
 /// Makes the file system larger: the operator has cleared up.
 fn make_room(store: &Store, node: &str) {
@@ -400,6 +404,20 @@ fn wait_until_full(store: &Store, node: &str, full: bool) {
     });
 }
 
+/// The node comes back without its reserve, and with no room for another: to write a whole segment
+/// full would take a minute.
+fn fill_the_disk(store: &mut Store, node: &str) {
+    store.kill(node);
+    let folder = store.folder_of(node);
+    let (used, _) = written(&folder);
+    let mut unused: Vec<PathBuf> = segments(&folder).filter(|path| *path != used).collect();
+    assert_eq!(unused.len(), 1, "{unused:?}");
+    fs::remove_file(unused.pop().unwrap()).unwrap();
+    fs::write(folder.join("ballast"), vec![1; usize::try_from(BALLAST_BYTES).unwrap()]).unwrap();
+    store.start_node(node);
+    wait_until_full(store, node, true);
+}
+
 /// The leader's or the catalog's disk is full: nothing is sold, clearly; then there is room again.
 fn full_disk_refuses_and_goes_on(node: &str, message: &str) {
     // So that the replica with the disk leads.
@@ -409,20 +427,7 @@ fn full_disk_refuses_and_goes_on(node: &str, message: &str) {
     if node == "order-3" {
         assert_eq!(store.leader(), node, "the highest id leads a new store");
     }
-    // It restarts without its reserve and with no room for another.
-    store.kill(node);
-    let folder = store.folder_of(node);
-    let (used, _) = written(&folder);
-    let mut segments: Vec<PathBuf> = fs::read_dir(&folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|kind| kind == "segment") && *path != used)
-        .collect();
-    assert_eq!(segments.len(), 1, "{segments:?}");
-    fs::remove_file(segments.pop().unwrap()).unwrap();
-    fs::write(folder.join("ballast"), vec![1; SPARE]).unwrap();
-    store.start_node(node);
-    wait_until_full(&store, node, true);
+    fill_the_disk(&mut store, node);
     if node == "order-3" {
         // The others lead now; it follows with what room it has, until it has to lead.
         store.wait_for_view(&[1, 2, 3]);
@@ -434,7 +439,7 @@ fn full_disk_refuses_and_goes_on(node: &str, message: &str) {
     }
     let url = store.frontend();
     let said = wait_for("it says why nothing is sold", || {
-        let said = exchange::order(&url, "too-full", "Tux", 1).unwrap();
+        let said = exchange::order(&url, "too-full", "Rocket", 1).unwrap();
         (said.status == 503 && said.body.contains("full")).then_some(said)
     });
     assert!(said.body.contains(message), "{said:?}");
@@ -442,7 +447,7 @@ fn full_disk_refuses_and_goes_on(node: &str, message: &str) {
     let sold = load.count();
     watch_for(Duration::from_millis(500), || assert_eq!(load.count(), sold));
     // Reads go on.
-    assert_eq!(exchange::get(&url, "/products/Lego").unwrap().status, 200);
+    assert_eq!(exchange::get(&url, "/products/Kite").unwrap().status, 200);
     assert_eq!(exchange::get(&url, "/orders/0").unwrap().status, 200);
     make_room(&store, node);
     wait_until_full(&store, node, false);
@@ -452,8 +457,8 @@ fn full_disk_refuses_and_goes_on(node: &str, message: &str) {
         store.start_node("order-2");
         store.wait_for_view(&[1, 2, 3]);
     }
-    let said = exchange::order(&url, "too-full", "Tux", 1).unwrap();
-    let mine = Acknowledged::by(&said, "too-full", "Tux", 1);
+    let said = exchange::order(&url, "too-full", "Rocket", 1).unwrap();
+    let mine = Acknowledged::by(&said, "too-full", "Rocket", 1);
     assert_sound(&store, &load.stop().and(Clients::of(vec![mine])));
 }
 
@@ -469,17 +474,30 @@ fn a_full_disk_of_the_catalog_refuses_orders_and_loses_nothing() {
 
 #[test]
 fn a_full_disk_of_a_follower_stops_nobody() {
-    let store =
-        Store::start_with_disks(&["--restock-interval", "500ms"], &[("order-1", NO_RESERVE)]);
+    let mut store = Store::start_with_disks(&[], &[("order-1", WITH_RESERVE)]);
     let load = Shoppers::of(&store).load();
     load.wait_for_more(50);
-    wait_until_full(&store, "order-1", true);
+    fill_the_disk(&mut store, "order-1");
     assert!(store.said().contains("no room to prepare a segment of the log"), "{}", store.said());
-    load.wait_for_more(50);
+    load.wait_for_more(100);
     make_room(&store, "order-1");
     wait_until_full(&store, "order-1", false);
+    store.wait_for_view(&[1, 2, 3]);
     load.wait_for_more(50);
     assert_sound(&store, &load.stop());
+}
+
+#[test]
+fn a_new_store_without_room_says_so() {
+    let mut store = Store::prepare(&[]);
+    store.give_disks(&[("order-2", ROOM_FOR_ONE_SEGMENT / 2)]);
+    store.spawn_up();
+    let status = store.wait_for_end();
+    assert_eq!(status.code(), Some(1));
+    let said = store.said();
+    for part in ["order-2", "No space left on device", "free some space"] {
+        assert!(said.contains(part), "{part:?} is not in:\n{said}");
+    }
 }
 
 // Other stores.
@@ -492,41 +510,50 @@ fn naive_names_every_order_that_it_loses() {
         let said = exchange::order(&url, key, toy, 1).unwrap();
         Acknowledged::by(&said, key, toy, 1)
     };
-    place("both-have-it", "Tux");
+    let mut acknowledged = vec![place("all-have-it", "Kite")];
+    wait_until_quiet(&store);
     let old = store.leader();
     let followers: Vec<String> =
         store.names("order").into_iter().filter(|name| *name != old).collect();
     // Its followers are hung, and it acknowledges all the same.
     followers.iter().for_each(|name| store.pause(name));
-    let lost: Vec<Acknowledged> =
-        (0..5).map(|n| place(&format!("only-there-{n}"), "Whale")).collect();
+    acknowledged.extend((0..20).map(|n| place(&format!("only-there-{n}"), "Rocket")));
     store.pause(&old);
     followers.iter().for_each(|name| store.resume(name));
-    let mut kept = vec![];
-    for n in 0..5 {
+    let other = |n: u64| {
         let key = format!("after-{n}");
         let said = wait_for("somebody else leads", || {
-            exchange::order(&url, &key, "Fox", 1).ok().filter(|said| said.status == 200)
+            exchange::order(&url, &key, "Robot", 1).ok().filter(|said| said.status == 200)
         });
-        kept.push(Acknowledged::by(&said, &key, "Fox", 1));
-    }
-    assert_eq!(kept[0].number, lost[0].number, "the same number was given twice");
+        Acknowledged::by(&said, &key, "Robot", 1)
+    };
+    let others: Vec<Acknowledged> = (0..20).map(other).collect();
     store.resume(&old);
-    let status = wait_for("the histories meet", || {
-        let status = store.status(&old).ok()?;
-        (status["discarded"].as_array()?.len() == lost.len()).then_some(status)
-    });
-    let said = store.said();
-    for (order, named) in lost.iter().zip(status["discarded"].as_array().unwrap()) {
-        assert_eq!((&named["number"], &named["name"]), (&order.number.into(), &"Whale".into()));
-        let line = format!("DISCARDED acknowledged order {}: 1 x Whale", order.number);
-        assert!(said.contains(&line), "{line:?} is not in:\n{said}");
-    }
-    wait_for("the replicas are equal", || {
+    wait_for("the histories meet, and the replicas are equal", || {
         let digests = store.names("order").into_iter().map(|name| digest(&store, &name).ok());
         let digests: Option<Vec<_>> = digests.collect();
-        digests?.windows(2).all(|pair| pair[0] == pair[1]).then_some(())
+        let discarded = !store.status(&old).ok()?["discarded"].as_array()?.is_empty();
+        (discarded && digests?.windows(2).all(|pair| pair[0] == pair[1])).then_some(())
     });
+    let numbers = |of: &[Acknowledged]| of.iter().map(|o| o.number).collect::<BTreeSet<u64>>();
+    let twice = numbers(&acknowledged).intersection(&numbers(&others)).count();
+    assert!(twice > 0, "both histories gave the same numbers: {acknowledged:?} {others:?}");
+    // Whatever was acknowledged and is not there any more is named: nothing more, nothing less.
+    let log = order_log(&store);
+    let is_there = |order: &Acknowledged| {
+        log.iter().any(|logged| logged.number == order.number && logged.name == order.name)
+    };
+    let all = acknowledged.iter().chain(&others);
+    let lost: BTreeSet<u64> = all.filter(|o| !is_there(o)).map(|o| o.number).collect();
+    let status = store.status(&old).unwrap();
+    let named = status["discarded"].as_array().unwrap().iter();
+    let named: BTreeSet<u64> = named.map(|order| order["number"].as_u64().unwrap()).collect();
+    assert_eq!(named, lost, "discarded in /status, and lost");
+    let said = store.said();
+    for number in lost {
+        let line = format!("DISCARDED acknowledged order {number}: 1 x Rocket");
+        assert!(said.contains(&line), "{line:?} is not in:\n{said}");
+    }
 }
 
 #[test]
@@ -618,9 +645,6 @@ fn a_port_in_use_is_named_with_its_holder_and_its_flag() {
     let taken = store.url("order-2").replace("http://", "");
     let other = tempfile::tempdir().unwrap();
     let data = other.path().join("data");
-    let free = ["--listen", "127.0.0.1:0"];
-    // Port 0 is as --ports auto, so all others are named.
-    let _ = free;
     for flag in ["--listen", "--catalog-listen", "--orders-listen", "--seed-listen"] {
         let mut command = crate::store::toystore(&["up", "--orders", "1"]);
         for other in ["--listen", "--catalog-listen", "--orders-listen", "--seed-listen"] {

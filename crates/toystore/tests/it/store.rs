@@ -30,6 +30,26 @@ pub const LOOK_INTERVAL: Duration = Duration::from_millis(10);
 /// One store at a time.
 static TURN: Mutex<()> = Mutex::new(());
 
+/// Waits for the turn of a test that runs a store.
+pub fn turn() -> MutexGuard<'static, ()> {
+    // A test that failed has ended its store all the same.
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What the stores of tests sell: some toys that never run out, and some that often do.
+const CATALOGUE: &str = "name,price,quantity
+Rocket,49.99,1000000
+Robot,19.99,1000000
+Kite,4.99,1000000
+Tux,25.99,100
+Whale,19.99,100
+Fox,9.99,100
+Lego,29.99,100
+Rubik's Cube,9.99,100
+Play-Doh,3.99,100
+Candy Land,12.99,100
+";
+
 /// Waits until something is there; says what it waited for if it never is.
 pub fn wait_for<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
     wait_at_most(DEADLINE, what, look)
@@ -99,22 +119,48 @@ impl Store {
         store
     }
 
-    /// A new store in which some nodes have a small file system of their own.
-    pub fn start_with_disks(options: &[&str], disks: &[(&str, u64)]) -> Store {
+    /// A new store that sells what a store sells if nobody says otherwise.
+    pub fn start_with_built_in_toys(options: &[&str]) -> Store {
         let mut store = Store::prepare(options);
-        store.disks = disks.iter().map(|(node, size)| ((*node).to_string(), *size)).collect();
+        store.options.drain(..2);
         store.up();
         store
     }
 
+    /// A new store in which some nodes have a small file system of their own.
+    pub fn start_with_disks(options: &[&str], disks: &[(&str, u64)]) -> Store {
+        let mut store = Store::prepare(options);
+        store.give_disks(disks);
+        store.up();
+        store
+    }
+
+    /// Gives nodes a small file system of their own, from the next `up` on.
+    pub fn give_disks(&mut self, disks: &[(&str, u64)]) {
+        self.disks = disks.iter().map(|(node, size)| ((*node).to_string(), *size)).collect();
+    }
+
+    /// Waits until `up` has ended by itself.
+    pub fn wait_for_end(&mut self) -> ExitStatus {
+        let mut up = self.up.take().unwrap();
+        wait_for("up ends", || up.try_wait().unwrap())
+    }
+
     /// A folder for a store that is not started yet.
     pub fn prepare(options: &[&str]) -> Store {
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = turn();
         let folder = tempfile::tempdir().unwrap();
+        let catalogue = folder.path().join("toys.csv");
+        fs::write(&catalogue, CATALOGUE).unwrap();
+        let mut all = vec!["--catalogue", catalogue.to_str().unwrap()];
+        if !options.contains(&"--restock-interval") {
+            all.extend(["--restock-interval", "1s"]);
+        }
+        all.extend(options);
         Store {
             up: None,
             data: folder.path().join("data"),
-            options: options.iter().map(|option| (*option).to_string()).collect(),
+            options: all.into_iter().map(str::to_string).collect(),
             disks: vec![],
             seen: vec![],
             _folder: folder,
@@ -394,12 +440,6 @@ impl Store {
         signal(up.id(), Signal::INT);
         let status = wait_for("up ends", || up.try_wait().unwrap());
         (status, began.elapsed())
-    }
-
-    /// Waits until `up` has ended by itself.
-    pub fn wait_for_end(&mut self) -> ExitStatus {
-        let mut up = self.up.take().unwrap();
-        wait_for("up ends", || up.try_wait().unwrap())
     }
 }
 

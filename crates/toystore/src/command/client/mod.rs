@@ -23,7 +23,7 @@ use crate::client::dialect::Dialect;
 use crate::client::runner::{Clock, FRONTENDS_MAX, Party, Report};
 use crate::supervisor::cluster::Cluster;
 use crate::supervisor::layout::Role;
-use crate::supervisor::options::flag_text;
+use shop::invalidation::duration_text;
 
 use order_file::OrderFile;
 pub use outcome::Outcome;
@@ -192,12 +192,12 @@ impl Client {
             }
         };
         let default = Config::new(0, vec![], 0);
-        let interval = flag_text(self.retry_interval);
+        let interval = duration_text(self.retry_interval);
         add(self.draw != default.draw, "--draw", self.draw.to_string());
         add(self.dialect != Dialect::Lab, "--dialect", self.dialect.to_string());
         add(self.retries != default.retries, "--retries", self.retries.to_string());
         add(self.retry_interval != default.retry_interval, "--retry-interval", interval);
-        add(self.pause != default.pause, "--pause", flag_text(self.pause));
+        add(self.pause != default.pause, "--pause", duration_text(self.pause));
         let toys: Vec<&str> = self.toys.iter().map(ToyName::spelling).collect();
         add(!toys.is_empty(), "--toys", format!("'{}'", toys.join(",").replace('\'', "'\\''")));
         words

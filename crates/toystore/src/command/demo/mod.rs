@@ -34,8 +34,9 @@ use crate::supervisor::Store;
 use crate::supervisor::cluster::Cluster;
 use crate::supervisor::event::Event;
 use crate::supervisor::layout::Role;
-use crate::supervisor::options::{Invalidation, Logs, Options, Replication, Timers};
+use crate::supervisor::options::{Logs, Options, Replication, Timers};
 use crate::supervisor::ports::Wanted;
+use shop::invalidation::{Invalidation, duration_text};
 
 use outage::Outage;
 use play::Played;
@@ -43,7 +44,7 @@ use story::Story;
 use verdict::Check;
 
 /// A demo is short, so toys that are sold out come back sooner than in the course's lab.
-const RESTOCK_INTERVAL: Duration = Duration::from_secs(2);
+const RESTOCK_INTERVAL: Duration = Duration::from_secs(1);
 /// Toys in each cache: the course's number, as `up` has it.
 const CACHE_CAPACITY: u32 = 7;
 /// The most frontends, as `up` has it.
@@ -163,9 +164,8 @@ impl Demo {
         } else {
             story.tell("the store does not come to rest; it is judged as it is");
         }
-        let times = played.acknowledged.iter().map(|(time, _)| *time).collect();
-        let outage = Outage::measure(times, played.killed, played.returned);
-        let lines = played.acknowledged.iter().map(|(_, line)| line.clone()).collect();
+        let outage = Outage::measure(played.answered.clone(), played.killed, played.returned);
+        let lines = played.acknowledged.clone();
         let summaries = played.outcome.summaries.clone();
         let evidence = evidence::gather(&cluster, &token, lines, summaries, outage).await;
         Ok((played, verdict::judge(&evidence)))
@@ -209,7 +209,7 @@ impl Demo {
     }
 
     fn repeat(&self, seed: u64) -> String {
-        let pause = crate::supervisor::options::flag_text(self.pause);
+        let pause = duration_text(self.pause);
         let Demo { replication, frontends, clients, requests, probability, .. } = self;
         format!(
             "toystore demo --replication {replication} --frontends {frontends} --clients {clients} \
