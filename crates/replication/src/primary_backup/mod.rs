@@ -26,7 +26,8 @@
 //!    follower lacks.* A leader that was paused meanwhile finds its acknowledgements rejected, since
 //!    the new leader was in its in-sync set and listens to no older term.
 //! 3. *A follower comes back into the view when it has everything*; while that view is being asked
-//!    for, commits wait for it already.
+//!    for, commits and read barriers wait for it already, and commits as soon as it lacks so little
+//!    that waiting is short: under load it would else never have everything.
 //! 4. *A leader commits only through an entry of its own term* (Raft §5.4.2); its first is `Lead`.
 //! 5. *Each change of the in-sync set is a new term*, so that there is one kind of change, and the
 //!    service above settles what was under way in the same manner whoever led before.
