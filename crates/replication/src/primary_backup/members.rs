@@ -126,10 +126,10 @@ impl PrimaryBackup {
             }
             Viewed::Refused(in_force) => {
                 let mine = leader.change.as_ref().is_some_and(|c| c.view.term == in_force.term);
-                if mine {
-                    // A take overtook the answer to the change: that answer is still to come.
-                } else if in_force.term == leader.term {
-                    leader.change = None;
+                if mine || in_force.term <= leader.term {
+                    // A take overtook the answer to the change: that answer is still to come. Or
+                    // this one was long on its way, and speaks of a view before. In both cases the
+                    // change may be in force, and whoever joins by it is waited for.
                 } else {
                     let hint = Some(in_force.leader()).filter(|id| *id != self.config.id);
                     self.step_down(hint, effects);

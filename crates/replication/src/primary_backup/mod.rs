@@ -172,12 +172,22 @@ impl PrimaryBackup {
         let (log, promised) = Log::recover(recovered);
         let snapshot = recovered.checkpoint.snapshot.index;
         let promised = promised.max(log.last_term());
+        let committed = match config.rules {
+            Rules::View => snapshot,
+            // What it placed there itself and has on disk, it acknowledged; so that this is named
+            // if it is lost.
+            Rules::Naive => {
+                let entries = log.from(log.start().next(), usize::MAX).iter().rev();
+                let mut own = entries.filter(|entry| entry.term.node == config.id);
+                own.next().map_or(snapshot, |entry| entry.index)
+            }
+        };
         PrimaryBackup {
             disk: Disk::holding(log.last()),
             config,
             log,
             promised,
-            committed: snapshot,
+            committed,
             applied: snapshot,
             leader: None,
             role: Role::Follower(Follower::default()),
@@ -264,7 +274,10 @@ impl PrimaryBackup {
 impl Engine for PrimaryBackup {
     fn step(&mut self, now: Time, input: Input, effects: &mut Vec<Effect>) {
         match input {
-            Input::Start => self.ask_all(now, effects),
+            Input::Start => {
+                self.ask_all(now, effects);
+                self.apply(effects);
+            }
             Input::Timer => match &self.role {
                 Role::Leader(_) => self.on_timer_as_leader(now, effects),
                 Role::Follower(_) => self.on_timer_as_follower(now, effects),

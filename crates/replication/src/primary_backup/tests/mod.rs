@@ -3,4 +3,5 @@
 mod load;
 mod random;
 mod scripts;
+mod views;
 mod world;
