@@ -1,8 +1,8 @@
 //! How the frontends' caches learn that a toy has changed: one choice for the whole store, made at
 //! its start.
 //!
-//! Read by [`crate::catalog`], which tells them or does not, and by [`crate::frontend`], whose cache
-//! it is; both must be told the same.
+//! Read by [`crate::catalog`], which tells them or does not, and by [`crate::frontend`], whose
+//! cache it is; both must be told the same.
 
 use std::fmt;
 use std::str::FromStr;

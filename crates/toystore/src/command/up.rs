@@ -60,7 +60,7 @@ pub struct Up {
     #[arg(long, env = "TOYSTORE_DATA", value_name = "DIR")]
     data: Option<PathBuf>,
     /// Keep data in a temporary folder that is removed at the end
-    #[arg(long)]
+    #[arg(long, env = "TOYSTORE_EPHEMERAL")]
     ephemeral: bool,
     /// Frontend 1; further frontends take the next free numbers. Port 0: as --ports auto
     #[arg(long, env = "TOYSTORE_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:8080")]
@@ -93,7 +93,7 @@ pub struct Up {
     #[arg(long, env = "TOYSTORE_PORTS", value_enum, default_value_t = PortChoice::Fixed)]
     ports: PortChoice,
     /// For tests: what was not synced is lost with its process, so that kill -9 is a power cut
-    #[arg(long)]
+    #[arg(long, env = "TOYSTORE_SHADOW_DISK")]
     shadow_disk: bool,
 }
 
