@@ -32,6 +32,7 @@ use crate::client::dialect::Dialect;
 use crate::client::runner::Party;
 use crate::supervisor::Store;
 use crate::supervisor::cluster::Cluster;
+use crate::supervisor::control;
 use crate::supervisor::event::Event;
 use crate::supervisor::layout::Role;
 use crate::supervisor::options::{Logs, Options, Replication, Timers};
@@ -158,6 +159,8 @@ impl Demo {
     ) -> Result<(Played, Vec<Check>)> {
         let cluster = store.cluster();
         let token = cluster.token()?;
+        // With --keep, others can look at it (`status`) and interfere (`pause`) meanwhile.
+        tokio::spawn(control::serve(store.clone(), control::listen(store.folder().path())?));
         let played = play::play(store, &self.party(&cluster, seed)?, story).await?;
         if evidence::wait_until_quiet(&cluster, &token).await {
             story.tell("the store is quiet; every order is asked for once more");
