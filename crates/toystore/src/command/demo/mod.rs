@@ -26,7 +26,6 @@ use serde_json::json;
 use shop::shopper::{Config, Probability};
 
 use super::paint;
-use crate::cli;
 use crate::client::connection::Url;
 use crate::client::dialect::Dialect;
 use crate::client::runner::Party;
@@ -37,7 +36,7 @@ use crate::supervisor::event::Event;
 use crate::supervisor::layout::Role;
 use crate::supervisor::options::{Logs, Options, Replication, Timers};
 use crate::supervisor::ports::Wanted;
-use shop::invalidation::{Invalidation, duration_text};
+use shop::invalidation::{Invalidation, duration, duration_text};
 
 use outage::Outage;
 use play::Played;
@@ -80,7 +79,7 @@ pub struct Demo {
     probability: Probability,
     /// How long a shopper thinks after each toy
     #[arg(long, env = "TOYSTORE_PAUSE", value_name = "DURATION", default_value = "20ms",
-          value_parser = cli::duration)]
+          value_parser = duration)]
     pause: Duration,
     /// Fixes every choice of the shoppers [default: random, and printed]
     #[arg(long, env = "TOYSTORE_SEED", value_name = "N")]
