@@ -54,6 +54,21 @@ impl Batches {
         self.next
     }
 
+    /// How many answers wait.
+    pub fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    /// Whether this answer still waits.
+    pub fn waits(&self, batch: u64) -> bool {
+        self.open.contains_key(&batch)
+    }
+
     /// An item is decided; answers when it was the last.
     pub fn decide(
         &mut self,
@@ -80,7 +95,9 @@ impl Batches {
 
     /// Answers the batches whose time is up.
     pub fn expire(&mut self, now: Time, effects: &mut Vec<Effect>) {
-        // Numbers rise with time, so that those at the front are the oldest.
+        if self.next_timer().is_none_or(|at| at > now) {
+            return;
+        }
         let due = self.open.iter().filter(|(_, open)| open.until.is_some_and(|at| at <= now));
         let due: Vec<u64> = due.map(|(number, _)| *number).collect();
         for number in due {
@@ -90,7 +107,7 @@ impl Batches {
         }
     }
 
-    /// When the next batch's time is up.
+    /// When the next batch's time is up: numbers rise with time, so that the first is the oldest.
     pub fn next_timer(&self) -> Option<Time> {
         self.open.values().find_map(|open| open.until)
     }
