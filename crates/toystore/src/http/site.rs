@@ -10,9 +10,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{
-    ALLOW, AUTHORIZATION, CONNECTION, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH,
-};
+use hyper::header::{AUTHORIZATION, CONNECTION, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode};
 use percent_encoding::percent_decode_str;
@@ -83,6 +81,9 @@ impl Served for shop::orders::Orders {
 
 impl Served for shop::catalog::Catalog {}
 
+/// An answer to a request of which no more is needed; rare, so it may cost an allocation.
+type Refused = Box<Answer>;
+
 /// A node behind one of its ports.
 pub struct Site<N> {
     driver: Arc<Driver<N>>,
@@ -148,8 +149,8 @@ impl<N: Served> Site<N> {
         let (endpoint, argument, token, encoding) = match self.look_up(&head) {
             Ok(found) => found,
             // A body that nobody will read would be taken for the next request.
-            Err(refused) if !body.is_end_stream() => return closing(refused),
-            Err(refused) => return refused,
+            Err(refused) if !body.is_end_stream() => return closing(*refused),
+            Err(refused) => return *refused,
         };
         let limit = if token || encoding == Encoding::Postcard {
             BODY_BYTES_MAX_INTERNAL
@@ -189,21 +190,23 @@ impl<N: Served> Site<N> {
 
     /// All that can be said of a request without its body: what is asked, with the open segment of
     /// its path, whether the token was needed, and how the body is written.
-    fn look_up<'a>(&self, head: &'a Parts) -> Result<(Endpoint, &'a str, bool, Encoding), Answer> {
+    fn look_up<'a>(&self, head: &'a Parts) -> Result<(Endpoint, &'a str, bool, Encoding), Refused> {
         let path = head.uri.path();
         let (endpoint, argument, token) = match endpoint::find(self.role, &head.method, path) {
             Found::Endpoint { endpoint, argument, token } => (endpoint, argument, token),
-            Found::OtherMethods(methods) => return Err(not_allowed(&head.method, &methods)),
+            Found::OtherMethods(methods) => {
+                return Err(answer::not_allowed(&head.method, &methods).into());
+            }
             Found::Nothing => {
                 let what = format!("{} serves nothing at {path}", self.name);
-                return Err(answer::error(StatusCode::NOT_FOUND, &what));
+                return Err(answer::error(StatusCode::NOT_FOUND, &what).into());
             }
         };
         if token && let Some(refused) = self.check_token(&head.headers) {
-            return Err(refused);
+            return Err(refused.into());
         }
         let encoding = incoming::check_head(&head.headers)
-            .map_err(|(status, why)| answer::error(status, &why))?;
+            .map_err(|(status, why)| Box::new(answer::error(status, &why)))?;
         Ok((endpoint, argument.unwrap_or(""), token, encoding))
     }
 
@@ -375,16 +378,6 @@ impl<N: Served> Handler for Site<N> {
             answer
         }))
     }
-}
-
-fn not_allowed(method: &Method, methods: &[Method]) -> Answer {
-    let allowed = methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
-    let message = format!("{method} is not allowed here, only {allowed}");
-    let mut answer = answer::error(StatusCode::METHOD_NOT_ALLOWED, &message);
-    if let Ok(value) = HeaderValue::try_from(allowed) {
-        answer.headers_mut().insert(ALLOW, value);
-    }
-    answer
 }
 
 /// The connection ends with this answer, since what the client still sends is not read.

@@ -355,7 +355,7 @@ fn without_a_cache_every_answer_comes_from_the_catalog() {
 }
 
 #[test]
-fn the_catalog() {
+fn the_catalog_shows_toys_and_gives_leases() {
     let store = Store::start(&[]);
     let url = &store.url("catalog");
     let own = &token(&store);
@@ -376,6 +376,33 @@ fn the_catalog() {
     let frontend = |text: &str| ask(url, "GET", "/products/fox", &[("X-Frontend", text)], "");
     frontend("9").is_error(400, "expected NUMBER CATALOG.COUNT");
 
+    let lease = |method: &str, id: &str, body: &str| {
+        inside(method, &format!("/frontends/{id}/lease"), body)
+    };
+    let nine = r#"{"url":"http://127.0.0.1:1","incarnation":1}"#;
+    let granted = lease("PUT", "9", nine);
+    assert_eq!(granted.status, 200, "{granted:?}");
+    let granted = granted.json();
+    assert_eq!(granted["data"]["duration_ms"], 2000);
+    let generation = &granted["data"]["generation"];
+    let mark = format!("9 {}.{}", generation["catalog"], generation["count"]);
+    lease("PUT", "9", &nine.replace("incarnation\":1", "incarnation\":2"))
+        .is_error(409, "another frontend uses this id");
+    lease("PUT", "0", nine).is_error(400, "expected 1 to 255");
+    frontend(&mark).with(&[("x-cache", "bypass"), ("toystore-toy-version", "1")]);
+    lease("DELETE", "9", r#"{"incarnation":1}"#).is(204, "");
+    let heard = get(url, "/frontends/9/lease");
+    heard.is_error(405, "only PUT, DELETE").with(&[("allow", "PUT, DELETE")]);
+}
+
+#[test]
+fn the_catalog_takes_for_the_leader_of_the_view_only() {
+    let store = Store::start(&[]);
+    let url = &store.url("catalog");
+    let own = &token(&store);
+    let inside = |method: &str, path: &str, body: &str| {
+        ask(url, method, path, &[("Authorization", own)], body)
+    };
     // The view that is in force; no other can be put in its place without naming it.
     let view = wait_for("a leader has a view", || {
         let said = inside("GET", "/view", "");
@@ -416,28 +443,10 @@ fn the_catalog() {
         |term: &str| inside("POST", "/settlements", &format!(r#"{{"term":"{term}","takes":[]}}"#));
     settle("0.0@1").is_error(409, fenced);
     settle(&view).is(204, "");
-
-    let lease = |method: &str, id: &str, body: &str| {
-        inside(method, &format!("/frontends/{id}/lease"), body)
-    };
-    let nine = r#"{"url":"http://127.0.0.1:1","incarnation":1}"#;
-    let granted = lease("PUT", "9", nine);
-    assert_eq!(granted.status, 200, "{granted:?}");
-    let granted = granted.json();
-    assert_eq!(granted["data"]["duration_ms"], 2000);
-    let generation = &granted["data"]["generation"];
-    let mark = format!("9 {}.{}", generation["catalog"], generation["count"]);
-    lease("PUT", "9", &nine.replace("incarnation\":1", "incarnation\":2"))
-        .is_error(409, "another frontend uses this id");
-    lease("PUT", "0", nine).is_error(400, "expected 1 to 255");
-    frontend(&mark).with(&[("x-cache", "bypass"), ("toystore-toy-version", "2")]);
-    lease("DELETE", "9", r#"{"incarnation":1}"#).is(204, "");
-    let heard = get(url, "/frontends/9/lease");
-    heard.is_error(405, "only PUT, DELETE").with(&[("allow", "PUT, DELETE")]);
 }
 
 #[test]
-fn the_order_service() {
+fn orders_are_placed_at_the_leader_and_read_at_every_replica() {
     let store = Store::start(&[]);
     let leader = store.leader();
     assert_eq!(leader, "order-3", "the highest that is there");
@@ -500,7 +509,26 @@ fn the_order_service() {
         );
     }
     get(url, "/orders/3").is(404, NO_ORDER);
+}
 
+#[test]
+fn replicas_tell_what_they_have() {
+    let store = Store::start(&[]);
+    let (url, follower) = (&store.url(&store.leader()), &store.url("order-1"));
+    let own = &token(&store);
+    let inside = |url: &str, method: &str, path: &str, body: &str| {
+        ask(url, method, path, &[("Authorization", own)], body)
+    };
+    // Log entries 2 to 6, 1 being the leader's own.
+    let order = r#"{"name":"tux","quantity":1}"#;
+    let many = format!("[{order},{order},{order}]");
+    post(url, "/orders", &many);
+    for _ in 0..2 {
+        post(url, "/orders", r#"{"name":"nothing","quantity":1}"#);
+    }
+    wait_for("the follower has applied all", || {
+        (get(follower, "/orders/2").status == 200).then_some(())
+    });
     let term = inside(url, "GET", "/leader", "").json()["data"]["term"].clone();
     let heard = inside(url, "PUT", "/leader", &format!(r#"{{"leader":3,"term":{term}}}"#));
     heard.is(200, &format!(r#"{{"data":{{"leader":3,"leading":true,"term":{term}}}}}"#));
