@@ -47,8 +47,9 @@ pub(super) const QUESTIONS_IN_FLIGHT_MAX: usize = 64;
 pub(super) const AGAIN_PAUSE: Duration = Duration::from_millis(20);
 
 /// How long a leader's "not available, nothing was done" is retried before it is passed on: a
-/// leader that just settles needs less, one whose disk is full should be heard soon.
-pub(super) const UNAVAILABLE_PATIENCE: Duration = Duration::from_secs(1);
+/// leader that just settles needs less, and so does a catalog that just started and waits for the
+/// leases of its last run (2.1 s); one whose disk is full should be heard soon.
+pub(super) const UNAVAILABLE_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Fill calls in flight: more than the catalogue has toys in any sensible store.
 pub(super) const FILLS_MAX: usize = 1024;

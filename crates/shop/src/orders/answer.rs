@@ -46,6 +46,17 @@ impl Orders {
                 self.retry_at = Some(now + RETRY);
                 self.drive(now, engine::Input::Viewed(Viewed::Refused(view)), out);
             }
+            // Its disk is full, or it has just started.
+            Answer::Said(Err(problem @ Problem::Unavailable(_))) => {
+                let resolving = &self.resolving;
+                let keep = |request_id| resolving.contains_key(&request_id);
+                for purchase in self.purchases.not_now(numbers, keep) {
+                    for waiter in purchase.waiters {
+                        self.batches.decide(waiter, Err(problem.clone()), out);
+                    }
+                }
+                self.retry_at = Some(now + RETRY);
+            }
             Answer::Said(_) | Answer::Refused | Answer::Unknown => {
                 self.purchases.unanswered(numbers);
                 self.retry_at = Some(now + RETRY);

@@ -49,6 +49,8 @@ pub struct Purchases {
     numbers: BTreeMap<u64, RequestId>,
     /// Of these, the ones to ask (again).
     to_ask: BTreeSet<u64>,
+    /// Of these, the ones that may be taken, since a call about them got no answer.
+    in_doubt: BTreeSet<u64>,
     next_number: u64,
     /// The floor that the catalog was told last.
     told_floor: u64,
@@ -189,7 +191,9 @@ impl Purchases {
                 Taken::Refused { refusal, version } => {
                     Command::Refuse { term, order, refusal, version }
                 }
+                // It is proposed there, and will be taken.
                 Taken::Pending => {
+                    self.in_doubt.insert(number);
                     self.to_ask.insert(number);
                     continue;
                 }
@@ -204,7 +208,32 @@ impl Purchases {
     pub fn unanswered(&mut self, numbers: Vec<u64>) {
         self.finish_call(&numbers);
         self.told_floor = 0;
-        self.to_ask.extend(numbers.into_iter().filter(|n| self.numbers.contains_key(n)));
+        for number in numbers.into_iter().filter(|n| self.numbers.contains_key(n)) {
+            self.in_doubt.insert(number);
+            self.to_ask.insert(number);
+        }
+    }
+
+    /// The catalog says that it can do nothing now, and did nothing. Purchases of which no take is
+    /// in doubt are over, unless `keep` wants them, and returned: whoever waits for one can be told
+    /// the reason at once. The others are asked about again.
+    pub fn not_now(
+        &mut self,
+        numbers: Vec<u64>,
+        keep: impl Fn(RequestId) -> bool,
+    ) -> Vec<Purchase> {
+        self.calls = self.calls.saturating_sub(1);
+        self.told_floor = 0;
+        let mut over = Vec::new();
+        for number in numbers {
+            let Some(request_id) = self.numbers.get(&number).copied() else { continue };
+            if self.in_doubt.contains(&number) || keep(request_id) {
+                self.to_ask.insert(number);
+            } else {
+                over.extend(self.decided(request_id));
+            }
+        }
+        over
     }
 
     /// The ledger decided the request: its purchase is over.
@@ -214,6 +243,7 @@ impl Purchases {
             Stage::Taking(number) | Stage::Proposed(number) => {
                 self.numbers.remove(&number);
                 self.to_ask.remove(&number);
+                self.in_doubt.remove(&number);
             }
             Stage::Queued => {}
         }
@@ -238,6 +268,7 @@ impl Purchases {
         }
         self.numbers.clear();
         self.to_ask.clear();
+        self.in_doubt.clear();
         self.next_number = 0;
         self.told_floor = 1;
         self.calls = 0;

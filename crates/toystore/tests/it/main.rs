@@ -4,6 +4,12 @@
 
 mod cli;
 mod docs;
+mod exchange;
+mod faults;
+mod load;
+mod services;
+mod sound;
 mod store;
 mod tidy;
 mod workspace;
+mod zoo;
