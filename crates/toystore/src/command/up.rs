@@ -10,6 +10,7 @@ use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use shop::invalidation::{Invalidation, duration};
 
+use super::catalog::read_catalogue;
 use super::paint;
 use crate::supervisor::Store;
 use crate::supervisor::cluster::Cluster;
@@ -116,6 +117,8 @@ impl Up {
     }
 
     fn options(self) -> Result<Options> {
+        // Whoever wrote it is told at once, and not by a node of a store that does not come up.
+        self.catalogue.as_deref().map(read_catalogue).transpose()?;
         Ok(Options {
             frontends: self.frontends,
             orders: self.orders,
