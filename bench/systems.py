@@ -5,6 +5,7 @@ import pathlib
 import shutil
 import threading
 import time
+from subprocess import DEVNULL, PIPE
 
 from measure import ask, children, end, free_ports, start, until
 
@@ -33,7 +34,7 @@ class Toystore:
         command += ["--catalogue", catalogue, "--cache-capacity", TOYS, "--timers", timers]
         began = time.monotonic()
         self.log = (folder / "log").open("w")
-        self.up = start(command, stdout=-3, stderr=-1, text=True)
+        self.up = start(command, stdout=DEVNULL, stderr=PIPE, text=True)
         self.ready = threading.Event()
         self.reader = threading.Thread(target=self._read, args=(began,), daemon=True)
         self.reader.start()
@@ -41,7 +42,8 @@ class Toystore:
             raise SystemExit(f"the store is not ready: see {folder / 'log'}")
         nodes = json.loads((folder / "data/cluster.json").read_text())["nodes"]
         self.nodes = {node["name"]: node for node in nodes}
-        self.addresses = {name: node["url"].removeprefix("http://") for name, node in self.nodes.items()}
+        address = lambda node: node["url"].removeprefix("http://")
+        self.addresses = {name: address(node) for name, node in self.nodes.items()}
 
     def _read(self, began):
         """Drains the log, and notes when the store says that it is ready."""
@@ -149,10 +151,9 @@ class Nginx:
         for port in (self.tuned, self.plain):
             for toy in range(TOYS):
                 until("nginx", lambda: ask(f"http://127.0.0.1:{port}/products/toy-{toy:04}"))
-
-    @property
-    def pids(self):
-        return children(self.master.pid)
+        # Beside it there are a cache manager, and for a minute a cache loader.
+        title = lambda pid: pathlib.Path(f"/proc/{pid}/cmdline").read_text()
+        self.pids = [pid for pid in children(self.master.pid) if "worker" in title(pid)]
 
     def stop(self):
         end(self.master)
