@@ -76,6 +76,9 @@ pub struct Ledger {
     applied_term: Term,
     orders: Vec<Row>,
     names: Vec<ToyName>,
+    /// Where each spelling stands in `names`: an order costs the same however many toys there are.
+    #[serde(skip)]
+    spellings: BTreeMap<String, u32>,
     requests: BTreeMap<RequestId, Slot>,
     /// Refused and resolved requests, oldest first.
     refused: VecDeque<RequestId>,
@@ -138,21 +141,29 @@ impl Ledger {
 
     fn record(&mut self, order: NewOrder, version: Version, index: u64) {
         let number = OrderNumber(self.orders.len() as u64);
-        let name =
-            match self.names.iter().position(|known| known.spelling() == order.name.spelling()) {
-                Some(position) => position,
-                None => {
-                    self.names.push(order.name.clone());
-                    self.names.len() - 1
-                }
-            };
-        let name = u32::try_from(name).expect("the catalogue has fewer toys");
+        let name = match self.spellings.get(order.name.spelling()) {
+            Some(position) => *position,
+            None => {
+                self.names.push(order.name.clone());
+                self.index_names();
+                u32::try_from(self.names.len() - 1).expect("the catalogue has fewer toys")
+            }
+        };
         let request_id = order.request_id;
         self.orders.push(Row { request_id, index, version, name, quantity: order.quantity });
         self.requests.insert(request_id, Slot::Order(number));
         self.digest = self.chain(self.digest, self.orders.len() - 1);
         if self.orders.len().is_multiple_of(DIGEST_EVERY) {
             self.digests.push(self.digest);
+        }
+    }
+
+    /// Puts the names that are not there yet into the index.
+    fn index_names(&mut self) {
+        for position in self.spellings.len()..self.names.len() {
+            let spelling = self.names[position].spelling().to_string();
+            let position = u32::try_from(position).expect("the catalogue has fewer toys");
+            self.spellings.insert(spelling, position);
         }
     }
 
@@ -274,6 +285,7 @@ impl Ledger {
             }
         };
         ledger.fencing = fencing;
+        ledger.index_names();
         Ok(ledger)
     }
 }
