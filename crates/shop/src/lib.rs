@@ -14,6 +14,7 @@
 //! | --- | --- |
 //! | [`node`] | the contract between a core and its shell |
 //! | [`message`] | every message of the system, in dataflow order |
+//! | [`invalidation`] | how caches learn of changes: one choice for the whole store |
 //! | [`toy`] | names, prices, quantities, products |
 //! | [`shopper`] | the client: queries, orders, retries, compares |
 //! | [`frontend`] | cache, lease, and the search for a leader |
@@ -24,6 +25,7 @@
 
 pub mod catalog;
 pub mod frontend;
+pub mod invalidation;
 pub mod message;
 pub mod node;
 pub mod orders;

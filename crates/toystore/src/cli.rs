@@ -4,7 +4,6 @@
 //! services.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -12,7 +11,6 @@ use crate::command::{
     catalog, client, control, demo, export, frontend, health, order, paint, status, up,
 };
 use crate::supervisor::control::Action;
-use crate::supervisor::options;
 
 /// A distributed toy store that you can break, and whose answers are proved
 ///
@@ -85,12 +83,4 @@ pub fn run() -> ExitCode {
         paint::error(&error);
         ExitCode::FAILURE
     })
-}
-
-/// For clap: reads `10s`, `500ms`, `2m`.
-///
-/// # Errors
-/// Says what was expected.
-pub fn duration(text: &str) -> Result<Duration, String> {
-    options::duration(text)
 }

@@ -6,38 +6,13 @@ use std::time::Duration;
 use super::catalogue::Toy;
 use super::leases::LEASE_DURATION;
 use super::lifecycle::{CHECKPOINT_BYTES, CHECKPOINT_ENTRIES};
+use crate::invalidation::Invalidation;
 
 /// The lab's: every toy at 0 is restocked every 10 s.
 pub const RESTOCK_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The lab's: to 100.
 pub const RESTOCK_LEVEL: u64 = 100;
-
-/// How caches learn of changes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Invalidation {
-    /// A change waits until every holder dropped the toy or its lease ran out: linearizable.
-    #[default]
-    Lease,
-    /// The course's: holders are told after the change, nobody waits; reads can be stale.
-    Push,
-    /// Nobody is told; frontends forget what is older than this.
-    Ttl(Duration),
-    /// Nobody is told.
-    None,
-}
-
-/// `lease`, `push`, `ttl=2000ms`, `none`.
-impl std::fmt::Display for Invalidation {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Invalidation::Lease => write!(f, "lease"),
-            Invalidation::Push => write!(f, "push"),
-            Invalidation::Ttl(duration) => write!(f, "ttl={}ms", duration.as_millis()),
-            Invalidation::None => write!(f, "none"),
-        }
-    }
-}
 
 /// What a catalog is started with.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

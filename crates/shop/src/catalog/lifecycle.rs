@@ -13,7 +13,8 @@ use super::catalogue::{self, Toy};
 use super::command::{Command, ToyId};
 use super::leases::Answered;
 use super::shelf::Shelf;
-use super::{Catalog, Invalidation, Phase, Then};
+use super::{Catalog, Phase, Then};
+use crate::invalidation::Invalidation;
 use crate::message::Lease;
 use crate::node::{Address, Effect};
 

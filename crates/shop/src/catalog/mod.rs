@@ -65,6 +65,7 @@ use replication::log::Recovered;
 use replication::single::Single;
 use replication::{Engine, Entry, Index, NodeId, Time, engine};
 
+use crate::invalidation::Invalidation;
 use crate::message::{Problem, Reply, Request, Response};
 use crate::node::{Answer, Effect, Input, Node, Token};
 
@@ -83,7 +84,7 @@ pub mod view;
 pub mod visibility;
 
 use self::command::{Command, ToyId};
-pub use self::config::{Config, Invalidation, RESTOCK_INTERVAL, RESTOCK_LEVEL};
+pub use self::config::{Config, RESTOCK_INTERVAL, RESTOCK_LEVEL};
 use self::leases::Leases;
 pub use self::registration::{FRONTENDS_MAX, URL_BYTES_MAX};
 pub use self::serve::{LIST_LIMIT_MAX, TAKE_ITEMS_MAX, TAKES_MAX};

@@ -11,7 +11,8 @@ use super::command::{Command, Item, ToyId};
 use super::stock::Applied;
 use super::takes::Outcome;
 use super::view::{ProposedView, Verdict, judge};
-use super::{Catalog, Invalidation, PROPOSALS_MAX, Phase, Proposal, Then, misdirected, reply};
+use super::{Catalog, PROPOSALS_MAX, Phase, Proposal, Then, misdirected, reply};
+use crate::invalidation::Invalidation;
 use crate::message::{
     CacheUse, Generation, LeaseHolder, Problem, Reply, Request, Settled, TakeItem,
 };

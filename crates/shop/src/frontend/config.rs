@@ -2,13 +2,11 @@
 //!
 //! Made by the shell from flags (or by a test), read by every other file of this folder.
 
-use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
 use replication::NodeId;
-use serde::{Deserialize, Serialize};
 
+use crate::invalidation::Invalidation;
 use crate::node::Address;
 
 /// The catalog, as every frontend addresses it.
@@ -60,75 +58,6 @@ pub(super) const READERS_MAX: usize = 16_384;
 
 /// `ListProducts` calls in flight.
 pub(super) const LISTS_MAX: usize = 256;
-
-/// How the cache learns that a toy has changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
-pub enum Invalidation {
-    /// Hits only under a lease; the catalog waits until the toy is dropped. Linearizable.
-    Lease,
-    /// The catalog tells the frontend and does not wait: the course's way. May be stale.
-    Push,
-    /// Every entry dies of age. Stale for at most so long.
-    Ttl(Duration),
-    /// Entries live until they are evicted. Stale without bound.
-    None,
-}
-
-impl fmt::Display for Invalidation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Invalidation::Lease => write!(f, "lease"),
-            Invalidation::Push => write!(f, "push"),
-            Invalidation::Ttl(age) if age.subsec_millis() == 0 => {
-                write!(f, "ttl={}s", age.as_secs())
-            }
-            Invalidation::Ttl(age) => write!(f, "ttl={}ms", age.as_millis()),
-            Invalidation::None => write!(f, "none"),
-        }
-    }
-}
-
-impl FromStr for Invalidation {
-    type Err = String;
-
-    /// Reads `lease`, `push`, `ttl=2s` (also `ms`, `m`) or `none`.
-    fn from_str(text: &str) -> Result<Invalidation, String> {
-        let wrong = || format!("{text:?} is none of lease, push, ttl=DURATION (as ttl=2s), none");
-        match text {
-            "lease" => Ok(Invalidation::Lease),
-            "push" => Ok(Invalidation::Push),
-            "none" => Ok(Invalidation::None),
-            other => {
-                let age = other.strip_prefix("ttl=").ok_or_else(wrong)?;
-                let digits = age.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
-                let number: u64 = age[..digits].parse().map_err(|_| wrong())?;
-                let millis: u64 = match &age[digits..] {
-                    "ms" => 1,
-                    "s" => 1000,
-                    "m" => 60_000,
-                    _ => return Err(wrong()),
-                };
-                let age = number.checked_mul(millis).ok_or_else(wrong)?;
-                Ok(Invalidation::Ttl(Duration::from_millis(age)))
-            }
-        }
-    }
-}
-
-impl From<Invalidation> for String {
-    fn from(mode: Invalidation) -> String {
-        mode.to_string()
-    }
-}
-
-impl TryFrom<String> for Invalidation {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Invalidation, String> {
-        text.parse()
-    }
-}
 
 /// How soon the frontend suspects an order replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -29,6 +29,11 @@ const REST_MIN: Duration = Duration::from_millis(20);
 /// The longest rest between two searches.
 const REST_MAX: Duration = Duration::from_millis(500);
 
+/// How long after its start a frontend waits for replicas that do not answer yet: a store's
+/// processes start together, and the highest id should lead because it is the highest, not because
+/// it was the quickest.
+const START_PATIENCE: Duration = Duration::from_millis(300);
+
 /// How many hints are followed in a row before everybody is asked: two replicas may name each
 /// other.
 const HINTS_MAX: u32 = 3;
@@ -71,6 +76,8 @@ pub(super) struct Leadership {
     hints: u32,
     watching: bool,
     next_at: Option<Time>,
+    /// Until then, nobody is told to lead while somebody is silent.
+    patient_until: Time,
 }
 
 impl Leadership {
@@ -87,6 +94,7 @@ impl Leadership {
             hints: 0,
             watching: false,
             next_at: None,
+            patient_until: Time(0),
         }
     }
 
@@ -107,6 +115,7 @@ impl Leadership {
 
     /// Begins the first search.
     pub fn start(&mut self, out: &mut Outbox<'_>) {
+        self.patient_until = out.now + START_PATIENCE;
         self.search(out);
     }
 
@@ -154,6 +163,7 @@ impl Leadership {
 
     fn adopt(&mut self, now: Time, id: NodeId, term: Option<Term>) {
         self.known = Some(Known { id, term });
+        self.patient_until = Time(0);
         self.highest = self.highest.max(term.unwrap_or(Term::ZERO));
         self.reign += 1;
         self.watching = false;
@@ -182,6 +192,12 @@ impl Leadership {
                 self.adopt(out.now, id, Some(term));
             }
             Some(_) => {}
+            None if silent.is_empty()
+                && answered.len() < self.replicas.len()
+                && out.now < self.patient_until =>
+            {
+                self.rest(out.now);
+            }
             None if silent.is_empty() => {
                 let candidates = answered.keys().copied().collect();
                 self.tell_next(out, candidates);

@@ -16,7 +16,8 @@ use std::time::Duration;
 use replication::Time;
 
 use super::calls::{Outbox, Purpose};
-use super::config::{CATALOG, Config, Invalidation, STOP_DEADLINE};
+use super::config::{CATALOG, Config, STOP_DEADLINE};
+use crate::invalidation::Invalidation;
 use crate::message::{Generation, LeaseHolder, Problem, Reply, Request};
 use crate::node::Answer;
 

@@ -55,7 +55,7 @@ mod status;
 
 use replication::Time;
 
-pub use config::{CACHE_CAPACITY_DEFAULT, Config, Invalidation, REQUEST_DEADLINE_DEFAULT, Timers};
+pub use config::{CACHE_CAPACITY_DEFAULT, Config, REQUEST_DEADLINE_DEFAULT, Timers};
 pub use reads::Hit;
 pub use status::{Counters, LeaderStatus, LeaseStatus, SlotStatus, Status};
 

@@ -11,9 +11,10 @@ use replication::Time;
 
 use super::cache::{Kept, Slot};
 use super::calls::{Outbox, Purpose};
-use super::config::{CATALOG, CATALOG_DEADLINE, Invalidation, LISTS_MAX};
+use super::config::{CATALOG, CATALOG_DEADLINE, LISTS_MAX};
 use super::fills::Cover;
 use super::{Frontend, body};
+use crate::invalidation::Invalidation;
 use crate::message::{CacheUse, Generation, LeaseHolder, Problem, Reply, Request};
 use crate::node::{Answer, CallId, Token};
 use crate::toy::{ToyName, Version};

@@ -5,7 +5,7 @@
 use replication::{NodeId, Term};
 use serde::{Deserialize, Serialize};
 
-use super::config::Invalidation;
+use crate::invalidation::Invalidation;
 use crate::message::Generation;
 use crate::toy::Version;
 

@@ -42,6 +42,8 @@ impl Orders {
             }
             Answer::Said(Err(Problem::Fenced(view))) => {
                 self.purchases.unanswered(numbers);
+                // It may be this leader's next view, whose answer is still under way.
+                self.retry_at = Some(now + RETRY);
                 self.drive(now, engine::Input::Viewed(Viewed::Refused(view)), out);
             }
             Answer::Said(_) | Answer::Refused | Answer::Unknown => {

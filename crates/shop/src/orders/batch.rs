@@ -59,6 +59,21 @@ impl Batches {
         self.next
     }
 
+    /// How many answers wait.
+    pub fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    /// Whether this answer still waits.
+    pub fn waits(&self, batch: u64) -> bool {
+        self.open.contains_key(&batch)
+    }
+
     /// An item is decided; answers when it was the last.
     pub fn decide(
         &mut self,
@@ -98,7 +113,7 @@ impl Batches {
         }
     }
 
-    /// When the next batch's time is up.
+    /// When the next batch's time is up: numbers rise with time, so that the first is the oldest.
     pub fn next_timer(&self) -> Option<Time> {
         self.until.values().next().copied()
     }

@@ -96,7 +96,9 @@ impl Purchases {
         while numbers.len() < TAKES_PER_CALL_MAX
             && let Some(request_id) = self.queue.pop_front()
         {
-            let Some(purchase) = self.all.get_mut(&request_id) else { continue };
+            // It may have been decided while it waited here, and begun anew behind that.
+            let queued = self.all.get_mut(&request_id).filter(|p| p.stage == Stage::Queued);
+            let Some(purchase) = queued else { continue };
             self.next_number += 1;
             purchase.stage = Stage::Taking(self.next_number);
             self.numbers.insert(self.next_number, request_id);

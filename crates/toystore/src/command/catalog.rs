@@ -9,12 +9,12 @@ use anyhow::{Context, Result};
 use clap::Args;
 use replication::NodeId;
 use shop::catalog::{Catalog, Config, catalogue};
+use shop::invalidation::{Invalidation, duration};
 use shop::node::Address;
 
 use super::service::{Disk, Made, Service};
-use crate::cli;
 use crate::http::endpoint::Role;
-use crate::supervisor::options::{Invalidation, Replication};
+use crate::supervisor::options::Replication;
 
 /// Run the catalog: stock, takes, restock, leases, and the view of who leads
 #[derive(Debug, Args)]
@@ -31,7 +31,7 @@ pub struct CatalogCommand {
     invalidation: Invalidation,
     /// How often toys that are sold out go back to 100
     #[arg(long, env = "TOYSTORE_RESTOCK_INTERVAL", value_name = "DURATION",
-          default_value = "10s", value_parser = cli::duration)]
+          default_value = "10s", value_parser = duration)]
     restock_interval: Duration,
     /// A CSV file (name,price,quantity) in place of the built-in catalogue
     #[arg(long, env = "TOYSTORE_CATALOGUE", value_name = "FILE")]
@@ -49,7 +49,7 @@ impl CatalogCommand {
         let config = Config {
             toys,
             restock_interval: self.restock_interval,
-            invalidation: invalidation.into(),
+            invalidation,
             fencing: replication != Replication::Naive,
             ..Config::default()
         };

@@ -6,12 +6,13 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 use shop::frontend::{self, Config, Frontend};
+use shop::invalidation::Invalidation;
 use shop::node::Address;
 
 use super::service::{Made, Replica, Service, addresses, replicas};
 use crate::client::connection::Url;
 use crate::http::endpoint::Role;
-use crate::supervisor::options::{Invalidation, Timers};
+use crate::supervisor::options::Timers;
 use crate::supervisor::ports::reached_at;
 
 /// Run a frontend: a cache, and the search for whoever leads the order service
@@ -67,7 +68,7 @@ impl FrontendCommand {
         let incarnation = rand::random::<u64>() >> 1;
         let mut config = Config::new(self.id, orders, url, incarnation);
         config.cache_capacity = usize::try_from(self.cache_capacity)?;
-        config.invalidation = self.invalidation.into();
+        config.invalidation = self.invalidation;
         config.timers = match self.timers {
             Timers::Default => frontend::Timers::STANDARD,
             Timers::Fast => frontend::Timers::FAST,

@@ -56,7 +56,7 @@ pub struct Service {
           value_parser = clap::value_parser!(u8).range(1..))]
     threads: u8,
     /// End when standard input closes: a child that must not outlive its parent
-    #[arg(long)]
+    #[arg(long, env = "TOYSTORE_EXIT_WITH_STDIN")]
     exit_with_stdin: bool,
     /// How log lines are written to stderr
     #[arg(long, env = "TOYSTORE_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]

@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use anstream::println;
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
+use shop::invalidation::{Invalidation, duration};
 
 use super::paint;
-use crate::cli;
 use crate::supervisor::Store;
 use crate::supervisor::cluster::Cluster;
 use crate::supervisor::control;
-use crate::supervisor::options::{Invalidation, Logs, Options, Replication, Timers};
+use crate::supervisor::options::{Logs, Options, Replication, Timers};
 use crate::supervisor::ports::Wanted;
 
 /// The most nodes of one role.
@@ -47,7 +47,7 @@ pub struct Up {
     invalidation: Invalidation,
     /// How often toys that are sold out go back to 100
     #[arg(long, env = "TOYSTORE_RESTOCK_INTERVAL", value_name = "DURATION",
-          default_value = "10s", value_parser = cli::duration)]
+          default_value = "10s", value_parser = duration)]
     restock_interval: Duration,
     /// A CSV file (name,price,quantity) in place of the built-in catalogue
     #[arg(long, env = "TOYSTORE_CATALOGUE", value_name = "FILE")]
@@ -59,7 +59,7 @@ pub struct Up {
     #[arg(long, env = "TOYSTORE_DATA", value_name = "DIR")]
     data: Option<PathBuf>,
     /// Keep data in a temporary folder that is removed at the end
-    #[arg(long)]
+    #[arg(long, env = "TOYSTORE_EPHEMERAL")]
     ephemeral: bool,
     /// Frontend 1; further frontends take the next free numbers. Port 0: as --ports auto
     #[arg(long, env = "TOYSTORE_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:8080")]
@@ -92,7 +92,7 @@ pub struct Up {
     #[arg(long, env = "TOYSTORE_PORTS", value_enum, default_value_t = PortChoice::Fixed)]
     ports: PortChoice,
     /// For tests: what was not synced is lost with its process, so that kill -9 is a power cut
-    #[arg(long)]
+    #[arg(long, env = "TOYSTORE_SHADOW_DISK")]
     shadow_disk: bool,
 }
 

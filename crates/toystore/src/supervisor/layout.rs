@@ -10,9 +10,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use shop::invalidation::duration_text;
 
 use super::folder::Made;
-use super::options::{Options, flag_text};
+use super::options::Options;
 use super::ports::{Ports, reached_at};
 
 /// What a node is for.
@@ -84,7 +85,7 @@ pub fn nodes(
     more.extend(flag("--data", folder.join("catalog")));
     more.extend(flag("--replication", made.replication.to_string()));
     more.extend(flag("--invalidation", options.invalidation.to_string()));
-    more.extend(flag("--restock-interval", flag_text(options.restock_interval)));
+    more.extend(flag("--restock-interval", duration_text(options.restock_interval)));
     if let Some(catalogue) = &options.catalogue {
         more.extend(flag("--catalogue", catalogue));
     }
@@ -112,6 +113,7 @@ pub fn nodes(
         more.extend(flag("--orders", &orders));
         more.extend(flag("--cache-capacity", options.cache_capacity.to_string()));
         more.extend(flag("--invalidation", options.invalidation.to_string()));
+        more.extend(flag("--timers", options.timers.to_string()));
         if let Some(seed) = seed {
             more.extend(flag("--seed-listen", seed.to_string()));
         }

@@ -4,5 +4,6 @@
 
 mod cli;
 mod docs;
+mod store;
 mod tidy;
 mod workspace;

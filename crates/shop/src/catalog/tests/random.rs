@@ -8,9 +8,10 @@ use rand_pcg::Pcg64Mcg;
 
 use super::system::{Action, System};
 use super::world::World;
+use crate::catalog::Config;
 use crate::catalog::catalogue::Toy;
 use crate::catalog::stock::Stock;
-use crate::catalog::{Config, Invalidation};
+use crate::invalidation::Invalidation;
 use crate::toy::Cents;
 
 /// Enough to meet every branch many times, in a few seconds.

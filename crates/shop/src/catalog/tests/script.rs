@@ -11,8 +11,9 @@ use replication::{NodeId, Term, View};
 use test_each_file::test_each_path;
 
 use super::world::World;
+use crate::catalog::Config;
 use crate::catalog::catalogue::Toy;
-use crate::catalog::{Config, Invalidation};
+use crate::invalidation::Invalidation;
 use crate::message::{
     Generation, LeaseHolder, NewOrder, Reply, Request, RequestId, Settled, TakeItem,
 };

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::super::*;
+use crate::invalidation::Invalidation;
 use crate::message::{Generation, Lease as Granted, Reply};
 use crate::toy::{Cents, Product, ToyName, Version};
 

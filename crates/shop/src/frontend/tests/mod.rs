@@ -9,12 +9,12 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt::Write as _;
 use std::path::Path;
-use std::time::Duration;
 
 use replication::{NodeId, Term, View};
 use test_each_file::test_each_path;
 
 use super::*;
+use crate::invalidation::Invalidation;
 use crate::message::{Fate, Problem};
 use crate::message::{
     Generation, Leader, Lease as Granted, NewOrder, Order, OrderNumber, OrderOutcome, Ordered,
@@ -416,15 +416,4 @@ fn waiting_orders_are_batched() {
         .map(|line| line.matches("tuxx1:").count())
         .collect();
     assert_eq!(sizes, [config::ORDERS_PER_CALL_MAX; config::ORDER_CALLS_MAX]);
-}
-
-#[test]
-fn invalidation_modes_are_read_as_they_are_written() {
-    for text in ["lease", "push", "none", "ttl=2s", "ttl=250ms"] {
-        assert_eq!(text.parse::<Invalidation>().unwrap().to_string(), text);
-    }
-    assert_eq!("ttl=1m".parse(), Ok(Invalidation::Ttl(Duration::from_secs(60))));
-    for text in ["", "ttl", "ttl=", "ttl=2", "ttl=2h", "ttl=-1s", "leases"] {
-        assert!(text.parse::<Invalidation>().is_err(), "{text}");
-    }
 }

@@ -17,13 +17,12 @@ use shop::shopper::{Config, Draw, Probability};
 use shop::toy::ToyName;
 
 use super::{Running, paint};
-use crate::cli;
 use crate::client::connection::Url;
 use crate::client::dialect::Dialect;
 use crate::client::runner::{Clock, FRONTENDS_MAX, Party, Report};
 use crate::supervisor::cluster::Cluster;
 use crate::supervisor::layout::Role;
-use crate::supervisor::options::flag_text;
+use shop::invalidation::{duration, duration_text};
 
 use order_file::OrderFile;
 pub use outcome::Outcome;
@@ -60,11 +59,11 @@ pub struct Client {
     retries: u32,
     /// How long a shopper waits before that
     #[arg(long, env = "TOYSTORE_RETRY_INTERVAL", value_name = "DURATION", default_value = "2s",
-          value_parser = cli::duration)]
+          value_parser = duration)]
     retry_interval: Duration,
     /// How long a shopper thinks after each toy
     #[arg(long, env = "TOYSTORE_PAUSE", value_name = "DURATION", default_value = "0ms",
-          value_parser = cli::duration)]
+          value_parser = duration)]
     pause: Duration,
     /// Fixes every choice [default: random, and printed]
     #[arg(long, env = "TOYSTORE_SEED", value_name = "N")]
@@ -192,12 +191,12 @@ impl Client {
             }
         };
         let default = Config::new(0, vec![], 0);
-        let interval = flag_text(self.retry_interval);
+        let interval = duration_text(self.retry_interval);
         add(self.draw != default.draw, "--draw", self.draw.to_string());
         add(self.dialect != Dialect::Lab, "--dialect", self.dialect.to_string());
         add(self.retries != default.retries, "--retries", self.retries.to_string());
         add(self.retry_interval != default.retry_interval, "--retry-interval", interval);
-        add(self.pause != default.pause, "--pause", flag_text(self.pause));
+        add(self.pause != default.pause, "--pause", duration_text(self.pause));
         let toys: Vec<&str> = self.toys.iter().map(ToyName::spelling).collect();
         add(!toys.is_empty(), "--toys", format!("'{}'", toys.join(",").replace('\'', "'\\''")));
         words

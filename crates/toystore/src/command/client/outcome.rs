@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use comfy_table::Table;
 use serde_json::{Value, json};
-use shop::shopper::Summary;
+use shop::shopper::{self, Kind, Summary};
 
 use crate::client::runner::Report;
 use crate::client::tally::{Line, Tally};
@@ -46,9 +46,24 @@ impl Outcome {
         Some(trouble.clone())
     }
 
-    /// The exit condition.
+    /// The exit condition: every comparison matched, and there was something to be compared. A
+    /// store that serves nothing breaks no word, but must not pass for a good one.
     pub fn all_matched(&self) -> bool {
-        self.summaries.iter().all(Summary::all_matched)
+        self.summaries.iter().all(Summary::all_matched) && self.unserved().is_empty()
+    }
+
+    /// Kinds of requests of which not one was answered.
+    fn unserved(&self) -> Vec<Kind> {
+        let lines = self.tally.lines();
+        let kinds = lines.iter().filter(|line| line.outcome.is_none()).map(|line| line.kind);
+        let answered = |kind: Kind| {
+            lines.iter().filter(|line| line.kind == kind).filter_map(|line| line.outcome).any(
+                |outcome| {
+                    !matches!(outcome, shopper::Outcome::Unavailable | shopper::Outcome::Unknown)
+                },
+            )
+        };
+        kinds.filter(|kind| !answered(*kind)).collect()
     }
 
     /// A sum over all shoppers.
@@ -89,6 +104,12 @@ impl Outcome {
         let failed = self.sum(|summary| summary.failed);
         if failed > 0 {
             words.push(paint::check(false, &format!("{failed} answers were not as agreed")));
+        }
+        for kind in self.unserved() {
+            words.push(paint::check(
+                false,
+                &format!("no request of the kind `{kind}` was answered"),
+            ));
         }
         words.push(self.comparison());
         words.extend(self.differences());
@@ -164,5 +185,65 @@ fn ending(line: &Line) -> String {
         (Some(_), Some("bypass")) => "no cache".to_string(),
         (Some(_), Some(cache)) => format!("cache {cache}"),
         (Some(outcome), None) => outcome.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use replication::Time;
+    use shop::shopper::Sample;
+
+    use super::*;
+
+    fn outcome(endings: &[(Kind, shopper::Outcome)]) -> Outcome {
+        let mut outcome = Outcome::default();
+        for (kind, ending) in endings {
+            let sample = Sample {
+                kind: *kind,
+                began: Time::default(),
+                latency: Duration::from_millis(1),
+                outcome: *ending,
+                retries: 0,
+                cache: None,
+                frontend: 1,
+            };
+            let report = Report {
+                session: 1,
+                done: 0,
+                orders: vec![],
+                samples: vec![sample],
+                trouble: None,
+            };
+            outcome.take_in(&report);
+        }
+        outcome.summaries = vec![Summary { complete: true, ..Summary::default() }];
+        outcome
+    }
+
+    #[test]
+    fn a_store_that_takes_no_order_does_not_pass() {
+        let looked = (Kind::Query, shopper::Outcome::Ok);
+        let refused = (Kind::Order, shopper::Outcome::Refused);
+        let unavailable = (Kind::Order, shopper::Outcome::Unavailable);
+        assert!(outcome(&[looked]).all_matched());
+        assert!(outcome(&[looked, refused, unavailable]).all_matched());
+        let dead = outcome(&[looked, unavailable]);
+        assert!(!dead.all_matched());
+        assert!(dead.sentences().iter().any(|words| words.contains("kind `order` was answered")));
+    }
+
+    #[test]
+    fn a_trouble_is_told_once() {
+        let mut outcome = Outcome::default();
+        let report = |words: &str| Report {
+            session: 1,
+            done: 0,
+            orders: vec![],
+            samples: vec![],
+            trouble: Some(words.to_string()),
+        };
+        assert_eq!(outcome.take_in(&report("x")).as_deref(), Some("x"));
+        assert_eq!(outcome.take_in(&report("x")), None);
+        assert_eq!(outcome.json()["troubles"]["x"], 2);
     }
 }

@@ -23,6 +23,8 @@ use crate::supervisor::{leader, node_status};
 /// How long a store may take to come to rest: a replica that returned reads what it missed, and
 /// takes are settled.
 const QUIET_DEADLINE: Duration = Duration::from_secs(10);
+/// Takes that are open for so long, with no shopper left, wait for their leader's next one.
+const UNCHANGED_LONG_ENOUGH: Duration = Duration::from_millis(500);
 /// How often it is looked whether it has.
 const QUIET_INTERVAL: Duration = Duration::from_millis(50);
 /// How long one answer may take: a frontend waits for a leader longer than it needs to find one.
@@ -30,18 +32,24 @@ const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
 /// Orders are asked for on so many connections at once.
 const READERS: usize = 4;
 
-/// Waits until every replica has the same log and the catalog knows the fate of every take.
-/// Returns whether it came to that in time; what is wrong then shows in the evidence.
+/// Waits until every replica has the same log and the catalog knows the fate of every take, or
+/// learns nothing more: the last takes of a leader are settled by its next one. Returns whether it
+/// came to that in time; what is wrong then shows in the evidence.
 pub async fn wait_until_quiet(cluster: &Cluster, token: &str) -> bool {
     let deadline = Instant::now() + QUIET_DEADLINE;
+    let mut unsettled_before = None;
+    let mut unchanged_since = Instant::now();
     loop {
         let replicas = replicas(cluster, token).await;
         let first = replicas.first().map(|replica| &replica.digest);
         let equal = first.is_some_and(Result::is_ok)
             && replicas.iter().all(|replica| Some(&replica.digest) == first);
-        let settled = catalog(cluster)
-            .await
-            .is_ok_and(|status| status.toys.iter().all(|toy| toy.unsettled == 0));
+        let unsettled = catalog(cluster).await.ok().map(|status| status.takes_outstanding);
+        if unsettled != unsettled_before {
+            (unsettled_before, unchanged_since) = (unsettled, Instant::now());
+        }
+        let settled = unsettled == Some(0)
+            || unsettled.is_some() && unchanged_since.elapsed() > UNCHANGED_LONG_ENOUGH;
         if equal && settled {
             return true;
         }

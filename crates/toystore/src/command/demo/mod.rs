@@ -26,16 +26,17 @@ use serde_json::json;
 use shop::shopper::{Config, Probability};
 
 use super::paint;
-use crate::cli;
 use crate::client::connection::Url;
 use crate::client::dialect::Dialect;
 use crate::client::runner::Party;
 use crate::supervisor::Store;
 use crate::supervisor::cluster::Cluster;
+use crate::supervisor::control;
 use crate::supervisor::event::Event;
 use crate::supervisor::layout::Role;
-use crate::supervisor::options::{Invalidation, Logs, Options, Replication, Timers};
+use crate::supervisor::options::{Logs, Options, Replication, Timers};
 use crate::supervisor::ports::Wanted;
+use shop::invalidation::{Invalidation, duration, duration_text};
 
 use outage::Outage;
 use play::Played;
@@ -43,7 +44,7 @@ use story::Story;
 use verdict::Check;
 
 /// A demo is short, so toys that are sold out come back sooner than in the course's lab.
-const RESTOCK_INTERVAL: Duration = Duration::from_secs(2);
+const RESTOCK_INTERVAL: Duration = Duration::from_secs(1);
 /// Toys in each cache: the course's number, as `up` has it.
 const CACHE_CAPACITY: u32 = 7;
 /// The most frontends, as `up` has it.
@@ -78,7 +79,7 @@ pub struct Demo {
     probability: Probability,
     /// How long a shopper thinks after each toy
     #[arg(long, env = "TOYSTORE_PAUSE", value_name = "DURATION", default_value = "20ms",
-          value_parser = cli::duration)]
+          value_parser = duration)]
     pause: Duration,
     /// Fixes every choice of the shoppers [default: random, and printed]
     #[arg(long, env = "TOYSTORE_SEED", value_name = "N")]
@@ -157,15 +158,16 @@ impl Demo {
     ) -> Result<(Played, Vec<Check>)> {
         let cluster = store.cluster();
         let token = cluster.token()?;
+        // With --keep, others can look at it (`status`) and interfere (`pause`) meanwhile.
+        tokio::spawn(control::serve(store.clone(), control::listen(store.folder().path())?));
         let played = play::play(store, &self.party(&cluster, seed)?, story).await?;
         if evidence::wait_until_quiet(&cluster, &token).await {
             story.tell("the store is quiet; every order is asked for once more");
         } else {
             story.tell("the store does not come to rest; it is judged as it is");
         }
-        let times = played.acknowledged.iter().map(|(time, _)| *time).collect();
-        let outage = Outage::measure(times, played.killed, played.returned);
-        let lines = played.acknowledged.iter().map(|(_, line)| line.clone()).collect();
+        let outage = Outage::measure(played.answered.clone(), played.killed, played.returned);
+        let lines = played.acknowledged.clone();
         let summaries = played.outcome.summaries.clone();
         let evidence = evidence::gather(&cluster, &token, lines, summaries, outage).await;
         Ok((played, verdict::judge(&evidence)))
@@ -209,7 +211,7 @@ impl Demo {
     }
 
     fn repeat(&self, seed: u64) -> String {
-        let pause = crate::supervisor::options::flag_text(self.pause);
+        let pause = duration_text(self.pause);
         let Demo { replication, frontends, clients, requests, probability, .. } = self;
         format!(
             "toystore demo --replication {replication} --frontends {frontends} --clients {clients} \

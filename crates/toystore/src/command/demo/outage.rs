@@ -1,10 +1,12 @@
-//! How long orders stood still: from the moments at which shoppers were told that one is recorded.
+//! How long orders stood still: from the moments at which shoppers were told what became of one.
+//!
+//! Called by [`super::Demo`].
 
 use std::time::Duration;
 
 use replication::Time;
 
-/// The longest gaps between two acknowledged orders; absent where there were no two.
+/// The longest gaps between two answers to orders; absent where there were no two.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outage {
     /// Before the kill.
@@ -16,12 +18,12 @@ pub struct Outage {
 }
 
 impl Outage {
-    /// From when orders were acknowledged, in any order, and when the leader was killed and its
+    /// From when orders were answered, in any order, and when the leader was killed and its
     /// process came back.
-    pub fn measure(mut acknowledged: Vec<Time>, killed: Time, returned: Time) -> Outage {
-        acknowledged.sort();
+    pub fn measure(mut answered: Vec<Time>, killed: Time, returned: Time) -> Outage {
+        answered.sort();
         let mut outage = Outage::default();
-        for pair in acknowledged.windows(2) {
+        for pair in answered.windows(2) {
             let (earlier, later) = (pair[0], pair[1]);
             // A gap that begins before the return belongs to the kill, however long it lasts.
             let longest = if later < killed {

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use replication::Time;
-use shop::orders;
 use shop::shopper::{Kind, OrderLine};
+use shop::{orders, shopper};
 use tokio::sync::watch;
 
 use super::story::Story;
@@ -38,8 +38,10 @@ const SILENCE_TOLD: Duration = Duration::from_millis(250);
 /// What happened.
 #[derive(Debug)]
 pub struct Played {
-    /// Every acknowledged order, and when its shopper was told.
-    pub acknowledged: Vec<(Time, OrderLine)>,
+    /// Every acknowledged order.
+    pub acknowledged: Vec<OrderLine>,
+    /// When an order was answered for good: recorded, or refused for want of stock.
+    pub answered: Vec<Time>,
     /// What shoppers met.
     pub outcome: Outcome,
     /// Who was killed.
@@ -64,10 +66,10 @@ pub async fn play(store: &Arc<Store>, party: &Party, story: Story) -> Result<Pla
     let (progress, far) = watch::channel(0);
     let shopping = shop(party.start(clock), party, story, progress);
     let drama = crash_and_return(store, story, clock, far);
-    let ((acknowledged, mut outcome), drama) = tokio::join!(shopping, drama);
+    let (Book { acknowledged, answered, mut outcome, .. }, drama) = tokio::join!(shopping, drama);
     let (victim, killed, returned) = drama?;
     outcome.elapsed = clock.elapsed();
-    Ok(Played { acknowledged, outcome, victim, killed, returned })
+    Ok(Played { acknowledged, answered, outcome, victim, killed, returned })
 }
 
 async fn shop(
@@ -75,7 +77,7 @@ async fn shop(
     party: &Party,
     story: Story,
     progress: watch::Sender<u64>,
-) -> (Vec<(Time, OrderLine)>, Outcome) {
+) -> Book {
     let total = u64::from(party.clients) * u64::from(party.each.requests);
     let mut book = Book { done: vec![0; party.clients as usize], ..Book::default() };
     let mut tick = tokio::time::interval(PROGRESS_INTERVAL);
@@ -95,13 +97,14 @@ async fn shop(
     story.tell(format_args!("the shoppers are done: {}", book.so_far()));
     let matched = book.outcome.sum(|summary| summary.matched);
     story.tell(format_args!("they compared {matched} orders with what they had been told"));
-    (book.acknowledged, book.outcome)
+    book
 }
 
 /// What the shoppers did so far.
 #[derive(Default)]
 struct Book {
-    acknowledged: Vec<(Time, OrderLine)>,
+    acknowledged: Vec<OrderLine>,
+    answered: Vec<Time>,
     outcome: Outcome,
     done: Vec<u32>,
 }
@@ -112,18 +115,19 @@ impl Book {
         if let Some(trouble) = self.outcome.take_in(report) {
             story.tell(format_args!("shopper {} hears: {trouble}", report.session));
         }
-        // A report tells of one request, so an order comes with its own sample.
-        let answered = report.samples.iter().find(|sample| sample.kind == Kind::Order);
-        for line in &report.orders {
-            let Some(sample) = answered else { continue };
+        self.acknowledged.extend(report.orders.iter().cloned());
+        let answered = report.samples.iter().filter(|sample| {
+            sample.kind == Kind::Order
+                && matches!(sample.outcome, shopper::Outcome::Ok | shopper::Outcome::Refused)
+        });
+        for sample in answered {
             let now = sample.began + sample.latency;
-            let before = self.acknowledged.last().map(|(time, _)| *time);
-            let silence = before.map_or(Duration::ZERO, |before| now.since(before));
+            let silence = self.answered.last().map_or(Duration::ZERO, |before| now.since(*before));
             if silence > SILENCE_TOLD {
                 let seconds = silence.as_secs_f64();
                 story.tell(format_args!("orders flow again, after a silence of {seconds:.2} s"));
             }
-            self.acknowledged.push((now, line.clone()));
+            self.answered.push(now);
         }
     }
 

@@ -2,6 +2,7 @@
 //! stock. Called by [`super::Status`], which prints the lines.
 
 use owo_colors::OwoColorize;
+use shop::toy::ToyName;
 use shop::{catalog, frontend, orders};
 
 use super::{Said, Seen, leader};
@@ -12,6 +13,9 @@ use crate::supervisor::leader::reign;
 
 /// How much of a digest is shown: enough to see that two differ.
 const DIGEST_DIGITS: usize = 12;
+
+/// How many toys stand in one line.
+const NAMED_MAX: usize = 8;
 
 /// Everything; a table is one of the lines.
 pub fn lines(cluster: &Cluster, seen: &[Seen]) -> Vec<String> {
@@ -160,12 +164,20 @@ fn cache(status: &frontend::Status) -> Vec<String> {
             slot.name.clone(),
             slot.quantity.to_string(),
             slot.version.to_string(),
-            paint::micros(slot.age_ms.saturating_mul(1000)),
+            age(slot.age_ms),
             slot.hits.to_string(),
         ]);
     }
     lines.push(table.to_string());
     lines
+}
+
+/// As precise as it is told.
+fn age(millis: u64) -> String {
+    match millis {
+        0..1_000 => format!("{millis} ms"),
+        _ => paint::micros(millis.saturating_mul(1000)),
+    }
 }
 
 fn stock(status: &catalog::status::Status) -> Vec<String> {
@@ -174,12 +186,13 @@ fn stock(status: &catalog::status::Status) -> Vec<String> {
         status.phase, status.view, status.invalidation
     )];
     for lease in &status.leases {
-        let toys: Vec<String> = lease.may_hold.iter().map(ToString::to_string).collect();
-        let held = if toys.is_empty() { "nothing".to_string() } else { toys.join(", ") };
         let fate = if lease.revoking { ", being taken back" } else { "" };
         lines.push(format!(
-            "  lease {} of frontend-{}: {} ms left{fate}; may hold {held}",
-            lease.generation, lease.frontend, lease.remaining_ms
+            "  lease {} of frontend-{}: {} ms left{fate}; may hold {}",
+            lease.generation,
+            lease.frontend,
+            lease.remaining_ms,
+            some_of(&lease.may_hold)
         ));
     }
     let sum = |of: fn(&catalog::status::ToyStatus) -> u64| status.toys.iter().map(of).sum::<u64>();
@@ -194,11 +207,24 @@ fn stock(status: &catalog::status::Status) -> Vec<String> {
     ));
     lines.push(format!("  takes remembered: {}", status.takes_outstanding));
     let out = status.toys.iter().filter(|toy| toy.in_stock == 0);
-    let out: Vec<String> = out.map(|toy| toy.name.to_string()).collect();
+    let out: Vec<ToyName> = out.map(|toy| toy.name.clone()).collect();
     if !out.is_empty() {
-        lines.push(format!("  sold out: {}", out.join(", ")));
+        lines.push(format!("  sold out: {}", some_of(&out)));
     }
     lines
+}
+
+/// The first few names.
+fn some_of(toys: &[ToyName]) -> String {
+    if toys.is_empty() {
+        return "nothing".to_string();
+    }
+    let names: Vec<&str> = toys.iter().take(NAMED_MAX).map(ToyName::spelling).collect();
+    let more = match toys.len().saturating_sub(NAMED_MAX) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    names.join(", ") + &more
 }
 
 #[cfg(test)]

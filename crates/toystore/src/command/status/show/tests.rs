@@ -69,7 +69,7 @@ fn replica(id: u8, role: &str, state: &str) -> Seen {
 fn frontend() -> Seen {
     let status = frontend::Status {
         id: 1,
-        mode: frontend::Invalidation::Lease,
+        mode: shop::invalidation::Invalidation::Lease,
         capacity: 7,
         leader: Some(LeaderStatus { id: NodeId(2), term: Some(term()) }),
         lease: Some(LeaseStatus {
