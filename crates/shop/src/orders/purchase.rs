@@ -16,7 +16,7 @@ use super::command::Command;
 pub const PURCHASES_MAX: usize = 16_384;
 
 /// Calls to the catalog under way at once: one on its way, one being worked on.
-pub const TAKE_CALLS_MAX: usize = 2;
+pub const TAKE_CALLS_MAX: usize = 1;
 
 /// Takes in one call; the catalog accepts 1024.
 const TAKES_PER_CALL_MAX: usize = 512;
