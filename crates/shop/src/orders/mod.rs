@@ -132,6 +132,8 @@ pub struct Orders {
     retry_at: Option<Time>,
     floor_at: Option<Time>,
     checkpointed: u64,
+    /// Checkpoints that are being written.
+    checkpointing: usize,
     /// Log entries between two checkpoints, at least.
     checkpoint_entries: u64,
     disk_full: bool,
@@ -167,6 +169,7 @@ impl Orders {
             retry_at: None,
             floor_at: None,
             checkpointed: snapshot.index.0,
+            checkpointing: 0,
             checkpoint_entries: CHECKPOINT_ENTRIES,
             disk_full: false,
             discarded: VecDeque::new(),
@@ -268,6 +271,7 @@ impl Orders {
             Ok(ledger) => {
                 self.ledger = ledger;
                 self.checkpointed = snapshot.index.0;
+                self.checkpointing += 1;
                 out.push(Effect::Checkpoint(self.engine.checkpoint(snapshot)));
             }
             Err(problem) => {
@@ -295,7 +299,9 @@ impl Orders {
     fn checkpoint_is_due(&self) -> bool {
         let since = self.ledger.applied().0.0.saturating_sub(self.checkpointed);
         let naive = self.config.engine.rules == Rules::Naive;
-        !naive && since >= self.checkpoint_entries.max(self.ledger.len() / 2)
+        !naive
+            && self.checkpointing == 0
+            && since >= self.checkpoint_entries.max(self.ledger.len() / 2)
     }
 
     /// What every step may have made possible.
@@ -317,6 +323,7 @@ impl Orders {
         }
         if self.checkpoint_is_due() {
             self.checkpointed = self.ledger.applied().0.0;
+            self.checkpointing += 1;
             let snapshot = self.snapshot();
             out.push(Effect::Checkpoint(self.engine.checkpoint(snapshot)));
         }
@@ -356,6 +363,7 @@ impl Node for Orders {
             }
             Input::Persisted { upto } => self.drive(now, engine::Input::Persisted { upto }, out),
             Input::Checkpointed { index } => {
+                self.checkpointing = self.checkpointing.saturating_sub(1);
                 self.drive(now, engine::Input::Checkpointed { index }, out);
             }
             Input::Link { node: Address::Order(peer), up } => {

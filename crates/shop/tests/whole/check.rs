@@ -49,7 +49,7 @@ impl World {
     }
 
     /// All replicas hold the same orders.
-    pub fn check_replicas(&self) {
+    fn check_replicas(&self) {
         let ledgers = self.ledgers();
         for ledger in &ledgers {
             assert_eq!(ledger.len(), ledgers[0].len(), "as many orders: {}", self.dump());
