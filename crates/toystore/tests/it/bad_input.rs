@@ -382,7 +382,7 @@ fn memory(pid: u32) -> u64 {
 fn ten_thousand_idle_connections_hinder_nobody() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
-    setrlimit(Resource::Nofile, limit.clone()).unwrap();
+    setrlimit(Resource::Nofile, limit).unwrap();
     let allowed = limit.maximum.unwrap_or(u64::MAX).saturating_sub(2000);
     let count = allowed.min(10_000);
 
