@@ -15,7 +15,8 @@ use super::command::Command;
 /// Purchases under way at once; more are answered 503.
 pub const PURCHASES_MAX: usize = 16_384;
 
-/// Calls to the catalog under way at once: one on its way, one being worked on.
+/// Calls with new takes under way at once. With two, each carries half as much, and the catalog and
+/// the followers sync twice as often.
 pub const TAKE_CALLS_MAX: usize = 1;
 
 /// Takes in one call; the catalog accepts 1024.

@@ -22,8 +22,9 @@ use crate::client::connection::Url;
 use crate::driver::Driver;
 use crate::driver::disk::DiskQueue;
 use crate::http::endpoint::Role;
+use crate::http::served::Served;
 use crate::http::server::{self, CONNECTIONS_MAX_DEFAULT};
-use crate::http::site::{Served, Site};
+use crate::http::site::Site;
 use crate::peer::Peers;
 
 /// How long a node may take to come to an end by itself.

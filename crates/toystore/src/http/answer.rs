@@ -10,10 +10,8 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use hyper::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, RETRY_AFTER,
-};
-use hyper::{Method, Response, StatusCode};
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, RETRY_AFTER};
+use hyper::{Response, StatusCode};
 use replication::log::Snapshot;
 use serde_json::{Value, json};
 use shop::frontend::body;
@@ -101,17 +99,6 @@ pub fn error(status: StatusCode, message: &str) -> Answer {
     let mut answer = json(status, body.to_string());
     if status == StatusCode::SERVICE_UNAVAILABLE {
         answer.headers_mut().insert(RETRY_AFTER, RETRY_SECONDS);
-    }
-    answer
-}
-
-/// A path that is served under other methods: says which.
-pub fn not_allowed(method: &Method, methods: &[Method]) -> Answer {
-    let allowed = methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
-    let message = format!("{method} is not allowed here, only {allowed}");
-    let mut answer = error(StatusCode::METHOD_NOT_ALLOWED, &message);
-    if let Ok(value) = HeaderValue::try_from(allowed) {
-        answer.headers_mut().insert(ALLOW, value);
     }
     answer
 }

@@ -9,6 +9,7 @@
 //! | --- | --- |
 //! | [`server`] | sockets: the accept loop, limits, deadlines |
 //! | [`site`] | one node's requests, from head to answer |
+//! | [`served`] | what a node adds to its contract for that |
 //! | [`endpoint`] | the table of paths and methods, by role |
 //! | `incoming` | protocol, content type, the body's bounds |
 //! | `request` | path, query, headers and body → a message |
@@ -28,6 +29,7 @@ mod metrics;
 mod openapi;
 mod request;
 mod seed;
+pub mod served;
 pub mod server;
 pub mod site;
 pub mod wire;

@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{AUTHORIZATION, CONNECTION, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH};
+use hyper::header::{
+    ALLOW, AUTHORIZATION, CONNECTION, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH,
+};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode};
 use percent_encoding::percent_decode_str;
-use replication::{NodeId, Time};
+use replication::NodeId;
 use serde_json::{Value, json};
-use shop::Node;
-use shop::frontend::{Frontend, Hit};
 use shop::message::{Problem, Reply, Response};
 use shop::node::Address;
 use tokio::sync::mpsc;
@@ -26,6 +26,7 @@ use super::answer::{self, Answer, Body};
 use super::endpoint::{self, Endpoint, Found, Role};
 use super::incoming::{self, BODY_BYTES_MAX_INTERNAL, BODY_BYTES_MAX_PUBLIC};
 use super::request::{self, Asked};
+use super::served::Served;
 use super::server::{Answering, Handler};
 use super::wire::{self, Encoding, LogBody};
 use super::{metrics, openapi, seed};
@@ -43,46 +44,6 @@ const EVENTS_LISTENERS_MAX: u64 = 32;
 const SESSION: HeaderName = HeaderName::from_static("session-id");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const SERVED_BY: HeaderName = HeaderName::from_static("toystore-served-by");
-
-/// What a node adds to its [`Node`] contract to be served over HTTP.
-pub trait Served: Node + Send + 'static {
-    /// The hot path: a product from the cache.
-    fn hit(&mut self, _now: Time, _name: &str) -> Option<Hit> {
-        None
-    }
-
-    /// The leader that a frontend believes in.
-    fn leader(&self, _now: Time) -> Option<NodeId> {
-        None
-    }
-
-    /// Everything the log stands on: for `GET /snapshot`.
-    fn snapshot(&self) -> Option<replication::log::Snapshot> {
-        None
-    }
-}
-
-impl Served for Frontend {
-    fn hit(&mut self, now: Time, name: &str) -> Option<Hit> {
-        Frontend::hit(self, now, name)
-    }
-
-    fn leader(&self, now: Time) -> Option<NodeId> {
-        self.status(now).leader.map(|leader| leader.id)
-    }
-}
-
-impl Served for shop::orders::Orders {
-    fn snapshot(&self) -> Option<replication::log::Snapshot> {
-        let (index, term) = self.ledger().applied();
-        Some(replication::log::Snapshot { index, term, state: self.ledger().snapshot() })
-    }
-}
-
-impl Served for shop::catalog::Catalog {}
-
-/// An answer to a request of which no more is needed; rare, so it may cost an allocation.
-type Refused = Box<Answer>;
 
 /// A node behind one of its ports.
 pub struct Site<N> {
@@ -152,11 +113,9 @@ impl<N: Served> Site<N> {
             Err(refused) if !body.is_end_stream() => return closing(*refused),
             Err(refused) => return *refused,
         };
-        let limit = if token || encoding == Encoding::Postcard {
-            BODY_BYTES_MAX_INTERNAL
-        } else {
-            BODY_BYTES_MAX_PUBLIC
-        };
+        let between_services = self.role == Role::Order && encoding == Encoding::Postcard;
+        let limit =
+            if token || between_services { BODY_BYTES_MAX_INTERNAL } else { BODY_BYTES_MAX_PUBLIC };
         let body = match incoming::read_body(&head.headers, body, limit).await {
             Ok(body) => body,
             Err((status, why)) => return closing(answer::error(status, &why)),
@@ -190,20 +149,20 @@ impl<N: Served> Site<N> {
 
     /// All that can be said of a request without its body: what is asked, with the open segment of
     /// its path, whether the token was needed, and how the body is written.
-    fn look_up<'a>(&self, head: &'a Parts) -> Result<(Endpoint, &'a str, bool, Encoding), Refused> {
+    fn look_up<'a>(&self, head: &'a Parts) -> Result<LookedUp<'a>, Box<Answer>> {
         let path = head.uri.path();
         let (endpoint, argument, token) = match endpoint::find(self.role, &head.method, path) {
             Found::Endpoint { endpoint, argument, token } => (endpoint, argument, token),
             Found::OtherMethods(methods) => {
-                return Err(answer::not_allowed(&head.method, &methods).into());
+                return Err(Box::new(not_allowed(&head.method, &methods)));
             }
             Found::Nothing => {
                 let what = format!("{} serves nothing at {path}", self.name);
-                return Err(answer::error(StatusCode::NOT_FOUND, &what).into());
+                return Err(Box::new(answer::error(StatusCode::NOT_FOUND, &what)));
             }
         };
         if token && let Some(refused) = self.check_token(&head.headers) {
-            return Err(refused.into());
+            return Err(Box::new(refused));
         }
         let encoding = incoming::check_head(&head.headers)
             .map_err(|(status, why)| Box::new(answer::error(status, &why)))?;
@@ -378,6 +337,19 @@ impl<N: Served> Handler for Site<N> {
             answer
         }))
     }
+}
+
+/// Endpoint, open segment, whether it is internal, how the body is written.
+type LookedUp<'a> = (Endpoint, &'a str, bool, Encoding);
+
+fn not_allowed(method: &Method, methods: &[Method]) -> Answer {
+    let allowed = methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
+    let message = format!("{method} is not allowed here, only {allowed}");
+    let mut answer = answer::error(StatusCode::METHOD_NOT_ALLOWED, &message);
+    if let Ok(value) = HeaderValue::try_from(allowed) {
+        answer.headers_mut().insert(ALLOW, value);
+    }
+    answer
 }
 
 /// The connection ends with this answer, since what the client still sends is not read.
