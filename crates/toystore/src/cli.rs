@@ -4,7 +4,6 @@
 //! services.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -84,12 +83,4 @@ pub fn run() -> ExitCode {
         paint::error(&error);
         ExitCode::FAILURE
     })
-}
-
-/// For clap: reads `10s`, `500ms`, `2m`.
-///
-/// # Errors
-/// Says what was expected.
-pub fn duration(text: &str) -> Result<Duration, String> {
-    shop::invalidation::duration(text)
 }

@@ -91,9 +91,10 @@ impl PrimaryBackup {
             }
             return false;
         }
+        let mut gave_up = false;
         if term > self.promised {
             self.promise(term, effects);
-            self.election = None;
+            gave_up = self.election.take().is_some();
         }
         match &mut self.role {
             Role::Leader(leader) => {
@@ -102,7 +103,8 @@ impl PrimaryBackup {
             }
             Role::Follower(_) => {}
         }
-        if self.leader != Some(from) {
+        // Whoever wanted this replica to lead is told too, though the leader may be the same.
+        if self.leader != Some(from) || gave_up {
             self.leader = Some(from);
             effects.push(Effect::Following { leader: Some(from) });
         }

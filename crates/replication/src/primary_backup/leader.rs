@@ -31,6 +31,9 @@ pub(super) struct Leader {
     pub in_sync: BTreeSet<NodeId>,
     /// A change of the view under way; at most one.
     pub change: Option<Change>,
+    /// A follower outside the view that has almost everything: commits wait for it already, so
+    /// that it can have all of it while more keeps coming.
+    pub catching_up: Option<NodeId>,
     /// Counts read barriers.
     pub barrier: u64,
     /// (barrier, the service's tag) in order.
@@ -48,6 +51,13 @@ impl Leader {
         self.heartbeat_at.min(retry.unwrap_or(Time(u64::MAX)))
     }
 
+    /// Whoever may lead next: the view's members, and the one that is on its way into it, since the
+    /// view with it may be in force before this leader hears so.
+    fn members(&self) -> impl Iterator<Item = NodeId> + '_ {
+        let joining = self.change.as_ref().and_then(|change| change.joining);
+        self.in_sync.iter().copied().chain(joining)
+    }
+
     /// Sends a follower what it has not been sent yet; with `always`, a heartbeat if that is
     /// nothing.
     fn send_entries(
@@ -60,6 +70,11 @@ impl Leader {
     ) -> Vec<Message> {
         let (term, barrier) = (self.term, self.barrier);
         let Some(progress) = self.followers.get_mut(&to) else { return Vec::new() };
+        // Its place is not known: one frame with each heartbeat and each of its answers. A frame
+        // for each new entry would repeat all that it lacks, and it may be hung.
+        if progress.probing && !always {
+            return Vec::new();
+        }
         let compacted = progress.next.previous() < log.start();
         let mut messages = Vec::new();
         loop {
@@ -114,6 +129,7 @@ impl PrimaryBackup {
             followers,
             in_sync: view.in_sync,
             change: None,
+            catching_up: None,
             barrier: 0,
             barriers: VecDeque::new(),
             heartbeat_at: now + self.config.timers.heartbeat,
@@ -133,6 +149,7 @@ impl PrimaryBackup {
             leader.term = term;
             leader.lead = lead;
             leader.leading = false;
+            leader.catching_up = None;
         }
         self.append(now, vec![Bytes::new()], effects);
     }
@@ -210,6 +227,8 @@ impl PrimaryBackup {
             leader.heartbeat_at = now + heartbeat;
             self.replicate(now, true, effects);
             self.check_members(now, effects);
+            // Whoever went silent while it was catching up is not waited for any more.
+            self.advance_commit(now, effects);
         }
         self.retry_change(now, effects);
     }
@@ -287,8 +306,8 @@ impl PrimaryBackup {
         let Role::Leader(leader) = &mut self.role else { return };
         let mut index = self.disk.durable();
         if !naive {
-            let joining = leader.change.as_ref().and_then(|change| change.joining);
-            for member in leader.in_sync.iter().copied().chain(joining).filter(|id| *id != me) {
+            let members = leader.members().chain(leader.catching_up);
+            for member in members.filter(|id| *id != me) {
                 index = index.min(leader.followers.get(&member).map_or(Index(0), |p| p.matched));
             }
         }
@@ -332,9 +351,9 @@ impl PrimaryBackup {
     pub(super) fn pass_barriers(&mut self, effects: &mut Vec<Effect>) {
         let me = self.config.id;
         let Role::Leader(leader) = &mut self.role else { return };
-        let others = leader.in_sync.iter().filter(|id| **id != me);
+        let others = leader.members().filter(|id| *id != me);
         let passed = others
-            .map(|id| leader.followers.get(id).map_or(0, |p| p.barrier))
+            .map(|id| leader.followers.get(&id).map_or(0, |p| p.barrier))
             .min()
             .unwrap_or(leader.barrier);
         while let Some((barrier, tag)) = leader.barriers.front().copied()

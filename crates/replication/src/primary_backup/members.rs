@@ -4,11 +4,15 @@
 use std::collections::BTreeSet;
 
 use crate::engine::{Effect, Viewed};
-use crate::log::Index;
 use crate::term::{NodeId, View};
 use crate::time::Time;
 
-use super::{PrimaryBackup, Role};
+use super::progress::Progress;
+use super::{ENTRIES_PER_MESSAGE_MAX, PrimaryBackup, Role};
+
+/// A follower that lacks at most so many entries is waited for, so that it comes back into the
+/// view also while more and more is proposed: what fits into one frame.
+const CATCH_UP_MAX: u64 = ENTRIES_PER_MESSAGE_MAX as u64;
 
 /// A view that the leader has asked the arbiter for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -42,19 +46,32 @@ impl PrimaryBackup {
         };
         let live: BTreeSet<NodeId> =
             leader.in_sync.iter().copied().filter(|id| *id == me || !silent(id)).collect();
+        let mut catching_up = None;
+        let mut view = None;
         if live.len() < leader.in_sync.len() {
-            self.ask_change(live, None, effects);
+            view = Some((live, None));
         } else if leader.leading {
-            let committed = self.committed;
-            let caught_up = |matched: Index| matched >= committed;
-            let joining = leader.followers.iter().find(|(id, progress)| {
-                !leader.in_sync.contains(id) && caught_up(progress.matched) && !silent(id)
+            let last = self.log.last();
+            // One that has not acknowledged anything yet may be gone: nobody waits for it.
+            let close = |p: &Progress| !p.probing && p.matched.0 + CATCH_UP_MAX >= last.0;
+            let mut outside = leader.followers.iter().filter(|(id, progress)| {
+                !leader.in_sync.contains(id) && close(progress) && !silent(id)
             });
-            if let Some((joining, _)) = joining {
-                let mut in_sync = leader.in_sync.clone();
-                in_sync.insert(*joining);
-                self.ask_change(in_sync, Some(*joining), effects);
+            match outside.next() {
+                Some((id, progress)) if progress.matched >= self.committed => {
+                    let mut in_sync = leader.in_sync.clone();
+                    in_sync.insert(*id);
+                    view = Some((in_sync, Some(*id)));
+                }
+                Some((id, _)) => catching_up = Some(*id),
+                None => {}
             }
+        }
+        if let Role::Leader(leader) = &mut self.role {
+            leader.catching_up = catching_up;
+        }
+        if let Some((in_sync, joining)) = view {
+            self.ask_change(in_sync, joining, effects);
         }
     }
 
@@ -103,14 +120,16 @@ impl PrimaryBackup {
                     leader.change = None;
                     leader.in_sync = view.in_sync;
                     self.begin_term(now, view.term, effects);
+                    // Perhaps they waited for nobody but the one that was put aside.
+                    self.pass_barriers(effects);
                 }
             }
             Viewed::Refused(in_force) => {
                 let mine = leader.change.as_ref().is_some_and(|c| c.view.term == in_force.term);
-                if mine {
-                    // A take overtook the answer to the change: that answer is still to come.
-                } else if in_force.term == leader.term {
-                    leader.change = None;
+                if mine || in_force.term <= leader.term {
+                    // A take overtook the answer to the change: that answer is still to come. Or
+                    // this one was long on its way, and speaks of a view before. In both cases the
+                    // change may be in force, and whoever joins by it is waited for.
                 } else {
                     let hint = Some(in_force.leader()).filter(|id| *id != self.config.id);
                     self.step_down(hint, effects);
@@ -130,6 +149,7 @@ impl PrimaryBackup {
             self.replicate_to(now, peer, true, effects);
         } else {
             self.check_members(now, effects);
+            self.advance_commit(now, effects);
         }
     }
 }

@@ -26,7 +26,8 @@
 //!    follower lacks.* A leader that was paused meanwhile finds its acknowledgements rejected,
 //!    since the new leader was in its in-sync set and listens to no older term.
 //! 3. *A follower comes back into the view when it has everything*; while that view is being asked
-//!    for, commits wait for it already.
+//!    for, commits and read barriers wait for it already, and commits as soon as it lacks so little
+//!    that waiting is short: under load it would else never have everything.
 //! 4. *A leader commits only through an entry of its own term* (Raft §5.4.2); its first is `Lead`.
 //! 5. *Each change of the in-sync set is a new term*, so that there is one kind of change, and the
 //!    service above settles what was under way in the same manner whoever led before.
@@ -171,12 +172,22 @@ impl PrimaryBackup {
         let (log, promised) = Log::recover(recovered);
         let snapshot = recovered.checkpoint.snapshot.index;
         let promised = promised.max(log.last_term());
+        let committed = match config.rules {
+            Rules::View => snapshot,
+            // What it placed there itself and has on disk, it acknowledged; so that this is named
+            // if it is lost.
+            Rules::Naive => {
+                let entries = log.from(log.start().next(), usize::MAX).iter().rev();
+                let mut own = entries.filter(|entry| entry.term.node == config.id);
+                own.next().map_or(snapshot, |entry| entry.index)
+            }
+        };
         PrimaryBackup {
             disk: Disk::holding(log.last()),
             config,
             log,
             promised,
-            committed: snapshot,
+            committed,
             applied: snapshot,
             leader: None,
             role: Role::Follower(Follower::default()),
@@ -263,7 +274,10 @@ impl PrimaryBackup {
 impl Engine for PrimaryBackup {
     fn step(&mut self, now: Time, input: Input, effects: &mut Vec<Effect>) {
         match input {
-            Input::Start => self.ask_all(now, effects),
+            Input::Start => {
+                self.ask_all(now, effects);
+                self.apply(effects);
+            }
             Input::Timer => match &self.role {
                 Role::Leader(_) => self.on_timer_as_leader(now, effects),
                 Role::Follower(_) => self.on_timer_as_follower(now, effects),

@@ -51,7 +51,8 @@ pub(super) struct Lease {
     revoked_below: u64,
     asked: bool,
     next_at: Option<Time>,
-    /// Whether the catalog has answered anything since the start.
+    /// Whether the catalog has given what is needed since the start: the first lease or, where none
+    /// is wanted, any answer.
     answered: bool,
     /// Whether the catalog knows another frontend by this id.
     in_use: bool,
@@ -102,6 +103,8 @@ impl Lease {
             Err("the catalog knows another frontend by this id".to_string())
         } else if self.answered {
             Ok(())
+        } else if self.wanted {
+            Err("the catalog has not granted a lease yet".to_string())
         } else {
             Err("the catalog has not answered yet".to_string())
         }
@@ -109,7 +112,7 @@ impl Lease {
 
     /// The catalog answered something.
     pub fn heard(&mut self) {
-        self.answered = true;
+        self.answered |= !self.wanted;
     }
 
     /// When it wants to ask the catalog again.
@@ -160,15 +163,13 @@ impl Lease {
                 self.grant(lease.generation, left + Duration::from_millis(lease.duration_ms));
             }
             Answer::Said(Err(Problem::FrontendInUse)) => {
-                self.answered = true;
                 if !self.in_use {
                     out.warn(format!("another process serves as frontend-{}", self.frontend));
                 }
                 self.in_use = true;
                 self.held = None;
             }
-            Answer::Said(_) => self.answered = true,
-            Answer::Refused | Answer::Unknown => {}
+            Answer::Said(_) | Answer::Refused | Answer::Unknown => {}
         }
         let live = self.held.is_some_and(|held| out.now < held.until);
         let pause = if live { RENEW_INTERVAL } else { REGISTER_INTERVAL };

@@ -34,7 +34,7 @@ impl Orders {
     ) {
         match answer {
             Answer::Said(Ok(Reply::Takes(answers))) => {
-                let commands = self.purchases.answered(term, answers);
+                let commands = self.purchases.answered(term, &numbers, answers);
                 let commands: Vec<Bytes> = commands.iter().map(command::Command::encode).collect();
                 if !commands.is_empty() {
                     self.drive(now, engine::Input::Propose(commands), out);
@@ -42,6 +42,8 @@ impl Orders {
             }
             Answer::Said(Err(Problem::Fenced(view))) => {
                 self.purchases.unanswered(numbers);
+                // It may be this leader's next view, whose answer is still under way.
+                self.retry_at = Some(now + RETRY);
                 self.drive(now, engine::Input::Viewed(Viewed::Refused(view)), out);
             }
             // Its disk is full, or it has just started.

@@ -19,13 +19,13 @@ struct Batch {
     token: Token,
     outcomes: Vec<Option<Result<Ordered, Problem>>>,
     missing: usize,
-    /// A single order waits for as long as its caller does.
-    until: Option<Time>,
+    /// A single order is answered by itself, not in a list.
+    single: bool,
 }
 
 impl Batch {
     fn response(self) -> Response {
-        if self.until.is_none() {
+        if self.single {
             let outcome = self.outcomes.into_iter().next().flatten();
             return outcome.expect("answered when nothing is missing").map(Reply::Ordered);
         }
@@ -42,16 +42,36 @@ impl Batch {
 pub struct Batches {
     next: u64,
     open: BTreeMap<u64, Batch>,
+    /// When those of them are answered at the latest that do not wait as long as their caller does.
+    /// Numbers rise with time, so that the first is the oldest.
+    until: BTreeMap<u64, Time>,
 }
 
 impl Batches {
     /// Opens an answer of `count` items; `single` for one that is no array.
     pub fn open(&mut self, now: Time, token: Token, count: usize, single: bool) -> u64 {
         self.next += 1;
-        let until = if single { None } else { Some(now + BATCH_HOLD) };
-        let batch = Batch { token, outcomes: vec![None; count], missing: count, until };
+        if !single {
+            self.until.insert(self.next, now + BATCH_HOLD);
+        }
+        let batch = Batch { token, outcomes: vec![None; count], missing: count, single };
         self.open.insert(self.next, batch);
         self.next
+    }
+
+    /// How many answers wait.
+    pub fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    /// Whether this answer still waits.
+    pub fn waits(&self, batch: u64) -> bool {
+        self.open.contains_key(&batch)
     }
 
     /// An item is decided; answers when it was the last.
@@ -71,27 +91,30 @@ impl Batches {
 
     /// Answers a batch that waits for nothing (more).
     pub fn close_if_complete(&mut self, batch: u64, effects: &mut Vec<Effect>) {
-        if self.open.get(&batch).is_some_and(|open| open.missing == 0)
-            && let Some(done) = self.open.remove(&batch)
-        {
+        if self.open.get(&batch).is_some_and(|open| open.missing == 0) {
+            self.answer(batch, effects);
+        }
+    }
+
+    fn answer(&mut self, batch: u64, effects: &mut Vec<Effect>) {
+        self.until.remove(&batch);
+        if let Some(done) = self.open.remove(&batch) {
             effects.push(Effect::Reply { token: done.token, response: done.response() });
         }
     }
 
     /// Answers the batches whose time is up.
     pub fn expire(&mut self, now: Time, effects: &mut Vec<Effect>) {
-        // Numbers rise with time, so that those at the front are the oldest.
-        let due = self.open.iter().filter(|(_, open)| open.until.is_some_and(|at| at <= now));
-        let due: Vec<u64> = due.map(|(number, _)| *number).collect();
-        for number in due {
-            if let Some(batch) = self.open.remove(&number) {
-                effects.push(Effect::Reply { token: batch.token, response: batch.response() });
-            }
+        while let Some((batch, until)) = self.until.first_key_value()
+            && *until <= now
+        {
+            let batch = *batch;
+            self.answer(batch, effects);
         }
     }
 
-    /// When the next batch's time is up.
+    /// When the next batch's time is up: numbers rise with time, so that the first is the oldest.
     pub fn next_timer(&self) -> Option<Time> {
-        self.open.values().find_map(|open| open.until)
+        self.until.values().next().copied()
     }
 }

@@ -12,10 +12,10 @@ impl Orders {
     }
 
     pub(super) fn on_view_answer(&mut self, now: Time, answer: Answer, out: &mut Vec<Effect>) {
+        let mut listed = Vec::new();
         let viewed = match answer {
             Answer::Said(Ok(Reply::View { view, unsettled })) => {
-                self.state =
-                    State::Settling { term: view.term, leading: false, unsettled, calling: false };
+                listed = unsettled;
                 Viewed::Granted(view)
             }
             Answer::Said(Err(Problem::Fenced(view) | Problem::NotInSync(view))) => {
@@ -23,11 +23,28 @@ impl Orders {
             }
             Answer::Said(_) | Answer::Refused | Answer::Unknown => Viewed::Unknown,
         };
-        let granted = matches!(viewed, Viewed::Granted(_));
+        let granted = match &viewed {
+            Viewed::Granted(view) => Some(view.term),
+            Viewed::Refused(_) | Viewed::Unknown => None,
+        };
         self.drive(now, engine::Input::Viewed(viewed), out);
-        if granted && self.engine.status().role != "leader" {
-            // A newer leader was heard while the answer was under way.
-            self.state = State::Following;
+        // The engine knows whether the grant still counts: an answer that was long on its way may
+        // speak of a term that this replica has left behind, or never began.
+        if let Some(term) = granted
+            && self.engine.status().role == "leader"
+            && self.engine.status().term == term
+            && !self.leads_under(term)
+        {
+            self.state =
+                State::Settling { term, leading: false, unsettled: listed, calling: false };
+        }
+    }
+
+    /// Whether the service knows of this term of its own.
+    fn leads_under(&self, term: Term) -> bool {
+        match &self.state {
+            State::Following => false,
+            State::Settling { term: own, .. } | State::Open(own) => *own == term,
         }
     }
 
@@ -38,6 +55,8 @@ impl Orders {
             State::Settling { term, leading, .. } if *term == led => *leading = true,
             // Naive has no view, so nothing to settle: what its predecessors took stays taken.
             State::Settling { .. } | State::Following | State::Open(_) => {
+                let naive = self.config.engine.rules == Rules::Naive;
+                assert!(naive, "{led} leads without the list of what is unsettled");
                 self.purchases.start_over();
                 self.state = State::Open(led);
             }
@@ -121,9 +140,14 @@ impl Orders {
                 self.batches.decide(waiter, Err(problem.clone()), out);
             }
         }
-        let reads = self.reads.abandon().into_iter().map(|(token, _)| token);
-        let resolving = std::mem::take(&mut self.resolving).into_values().flatten();
-        for token in reads.chain(resolving) {
+        let mut tokens: Vec<Token> = self.reads.abandon().into_iter().map(|(t, _)| t).collect();
+        for resolving in std::mem::take(&mut self.resolving).into_values() {
+            for waiter in resolving.orders {
+                self.batches.decide(waiter, Err(problem.clone()), out);
+            }
+            tokens.extend(resolving.tokens);
+        }
+        for token in tokens {
             out.push(Effect::Reply { token, response: Err(problem.clone()) });
         }
     }

@@ -49,7 +49,19 @@ struct Refused {
 enum Slot {
     Order(OrderNumber),
     Refused(Box<Refused>),
-    Never,
+    /// By the entry at this index.
+    Never(u64),
+}
+
+impl Slot {
+    /// The entry that made it, if it is no order.
+    fn index(&self) -> Option<u64> {
+        match self {
+            Slot::Order(_) => None,
+            Slot::Refused(refused) => Some(refused.index),
+            Slot::Never(index) => Some(*index),
+        }
+    }
 }
 
 /// What applying an entry did.
@@ -69,13 +81,17 @@ pub enum Applied {
 /// request id.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Ledger {
-    term: Term,
+    /// Every leader's first entry that raised the term: (index, term), both rising.
+    leads: Vec<(Index, Term)>,
     /// Older terms are rejected; `naive` does without.
     fencing: bool,
     applied: Index,
     applied_term: Term,
     orders: Vec<Row>,
     names: Vec<ToyName>,
+    /// The position of each spelling in `names`; made from it.
+    #[serde(skip)]
+    positions: BTreeMap<String, u32>,
     requests: BTreeMap<RequestId, Slot>,
     /// Refused and resolved requests, oldest first.
     refused: VecDeque<RequestId>,
@@ -101,13 +117,15 @@ impl Ledger {
         self.applied = entry.index;
         self.applied_term = entry.term;
         if entry.command.is_empty() {
-            self.term = self.term.max(entry.term);
+            if entry.term > self.term() {
+                self.leads.push((entry.index, entry.term));
+            }
             return Applied::Lead;
         }
         let index = entry.index.0;
         match Command::decode(&entry.command).expect("this replica's program wrote the log") {
             Command::Record { term, order, .. } | Command::Refuse { term, order, .. }
-                if self.fencing && term < self.term =>
+                if self.fencing && term < self.term() =>
             {
                 Applied::Rejected(order.request_id)
             }
@@ -129,7 +147,7 @@ impl Ledger {
             }
             Command::Never { request_id } => {
                 if !self.requests.contains_key(&request_id) {
-                    self.remember(request_id, Slot::Never);
+                    self.remember(request_id, Slot::Never(index));
                 }
                 Applied::Decided(request_id)
             }
@@ -138,15 +156,7 @@ impl Ledger {
 
     fn record(&mut self, order: NewOrder, version: Version, index: u64) {
         let number = OrderNumber(self.orders.len() as u64);
-        let name =
-            match self.names.iter().position(|known| known.spelling() == order.name.spelling()) {
-                Some(position) => position,
-                None => {
-                    self.names.push(order.name.clone());
-                    self.names.len() - 1
-                }
-            };
-        let name = u32::try_from(name).expect("the catalogue has fewer toys");
+        let name = self.position(&order.name);
         let request_id = order.request_id;
         self.orders.push(Row { request_id, index, version, name, quantity: order.quantity });
         self.requests.insert(request_id, Slot::Order(number));
@@ -154,6 +164,16 @@ impl Ledger {
         if self.orders.len().is_multiple_of(DIGEST_EVERY) {
             self.digests.push(self.digest);
         }
+    }
+
+    fn position(&mut self, name: &ToyName) -> u32 {
+        if let Some(position) = self.positions.get(name.spelling()) {
+            return *position;
+        }
+        let position = u32::try_from(self.names.len()).expect("the catalogue has fewer toys");
+        self.names.push(name.clone());
+        self.positions.insert(name.spelling().to_string(), position);
+        position
     }
 
     fn remember(&mut self, request_id: RequestId, slot: Slot) {
@@ -167,17 +187,33 @@ impl Ledger {
     }
 
     /// Takes the last applied entry back (`naive`, when two histories meet). Returns the order that
-    /// is lost by it, if it was one.
+    /// is lost by it, if it was one. What it made is forgotten, whatever it was: a refusal that
+    /// stayed would keep the other history's order of that request out of this ledger alone.
     pub fn undo(&mut self, entry: &Entry) -> Option<Order> {
         assert_eq!(entry.index, self.applied, "the last entry first");
         self.applied = entry.index.previous();
-        let last = self.orders.last().filter(|row| row.index == entry.index.0)?.request_id;
+        if self.leads.last().is_some_and(|(index, _)| *index == entry.index) {
+            self.leads.pop();
+        }
+        let index = entry.index.0;
+        if let Some(last) = self.refused.back().copied()
+            && self.requests.get(&last).and_then(Slot::index) == Some(index)
+        {
+            self.refused.pop_back();
+            self.requests.remove(&last);
+        }
+        let last = self.orders.last().filter(|row| row.index == index)?.request_id;
         let lost = self.order(OrderNumber(self.orders.len() as u64 - 1));
         self.orders.pop();
         self.requests.remove(&last);
         self.digests.truncate(self.orders.len() / DIGEST_EVERY);
         self.digest = self.rehash(self.orders.len());
         lost
+    }
+
+    /// The highest term of which a leader's first entry was applied.
+    fn term(&self) -> Term {
+        self.leads.last().map_or(Term::ZERO, |(_, term)| *term)
     }
 
     /// How many orders there are: the next order's number.
@@ -211,7 +247,7 @@ impl Ledger {
                 version: refused.version,
                 index: refused.index,
             },
-            Slot::Never => Fate::Never,
+            Slot::Never(_) => Fate::Never,
         })
     }
 
@@ -224,7 +260,7 @@ impl Ledger {
             Some(Slot::Refused(refused)) => {
                 refused.order.name != order.name || refused.order.quantity != order.quantity
             }
-            Some(Slot::Never) | None => false,
+            Some(Slot::Never(_)) | None => false,
         }
     }
 
@@ -274,6 +310,8 @@ impl Ledger {
             }
         };
         ledger.fencing = fencing;
+        let positions = ledger.names.iter().zip(0..);
+        ledger.positions = positions.map(|(name, at)| (name.spelling().to_string(), at)).collect();
         Ok(ledger)
     }
 }

@@ -95,6 +95,16 @@ enum State {
     Open(Term),
 }
 
+/// Who waits for a request to be resolved.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+struct Resolving {
+    /// Those who asked for it.
+    tokens: Vec<Token>,
+    /// Orders under the same key: (batch, position). Not refused before "never" is recorded, since
+    /// it may come to nothing together with its leader.
+    orders: Vec<(u64, usize)>,
+}
+
 /// What a call under way was.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Call {
@@ -115,13 +125,17 @@ pub struct Orders {
     batches: Batches,
     reads: Reads,
     /// Requests to be resolved as "never", whose entry is under way.
-    resolving: BTreeMap<RequestId, Vec<Token>>,
+    resolving: BTreeMap<RequestId, Resolving>,
     lead_waiters: Vec<Token>,
     calls: BTreeMap<CallId, Call>,
     next_call: u64,
     retry_at: Option<Time>,
     floor_at: Option<Time>,
     checkpointed: u64,
+    /// Checkpoints that are being written.
+    checkpointing: usize,
+    /// Log entries between two checkpoints, at least.
+    checkpoint_entries: u64,
     disk_full: bool,
     discarded: VecDeque<Order>,
 }
@@ -155,9 +169,19 @@ impl Orders {
             retry_at: None,
             floor_at: None,
             checkpointed: snapshot.index.0,
+            checkpointing: 0,
+            checkpoint_entries: CHECKPOINT_ENTRIES,
             disk_full: false,
             discarded: VecDeque::new(),
         })
+    }
+
+    /// The same replica with another number of log entries between two checkpoints; a small one
+    /// lets tests see snapshots.
+    #[must_use]
+    pub fn checkpoint_every(mut self, entries: u64) -> Orders {
+        self.checkpoint_entries = entries;
+        self
     }
 
     /// The replica's ledger.
@@ -247,6 +271,7 @@ impl Orders {
             Ok(ledger) => {
                 self.ledger = ledger;
                 self.checkpointed = snapshot.index.0;
+                self.checkpointing += 1;
                 out.push(Effect::Checkpoint(self.engine.checkpoint(snapshot)));
             }
             Err(problem) => {
@@ -274,7 +299,9 @@ impl Orders {
     fn checkpoint_is_due(&self) -> bool {
         let since = self.ledger.applied().0.0.saturating_sub(self.checkpointed);
         let naive = self.config.engine.rules == Rules::Naive;
-        !naive && since >= CHECKPOINT_ENTRIES.max(self.ledger.len() / 2)
+        !naive
+            && self.checkpointing == 0
+            && since >= self.checkpoint_entries.max(self.ledger.len() / 2)
     }
 
     /// What every step may have made possible.
@@ -296,6 +323,7 @@ impl Orders {
         }
         if self.checkpoint_is_due() {
             self.checkpointed = self.ledger.applied().0.0;
+            self.checkpointing += 1;
             let snapshot = self.snapshot();
             out.push(Effect::Checkpoint(self.engine.checkpoint(snapshot)));
         }
@@ -335,6 +363,7 @@ impl Node for Orders {
             }
             Input::Persisted { upto } => self.drive(now, engine::Input::Persisted { upto }, out),
             Input::Checkpointed { index } => {
+                self.checkpointing = self.checkpointing.saturating_sub(1);
                 self.drive(now, engine::Input::Checkpointed { index }, out);
             }
             Input::Link { node: Address::Order(peer), up } => {
@@ -366,3 +395,6 @@ impl Node for Orders {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,8 @@
 //! Purchases under way at the leader: queued → taking → proposed → decided.
 //!
 //! Each waits for its take at the catalog, then for its log entry to be committed. Takes that wait
-//! go out together, at most [`TAKE_CALLS_MAX`] calls at a time. Called by [`super::Orders`].
+//! go out together, at most [`TAKE_CALLS_MAX`] calls at a time, and one more with those that are
+//! asked again. Called by [`super::Orders`].
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -14,8 +15,9 @@ use super::command::Command;
 /// Purchases under way at once; more are answered 503.
 pub const PURCHASES_MAX: usize = 16_384;
 
-/// Calls to the catalog under way at once: one on its way, one being worked on.
-pub const TAKE_CALLS_MAX: usize = 2;
+/// Calls with new takes under way at once. With two, each carries half as much, and the catalog and
+/// the followers sync twice as often.
+pub const TAKE_CALLS_MAX: usize = 1;
 
 /// Takes in one call; the catalog accepts 1024.
 const TAKES_PER_CALL_MAX: usize = 512;
@@ -53,8 +55,10 @@ pub struct Purchases {
     next_number: u64,
     /// The floor that the catalog was told last.
     told_floor: u64,
-    /// Takes in each call under way.
+    /// Calls under way that ask for the first time, or for nothing.
     calls: usize,
+    /// The lowest number of the call under way that asks again; at most one.
+    repeated: Option<u64>,
 }
 
 impl Purchases {
@@ -86,38 +90,67 @@ impl Purchases {
         self.queue.push_back(request_id);
     }
 
-    /// The next call to the catalog, if there is something to take and a call is free.
+    /// The next call to the catalog, if there is something to take and a call is free. Takes that
+    /// were pending go by themselves: the catalog holds its answer for a moment in which they may
+    /// become visible, and new ones should not be held with them.
     pub fn next_call(&mut self, term: Term) -> Option<(Request, Vec<u64>)> {
-        if self.calls >= TAKE_CALLS_MAX || (self.queue.is_empty() && self.to_ask.is_empty()) {
+        let numbers = if self.repeated.is_none() && !self.to_ask.is_empty() {
+            let numbers: Vec<u64> = self.to_ask.iter().copied().take(TAKES_PER_CALL_MAX).collect();
+            for number in &numbers {
+                self.to_ask.remove(number);
+            }
+            self.repeated = numbers.first().copied();
+            numbers
+        } else if self.calls < TAKE_CALLS_MAX {
+            self.begin_takes()
+        } else {
+            Vec::new()
+        };
+        if numbers.is_empty() {
             return None;
         }
-        let mut numbers: Vec<u64> = self.to_ask.iter().copied().take(TAKES_PER_CALL_MAX).collect();
-        for number in &numbers {
-            self.to_ask.remove(number);
-        }
-        while numbers.len() < TAKES_PER_CALL_MAX
-            && let Some(request_id) = self.queue.pop_front()
-        {
-            let Some(purchase) = self.all.get_mut(&request_id) else { continue };
-            self.next_number += 1;
-            purchase.stage = Stage::Taking(self.next_number);
-            self.numbers.insert(self.next_number, request_id);
-            numbers.push(self.next_number);
+        if self.repeated != numbers.first().copied() {
+            self.calls += 1;
         }
         let items = numbers.iter().filter_map(|number| {
             let purchase = self.all.get(self.numbers.get(number)?)?;
             Some(TakeItem { number: *number, order: purchase.order.clone() })
         });
         let items: Vec<TakeItem> = items.collect();
-        self.calls += 1;
         self.told_floor = self.floor();
         Some((Request::Take { term, floor: self.told_floor, items }, numbers))
+    }
+
+    /// Gives numbers to those that wait without one.
+    fn begin_takes(&mut self) -> Vec<u64> {
+        let mut numbers = Vec::new();
+        while numbers.len() < TAKES_PER_CALL_MAX
+            && let Some(request_id) = self.queue.pop_front()
+        {
+            // It may have been decided while it waited here, and begun anew behind that.
+            let queued = self.all.get_mut(&request_id).filter(|p| p.stage == Stage::Queued);
+            let Some(purchase) = queued else { continue };
+            self.next_number += 1;
+            purchase.stage = Stage::Taking(self.next_number);
+            self.numbers.insert(self.next_number, request_id);
+            numbers.push(self.next_number);
+        }
+        numbers
+    }
+
+    /// A call is over.
+    fn finish_call(&mut self, numbers: &[u64]) {
+        if self.repeated.is_some() && self.repeated == numbers.first().copied() {
+            self.repeated = None;
+        } else {
+            self.calls = self.calls.saturating_sub(1);
+        }
     }
 
     /// A call that only says which takes are recorded, if the catalog does not know yet and nothing
     /// else is going to tell it.
     pub fn floor_call(&mut self, term: Term) -> Option<Request> {
-        if self.calls > 0 || self.floor() == self.told_floor {
+        if !self.floor_is_due() {
             return None;
         }
         self.calls += 1;
@@ -127,7 +160,7 @@ impl Purchases {
 
     /// Whether [`Purchases::floor_call`] has something to say.
     pub fn floor_is_due(&self) -> bool {
-        self.calls == 0 && self.floor() != self.told_floor
+        self.calls == 0 && self.repeated.is_none() && self.floor() != self.told_floor
     }
 
     /// All takes of this term below this are recorded.
@@ -136,8 +169,13 @@ impl Purchases {
     }
 
     /// A call was answered: what to propose.
-    pub fn answered(&mut self, term: Term, answers: Vec<TakeAnswer>) -> Vec<Command> {
-        self.calls = self.calls.saturating_sub(1);
+    pub fn answered(
+        &mut self,
+        term: Term,
+        numbers: &[u64],
+        answers: Vec<TakeAnswer>,
+    ) -> Vec<Command> {
+        self.finish_call(numbers);
         let mut commands = Vec::new();
         for TakeAnswer { number, taken } in answers {
             let Some(request_id) = self.numbers.get(&number) else { continue };
@@ -169,7 +207,7 @@ impl Purchases {
 
     /// A call got no answer: its takes are asked again under the same numbers.
     pub fn unanswered(&mut self, numbers: Vec<u64>) {
-        self.calls = self.calls.saturating_sub(1);
+        self.finish_call(&numbers);
         self.told_floor = 0;
         for number in numbers.into_iter().filter(|n| self.numbers.contains_key(n)) {
             self.in_doubt.insert(number);
@@ -235,6 +273,7 @@ impl Purchases {
         self.next_number = 0;
         self.told_floor = 1;
         self.calls = 0;
+        self.repeated = None;
     }
 
     /// This replica does not lead any more: everybody who waits is sent away.

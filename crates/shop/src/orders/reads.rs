@@ -1,6 +1,7 @@
 //! Reads at the leader that must not be old: they wait for a read barrier, many share one.
 //!
-//! Only "there is none" needs it: an order and a fate are written once, and what is found is final.
+//! Only "there is none" and "not yet" need it: an order and a fate are written once, and what is
+//! found is final.
 
 use std::collections::BTreeMap;
 
@@ -27,6 +28,16 @@ pub struct Reads {
 }
 
 impl Reads {
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        self.waiting.len() + self.under_way.values().map(Vec::len).sum::<usize>()
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// A read comes.
     pub fn push(&mut self, token: Token, read: Read) {
         self.waiting.push((token, read));

@@ -8,6 +8,15 @@ use crate::orders::reads::Read;
 /// Orders in one batch, and orders on one page of the log.
 pub const BATCH_MAX: usize = 1024;
 
+/// Answers to orders that may wait at once, and reads; more are answered 503.
+const WAITING_MAX: usize = 16_384;
+
+/// Waiters of one purchase beyond which it is looked whether they still wait.
+const WAITERS_KEPT: usize = 16;
+
+/// Who may wait for the same request to be resolved.
+const RESOLVERS_MAX: usize = 64;
+
 /// Log entries in one answer to `ReadMissed`.
 const MISSED_MAX: usize = 1024;
 
@@ -69,6 +78,11 @@ impl Orders {
             out.push(Effect::Reply { token, response: Err(problem) });
             return;
         }
+        if self.batches.len() >= WAITING_MAX {
+            let problem = Problem::Unavailable("too many orders are under way".into());
+            out.push(Effect::Reply { token, response: Err(problem) });
+            return;
+        }
         let batch = self.batches.open(now, token, orders.len(), single);
         for (position, order) in orders.into_iter().enumerate() {
             if let Some(outcome) = self.order(order, (batch, position)) {
@@ -91,11 +105,19 @@ impl Orders {
             if purchase.order.name != order.name || purchase.order.quantity != order.quantity {
                 return Some(Err(Problem::KeyReused));
             }
+            if purchase.waiters.len() >= WAITERS_KEPT {
+                // Who asked again before got "pending" then, and waits no more.
+                purchase.waiters.retain(|(batch, _)| self.batches.waits(*batch));
+            }
             purchase.waiters.push(waiter);
             return None;
         }
-        if self.resolving.contains_key(&request_id) {
-            return Some(Err(Problem::Resolved));
+        if let Some(resolving) = self.resolving.get_mut(&request_id) {
+            if resolving.orders.len() >= WAITERS_KEPT {
+                resolving.orders.retain(|(batch, _)| self.batches.waits(*batch));
+            }
+            resolving.orders.push(waiter);
+            return None;
         }
         if self.disk_full {
             return Some(Err(Problem::Unavailable("the order leader's disk is full".into())));
@@ -115,24 +137,33 @@ impl Orders {
                 self.batches.decide(waiter, outcome(&fate), out);
             }
         }
-        for token in self.resolving.remove(&request_id).unwrap_or_default() {
+        let resolved = self.resolving.remove(&request_id).unwrap_or_default();
+        for waiter in resolved.orders {
+            self.batches.decide(waiter, outcome(&fate), out);
+        }
+        for token in resolved.tokens {
             out.push(Effect::Reply { token, response: Ok(Reply::Fate(fate.clone())) });
         }
     }
 
     fn on_read(&mut self, token: Token, read: Read, out: &mut Vec<Effect>) {
-        let found = match self.answer_read(read) {
-            Ok(Reply::Fate(Fate::Unknown)) | Err(_) => None,
+        let final_answer = match self.answer_read(read) {
+            Ok(Reply::Fate(Fate::Unknown | Fate::Pending)) | Err(_) => None,
             found => Some(found),
         };
-        match (found, &self.state) {
+        let response = match (final_answer, &self.state) {
             // An order and a fate are written once: what is found is final, wherever it is found.
-            (Some(response), _) => out.push(Effect::Reply { token, response }),
-            (None, State::Following) => {
-                out.push(Effect::Reply { token, response: Err(self.not_leader()) });
+            (Some(response), _) => response,
+            (None, State::Following) => Err(self.not_leader()),
+            // "Not yet" may be an old answer, if another leads by now without this one's knowledge.
+            (None, State::Settling { .. } | State::Open(_)) if self.reads.len() < WAITING_MAX => {
+                return self.reads.push(token, read);
             }
-            (None, State::Settling { .. } | State::Open(_)) => self.reads.push(token, read),
-        }
+            (None, State::Settling { .. } | State::Open(_)) => {
+                Err(Problem::Unavailable("too many reads are under way".into()))
+            }
+        };
+        out.push(Effect::Reply { token, response });
     }
 
     pub(super) fn answer_read(&self, read: Read) -> Response {
@@ -162,11 +193,19 @@ impl Orders {
             (None, State::Settling { .. }) => {
                 Err(Problem::Unavailable("takes of older terms are being settled".into()))
             }
+            (None, State::Open(_)) if self.disk_full && !self.purchases.contains(request_id) => {
+                Err(Problem::Unavailable("the order leader's disk is full".into()))
+            }
             (None, State::Open(_)) => {
                 // A purchase under way is final soon; its take must not be left behind.
                 let under_way = self.purchases.contains(request_id);
                 let first = !self.resolving.contains_key(&request_id);
-                self.resolving.entry(request_id).or_default().push(token);
+                let tokens = &mut self.resolving.entry(request_id).or_default().tokens;
+                if tokens.len() >= RESOLVERS_MAX {
+                    let response = Err(Problem::Unavailable("too many ask".into()));
+                    out.push(Effect::Reply { token: tokens.remove(0), response });
+                }
+                tokens.push(token);
                 if first && !under_way {
                     let never = command::Command::Never { request_id }.encode();
                     self.drive(now, engine::Input::Propose(vec![never]), out);

@@ -9,11 +9,10 @@ use anyhow::{Context, Result};
 use clap::Args;
 use replication::NodeId;
 use shop::catalog::{Catalog, Config, catalogue};
-use shop::invalidation::Invalidation;
+use shop::invalidation::{Invalidation, duration};
 use shop::node::Address;
 
 use super::service::{Disk, Made, Service};
-use crate::cli;
 use crate::http::endpoint::Role;
 use crate::supervisor::options::Replication;
 
@@ -32,7 +31,7 @@ pub struct CatalogCommand {
     invalidation: Invalidation,
     /// How often toys that are sold out go back to 100
     #[arg(long, env = "TOYSTORE_RESTOCK_INTERVAL", value_name = "DURATION",
-          default_value = "10s", value_parser = cli::duration)]
+          default_value = "10s", value_parser = duration)]
     restock_interval: Duration,
     /// A CSV file (name,price,quantity) in place of the built-in catalogue
     #[arg(long, env = "TOYSTORE_CATALOGUE", value_name = "FILE")]
@@ -74,7 +73,14 @@ impl CatalogCommand {
 pub fn read_catalogue(path: &Path) -> Result<Vec<catalogue::Toy>> {
     let bytes = std::fs::read(path)
         .with_context(|| format!("cannot read the catalogue {}", path.display()))?;
-    let text = String::from_utf8(bytes)
-        .with_context(|| format!("the catalogue {} is not UTF-8", path.display()))?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let whole = error.utf8_error().valid_up_to();
+        let bytes = error.into_bytes();
+        let before = String::from_utf8_lossy(&bytes[..whole]);
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        let (path, byte) = (path.display(), bytes[whole]);
+        anyhow::anyhow!("{path}: line {line}, column {column}: expected UTF-8, found 0x{byte:02x}")
+    })?;
     catalogue::parse(&text).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))
 }

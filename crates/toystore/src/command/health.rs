@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
+use shop::invalidation::duration;
 
-use crate::cli;
 use crate::client::connection::{Ask, Url, ask_once};
 use crate::supervisor::ports::reached_at;
 
@@ -26,7 +26,7 @@ pub struct Health {
     #[arg(long, env = "TOYSTORE_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
     /// How long to wait for the answer
-    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = cli::duration)]
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration)]
     timeout: Duration,
 }
 

@@ -22,8 +22,9 @@ use crate::client::connection::Url;
 use crate::driver::Driver;
 use crate::driver::disk::DiskQueue;
 use crate::http::endpoint::Role;
+use crate::http::served::Served;
 use crate::http::server::{self, CONNECTIONS_MAX_DEFAULT};
-use crate::http::site::{Served, Site};
+use crate::http::site::Site;
 use crate::peer::Peers;
 
 /// How long a node may take to come to an end by itself.
@@ -186,6 +187,7 @@ impl Service {
         token: &str,
         make: impl FnOnce() -> Result<Made<N>>,
     ) -> Result<()> {
+        self.end_with_stdin();
         // Before the disk is read: whoever asks meanwhile waits in the backlog instead of being
         // refused, and a port that is taken is told at once.
         let mut listeners = vec![(listen(self.listen, "--listen")?, role)];
@@ -206,7 +208,7 @@ impl Service {
             sites.push(site);
         }
         tracing::info!("{address} serves at {}", self.listen);
-        self.asked_to_stop().await?;
+        super::asked_to_stop().await?;
         tracing::info!("{address} stops");
         sites.iter().for_each(|site| site.drain());
         driver.stop(STOP_DEADLINE).await;
@@ -218,26 +220,21 @@ impl Service {
         Ok(())
     }
 
-    async fn asked_to_stop(&self) -> Result<()> {
-        let (open, closed) = tokio::sync::oneshot::channel::<()>();
-        let open = if self.exit_with_stdin {
-            // A thread of its own, since a read of stdin cannot be given up.
-            std::thread::spawn(move || {
-                let mut bytes = [0; 64];
-                while std::io::stdin().read(&mut bytes).is_ok_and(|count| count > 0) {}
-                drop(open);
-            });
-            None
-        } else {
-            Some(open)
-        };
-        let stopped = tokio::select! {
-            biased;
-            stopped = super::asked_to_stop() => stopped,
-            _ = closed => Ok(()),
-        };
-        drop(open);
-        stopped
+    /// Ends the process when standard input closes: the parent is gone, however that came about.
+    ///
+    /// At once, as a crash, which every node survives by design: one that drained would hold its
+    /// port and its log while the same store is started again.
+    fn end_with_stdin(&self) {
+        if !self.exit_with_stdin {
+            return;
+        }
+        // A thread of its own, since a read of stdin cannot be given up.
+        std::thread::spawn(|| {
+            let mut bytes = [0; 64];
+            while std::io::stdin().read(&mut bytes).is_ok_and(|count| count > 0) {}
+            tracing::warn!("standard input is closed, so the parent is gone: the process ends");
+            std::process::exit(1);
+        });
     }
 
     fn token(&self) -> Result<String> {

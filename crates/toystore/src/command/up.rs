@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use anstream::println;
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
-use shop::invalidation::Invalidation;
+use shop::invalidation::{Invalidation, duration};
 
+use super::catalog::read_catalogue;
 use super::paint;
-use crate::cli;
 use crate::supervisor::Store;
 use crate::supervisor::cluster::Cluster;
 use crate::supervisor::control;
@@ -48,7 +48,7 @@ pub struct Up {
     invalidation: Invalidation,
     /// How often toys that are sold out go back to 100
     #[arg(long, env = "TOYSTORE_RESTOCK_INTERVAL", value_name = "DURATION",
-          default_value = "10s", value_parser = cli::duration)]
+          default_value = "10s", value_parser = duration)]
     restock_interval: Duration,
     /// A CSV file (name,price,quantity) in place of the built-in catalogue
     #[arg(long, env = "TOYSTORE_CATALOGUE", value_name = "FILE")]
@@ -117,6 +117,8 @@ impl Up {
     }
 
     fn options(self) -> Result<Options> {
+        // Whoever wrote it is told at once, and not by a node of a store that does not come up.
+        self.catalogue.as_deref().map(read_catalogue).transpose()?;
         Ok(Options {
             frontends: self.frontends,
             orders: self.orders,

@@ -144,12 +144,13 @@ impl DiskQueue {
         *self.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
     }
 
-    /// Puts something at the end of the queue.
+    /// Puts what one step wants written at the end of the queue: at once, so that it is not torn
+    /// into two commits.
     ///
     /// Not bounded here: the node bounds what it has under way, and refuses work when it is told
     /// that the disk is full.
-    pub fn push(&self, write: Write) {
-        self.shared.lock().writes.push_back(write);
+    pub fn push(&self, writes: Vec<Write>) {
+        self.shared.lock().writes.extend(writes);
         self.shared.more.notify_one();
     }
 

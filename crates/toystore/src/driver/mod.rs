@@ -38,7 +38,7 @@ use shop::message::{Request, Response};
 use shop::node::{Answer, Token};
 use shop::{Effect, Input, Node};
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::clock;
 use crate::peer::{Event, Peers};
@@ -96,13 +96,11 @@ impl<N: Node + Send + 'static> Driver<N> {
     /// Starts the node, its disk thread, its links and its timer.
     pub fn start(self: &Arc<Driver<N>>) {
         if let Some(disk) = &self.disk {
-            // The disk thread must not keep a driver alive that nobody holds any more.
-            let weak = Arc::downgrade(self);
-            disk.start(move |finished| {
-                if let Some(driver) = weak.upgrade() {
-                    driver.on_disk(finished);
-                }
-            });
+            // Not bounded: the disk thread says one thing for each commit.
+            let (sender, receiver) = mpsc::unbounded_channel();
+            // Whoever would hear it is gone: the process ends.
+            disk.start(move |finished| _ = sender.send(finished));
+            tokio::spawn(run_disk(Arc::downgrade(self), receiver));
         }
         self.input(Input::Start);
         tokio::spawn(run_timer(Arc::downgrade(self)));
@@ -179,27 +177,27 @@ impl<N: Node + Send + 'static> Driver<N> {
             std::process::abort();
         }
         let mut after_persist = false;
+        let mut writes = Vec::new();
         for effect in effects {
             tracing::trace!(%effect, "effect");
             match effect {
                 Effect::Persist(record) => {
                     core.emitted += 1;
                     after_persist = true;
-                    self.write(Write::Record(record));
+                    writes.push(Write::Record(record));
                 }
-                Effect::Checkpoint(checkpoint) => self.write(Write::Checkpoint(checkpoint)),
+                Effect::Checkpoint(checkpoint) => writes.push(Write::Checkpoint(checkpoint)),
                 effect if after_persist => core.held.push_back((core.emitted, effect)),
                 effect => self.perform(core, effect),
             }
         }
+        if !writes.is_empty() {
+            let disk = self.disk.as_ref();
+            disk.expect("only nodes that were given a disk persist anything").push(writes);
+        }
         if core.node.next_timer().is_some_and(|at| at < core.armed) {
             self.rearm.notify_one();
         }
-    }
-
-    fn write(&self, write: Write) {
-        let disk = self.disk.as_ref();
-        disk.expect("only nodes that were given a disk have anything to persist").push(write);
     }
 
     fn perform(self: &Arc<Driver<N>>, core: &mut Core<N>, effect: Effect) {
@@ -266,6 +264,19 @@ impl<N: Node + Send + 'static> Driver<N> {
     /// Where other nodes are.
     pub fn peers(&self) -> &Peers {
         &self.peers
+    }
+}
+
+/// Tells the node what its disk has done. A task and not the disk thread itself: that is woken once
+/// for each commit, and wakes the runtime once, not once for each answer; and it begins the next
+/// commit meanwhile.
+async fn run_disk<N: Node + Send + 'static>(
+    driver: Weak<Driver<N>>,
+    mut told: mpsc::UnboundedReceiver<Finished>,
+) {
+    while let Some(finished) = told.recv().await {
+        let Some(driver) = driver.upgrade() else { return };
+        driver.on_disk(finished);
     }
 }
 

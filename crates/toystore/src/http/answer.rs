@@ -105,10 +105,20 @@ pub fn error(status: StatusCode, message: &str) -> Answer {
 
 /// An expected failure, in JSON.
 pub fn problem(problem: &Problem) -> Answer {
-    let mut answer = error(status_of(problem), &problem.message());
-    if let Problem::InsufficientStock { version, index } = problem {
-        answer.headers_mut().insert(TOY_VERSION, HeaderValue::from(version.0));
-        answer.headers_mut().insert(LOG_INDEX, HeaderValue::from(*index));
+    problem_in_words(problem, &problem.message())
+}
+
+/// The same in other words.
+pub fn problem_in_words(problem: &Problem, message: &str) -> Answer {
+    let mut answer = error(status_of(problem), message);
+    match problem {
+        // Refused before it was looked up: no version has said so.
+        Problem::InsufficientStock { index: 0, .. } => {}
+        Problem::InsufficientStock { version, index } => {
+            add_version(&mut answer, *version);
+            add_index(&mut answer, *index);
+        }
+        _ => {}
     }
     answer
 }
@@ -141,17 +151,32 @@ fn product(
         Some(known) if matches(known, &etag) => empty(StatusCode::NOT_MODIFIED),
         Some(_) | None => json(StatusCode::OK, body),
     };
+    add_cache_use(&mut answer, cache);
+    let headers = answer.headers_mut();
+    headers.insert(ETAG, etag);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    add_version(&mut answer, version);
+    answer
+}
+
+/// `X-Cache`.
+pub fn add_cache_use(answer: &mut Answer, cache: CacheUse) {
     let cache = match cache {
         CacheUse::Hit => "hit",
         CacheUse::Miss => "miss",
         CacheUse::Bypass => "bypass",
     };
-    let headers = answer.headers_mut();
-    headers.insert(X_CACHE, HeaderValue::from_static(cache));
-    headers.insert(ETAG, etag);
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-    headers.insert(TOY_VERSION, HeaderValue::from(version.0));
-    answer
+    answer.headers_mut().insert(X_CACHE, HeaderValue::from_static(cache));
+}
+
+/// `Toystore-Toy-Version`.
+pub fn add_version(answer: &mut Answer, version: Version) {
+    answer.headers_mut().insert(TOY_VERSION, HeaderValue::from(version.0));
+}
+
+/// `Toystore-Log-Index`.
+pub fn add_index(answer: &mut Answer, index: u64) {
+    answer.headers_mut().insert(LOG_INDEX, HeaderValue::from(index));
 }
 
 fn etag(version: Version) -> HeaderValue {
@@ -193,7 +218,7 @@ pub fn reply(role: Role, reply: &Reply, if_none_match: Option<&HeaderValue>) -> 
         }
         Reply::Order(found) => {
             let mut answer = json(StatusCode::OK, format!("{{\"data\":{}}}", order(found)));
-            answer.headers_mut().insert(LOG_INDEX, HeaderValue::from(found.index));
+            add_index(&mut answer, found.index);
             answer
         }
         Reply::Fate(fate) => fate_answer(fate),
@@ -285,8 +310,8 @@ fn outcome(outcome: &OrderOutcome) -> Value {
 }
 
 fn add_ordered(answer: &mut Answer, made: &Ordered) {
-    answer.headers_mut().insert(TOY_VERSION, HeaderValue::from(made.version.0));
-    answer.headers_mut().insert(LOG_INDEX, HeaderValue::from(made.index));
+    add_version(answer, made.version);
+    add_index(answer, made.index);
 }
 
 fn fate_answer(fate: &Fate) -> Answer {
@@ -309,8 +334,8 @@ fn fate_answer(fate: &Fate) -> Answer {
                 StatusCode::OK,
                 format!(r#"{{"data":{{"state":"refused","reason":"{reason}"}}}}"#),
             );
-            answer.headers_mut().insert(TOY_VERSION, HeaderValue::from(version.0));
-            answer.headers_mut().insert(LOG_INDEX, HeaderValue::from(*index));
+            add_version(&mut answer, *version);
+            add_index(&mut answer, *index);
             answer
         }
         Fate::Pending => data(&json!({"state": "pending"})),

@@ -136,7 +136,7 @@ static SEED_FRONTEND: [Route; 5] = [
     open(Method::GET, "/send_leader_info", Endpoint::SeedLeader),
 ];
 
-static CATALOG: [Route; 7] = [
+static CATALOG: [Route; 8] = [
     open(Method::GET, "/products/{}", Endpoint::Product),
     open(Method::GET, "/products", Endpoint::Products),
     internal(Method::PUT, "/view", Endpoint::View),
@@ -144,9 +144,10 @@ static CATALOG: [Route; 7] = [
     internal(Method::POST, "/settlements", Endpoint::Settlements),
     internal(Method::PUT, "/frontends/{}/lease", Endpoint::RenewLease),
     internal(Method::DELETE, "/frontends/{}/lease", Endpoint::EndLease),
+    open(Method::GET, "/openapi.json", Endpoint::OpenApi),
 ];
 
-static ORDER: [Route; 12] = [
+static ORDER: [Route; 13] = [
     open(Method::POST, "/orders", Endpoint::PlaceOrder),
     open(Method::GET, "/orders/{}", Endpoint::Order),
     open(Method::GET, "/orders", Endpoint::OrderLog),
@@ -159,6 +160,7 @@ static ORDER: [Route; 12] = [
     internal(Method::GET, "/snapshot", Endpoint::Snapshot),
     internal(Method::POST, "/members", Endpoint::Members),
     internal(Method::GET, "/digest", Endpoint::Digest),
+    open(Method::GET, "/openapi.json", Endpoint::OpenApi),
 ];
 
 fn routes(role: Role) -> impl Iterator<Item = &'static Route> {
@@ -169,6 +171,12 @@ fn routes(role: Role) -> impl Iterator<Item = &'static Route> {
         Role::Catalog => &CATALOG,
     };
     own.iter().chain(&COMMON)
+}
+
+/// What anybody may ask: method, path with `{}`, endpoint.
+pub fn public(role: Role) -> impl Iterator<Item = (&'static Method, &'static str, Endpoint)> {
+    let open = routes(role).filter(|route| !route.token);
+    open.map(|route| (&route.method, route.path, route.endpoint))
 }
 
 /// What a method and a path mean.

@@ -9,13 +9,15 @@
 //! | --- | --- |
 //! | [`server`] | sockets: the accept loop, limits, deadlines |
 //! | [`site`] | one node's requests, from head to answer |
+//! | [`served`] | what a node adds to its contract for that |
 //! | [`endpoint`] | the table of paths and methods, by role |
-//! | `incoming` | framing, content type, the body's bounds |
+//! | `incoming` | protocol, content type, the body's bounds |
 //! | `request` | path, query, headers and body → a message |
 //! | `answer` | a message → status, headers, JSON |
 //! | `seed` | the original project's dialect of both |
 //! | [`wire`] | how our own services speak to each other: the same endpoints in postcard |
 //! | `metrics` | `/metrics` |
+//! | `openapi` | `/openapi.json`: the table of endpoints, for machines |
 //!
 //! There is no router library: the table is small, an unknown method must name the allowed ones,
 //! and the most frequent request is answered before any table is looked at.
@@ -24,8 +26,10 @@ mod answer;
 pub mod endpoint;
 mod incoming;
 mod metrics;
+mod openapi;
 mod request;
 mod seed;
+pub mod served;
 pub mod server;
 pub mod site;
 pub mod wire;

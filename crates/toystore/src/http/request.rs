@@ -167,7 +167,8 @@ impl Asked<'_> {
     }
 }
 
-fn decode_text(text: &str) -> Result<String, Problem> {
+/// Percent-decodes a segment of a path or a value of a query.
+pub fn decode_text(text: &str) -> Result<String, Problem> {
     let decoded = percent_decode_str(text).decode_utf8();
     decoded.map(|text| text.into_owned()).map_err(|_| bad("the path is not UTF-8 when decoded"))
 }

@@ -49,6 +49,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const LINGER_DEADLINE: Duration = Duration::from_millis(300);
 const LINGER_READS_MAX: u32 = 4096;
 
+/// How many connections that are too many are told so at once; those beyond are closed.
+const REFUSALS_MAX: usize = 256;
+
 /// How many connections may wait to be accepted.
 const BACKLOG: u32 = 4096;
 
@@ -112,6 +115,7 @@ pub async fn serve<H: Handler>(
     mut draining: watch::Receiver<bool>,
 ) {
     let free = Arc::new(Semaphore::new(connections_max));
+    let refusals = Arc::new(Semaphore::new(REFUSALS_MAX));
     // Every connection holds one; when all are gone, the last one has ended.
     let (alive, mut ended) = tokio::sync::mpsc::channel::<Infallible>(1);
     loop {
@@ -132,7 +136,12 @@ pub async fn serve<H: Handler>(
         // Without it the small answers of a keep-alive connection wait for each other.
         let _ = stream.set_nodelay(true);
         let Ok(permit) = free.clone().try_acquire_owned() else {
-            tokio::spawn(refuse(stream, connections_max));
+            if let Ok(permit) = refusals.clone().try_acquire_owned() {
+                tokio::spawn(async move {
+                    refuse(stream, connections_max).await;
+                    drop(permit);
+                });
+            }
             continue;
         };
         let (handler, draining, alive) = (handler.clone(), draining.clone(), alive.clone());
@@ -157,14 +166,13 @@ async fn connection<H: Handler>(
     handler: Arc<H>,
     mut draining: watch::Receiver<bool>,
 ) {
-    let io = Explaining { inner: TokioIo::new(stream), answered: false };
+    let io = Explaining { inner: TokioIo::new(stream), explained: false, unanswered: false };
     let service = service_fn(move |request| handler.clone().answer(request));
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_DEADLINE)
         .max_buf_size(HEAD_BYTES_MAX)
         .max_headers(HEADERS_MAX)
-        .pipeline_flush(true)
         // A client may close its sending half and still wait for its answer.
         .half_close(true)
         .serve_connection(io, service);
@@ -176,17 +184,30 @@ async fn connection<H: Handler>(
             poll_fn(|context| connection.poll_without_shutdown(context)).await
         }
     };
-    let late = result.as_ref().is_err_and(hyper::Error::is_timeout);
     let parts = connection.into_parts();
+    let unanswered = parts.io.unanswered || !parts.read_buf.is_empty();
+    let explained = parts.io.explained;
     let mut stream = parts.io.inner.into_inner();
     // Silence between two requests is no request; half a head is one.
-    if late && !parts.io.answered && !parts.read_buf.is_empty() {
-        let text = explain(StatusCode::REQUEST_TIMEOUT);
-        let _ = stream.write_all(&text).await;
+    if let Err(error) = result
+        && unanswered
+        && !explained
+    {
+        let status = match error {
+            error if error.is_timeout() => StatusCode::REQUEST_TIMEOUT,
+            error if error.is_parse_too_large() => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        // If that fails, the client is gone.
+        let _ = stream.write_all(&explain(status)).await;
     }
+    close(stream).await;
+}
+
+/// Closing while bytes of the client are unread would make the kernel reset the connection, and the
+/// client might lose the answer that refused them.
+async fn close(mut stream: TcpStream) {
     let _ = stream.shutdown().await;
-    // Closing while bytes of the client are unread would make the kernel reset the connection, and
-    // the client might lose the answer that refused them.
     let _ = tokio::time::timeout(LINGER_DEADLINE, discard(&mut stream)).await;
 }
 
@@ -204,8 +225,8 @@ async fn discard(stream: &mut TcpStream) {
 async fn refuse(mut stream: TcpStream, connections_max: usize) {
     tracing::debug!("{connections_max} connections are open: one more is refused");
     let text = explain(StatusCode::SERVICE_UNAVAILABLE);
-    let _ = tokio::time::timeout(HEAD_DEADLINE, stream.write_all(&text)).await;
-    let _ = stream.shutdown().await;
+    let _ = tokio::time::timeout(LINGER_DEADLINE, stream.write_all(&text)).await;
+    close(stream).await;
 }
 
 /// A whole answer for what never became a request.
@@ -219,7 +240,7 @@ fn explain(status: StatusCode) -> Vec<u8> {
             format!("a head has at most {HEADERS_MAX} headers and {HEAD_BYTES_MAX} bytes")
         }
         StatusCode::URI_TOO_LONG => "the path is too long".to_string(),
-        _ => "this is no HTTP/1.1 request".to_string(),
+        _ => "this is no whole HTTP/1.1 request".to_string(),
     };
     let code = status.as_u16();
     let body = serde_json::json!({"error": {"code": code, "message": why}}).to_string();
@@ -239,11 +260,13 @@ fn explain(status: StatusCode) -> Vec<u8> {
 struct Explaining {
     inner: TokioIo<TcpStream>,
     /// Whether such an answer was written: the connection ends with it.
-    answered: bool,
+    explained: bool,
+    /// Whether bytes were read after the last that were written.
+    unanswered: bool,
 }
 
-/// How hyper's own answers end: it adds nothing but these to the status.
-const BARE: &[u8] = b"content-length: 0";
+/// How hyper's own answers are known; no value of a header can contain it.
+const BARE: &[u8] = b"\r\ncontent-length: 0\r\n";
 
 impl Explaining {
     /// The status of an answer that hyper made by itself.
@@ -267,7 +290,7 @@ impl Explaining {
         // is gone anyway.
         match Pin::new(&mut self.inner).poll_write(context, &text) {
             Poll::Ready(Ok(_)) => {
-                self.answered = true;
+                self.explained = true;
                 Poll::Ready(Ok(len))
             }
             other => other,
@@ -281,7 +304,10 @@ impl Read for Explaining {
         context: &mut Context<'_>,
         buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_read(context, buffer)
+        let read = Pin::new(&mut self.inner).poll_read(context, buffer);
+        // The end is read too; only if it comes in the middle of a request it is an error.
+        self.unanswered |= read.is_ready();
+        read
     }
 }
 
@@ -291,6 +317,7 @@ impl Write for Explaining {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.unanswered = false;
         match Explaining::bare_status(bytes) {
             Some(status) => self.poll_explain(context, status, bytes.len()),
             None => Pin::new(&mut self.inner).poll_write(context, bytes),
@@ -314,6 +341,7 @@ impl Write for Explaining {
         context: &mut Context<'_>,
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.unanswered = false;
         let first = pieces.first().map_or(&[][..], |piece| &piece[..]);
         match Explaining::bare_status(first) {
             Some(status) if pieces.len() == 1 => {

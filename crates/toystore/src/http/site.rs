@@ -9,16 +9,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::header::{
     ALLOW, AUTHORIZATION, CONNECTION, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH,
 };
+use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode};
 use percent_encoding::percent_decode_str;
-use replication::{NodeId, Time};
+use replication::NodeId;
 use serde_json::{Value, json};
-use shop::Node;
-use shop::frontend::{Frontend, Hit};
 use shop::message::{Problem, Reply, Response};
 use shop::node::Address;
 use tokio::sync::mpsc;
@@ -27,9 +26,10 @@ use super::answer::{self, Answer, Body};
 use super::endpoint::{self, Endpoint, Found, Role};
 use super::incoming::{self, BODY_BYTES_MAX_INTERNAL, BODY_BYTES_MAX_PUBLIC};
 use super::request::{self, Asked};
+use super::served::Served;
 use super::server::{Answering, Handler};
 use super::wire::{self, Encoding, LogBody};
-use super::{metrics, seed};
+use super::{metrics, openapi, seed};
 use crate::driver::Driver;
 
 /// How long a node may take to answer: longer than any deadline inside it.
@@ -44,43 +44,6 @@ const EVENTS_LISTENERS_MAX: u64 = 32;
 const SESSION: HeaderName = HeaderName::from_static("session-id");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const SERVED_BY: HeaderName = HeaderName::from_static("toystore-served-by");
-
-/// What a node adds to its [`Node`] contract to be served over HTTP.
-pub trait Served: Node + Send + 'static {
-    /// The hot path: a product from the cache.
-    fn hit(&mut self, _now: Time, _name: &str) -> Option<Hit> {
-        None
-    }
-
-    /// The leader that a frontend believes in.
-    fn leader(&self, _now: Time) -> Option<NodeId> {
-        None
-    }
-
-    /// Everything the log stands on: for `GET /snapshot`.
-    fn snapshot(&self) -> Option<replication::log::Snapshot> {
-        None
-    }
-}
-
-impl Served for Frontend {
-    fn hit(&mut self, now: Time, name: &str) -> Option<Hit> {
-        Frontend::hit(self, now, name)
-    }
-
-    fn leader(&self, now: Time) -> Option<NodeId> {
-        self.status(now).leader.map(|leader| leader.id)
-    }
-}
-
-impl Served for shop::orders::Orders {
-    fn snapshot(&self) -> Option<replication::log::Snapshot> {
-        let (index, term) = self.ledger().applied();
-        Some(replication::log::Snapshot { index, term, state: self.ledger().snapshot() })
-    }
-}
-
-impl Served for shop::catalog::Catalog {}
 
 /// A node behind one of its ports.
 pub struct Site<N> {
@@ -144,27 +107,15 @@ impl<N: Served> Site<N> {
 
     async fn respond(self: &Arc<Self>, request: Request<Incoming>) -> Answer {
         let (head, body) = request.into_parts();
-        let path = head.uri.path();
-        let (endpoint, argument, token) = match endpoint::find(self.role, &head.method, path) {
-            Found::Endpoint { endpoint, argument, token } => (endpoint, argument, token),
-            Found::OtherMethods(methods) => return not_allowed(&head.method, &methods),
-            Found::Nothing => {
-                let what = format!("{} serves nothing at {path}", self.name);
-                return answer::error(StatusCode::NOT_FOUND, &what);
-            }
+        let (endpoint, argument, token, encoding) = match self.look_up(&head) {
+            Ok(found) => found,
+            // A body that nobody will read would be taken for the next request.
+            Err(refused) if !body.is_end_stream() => return closing(*refused),
+            Err(refused) => return *refused,
         };
-        if token && let Some(refused) = self.check_token(&head.headers) {
-            return refused;
-        }
-        let encoding = match incoming::check_head(&head.headers) {
-            Ok(encoding) => encoding,
-            Err((status, why)) => return closing(answer::error(status, &why)),
-        };
-        let limit = if token || encoding == Encoding::Postcard {
-            BODY_BYTES_MAX_INTERNAL
-        } else {
-            BODY_BYTES_MAX_PUBLIC
-        };
+        let between_services = self.role == Role::Order && encoding == Encoding::Postcard;
+        let limit =
+            if token || between_services { BODY_BYTES_MAX_INTERNAL } else { BODY_BYTES_MAX_PUBLIC };
         let body = match incoming::read_body(&head.headers, body, limit).await {
             Ok(body) => body,
             Err((status, why)) => return closing(answer::error(status, &why)),
@@ -172,7 +123,7 @@ impl<N: Served> Site<N> {
         let asked = Asked {
             role: self.role,
             endpoint,
-            argument: argument.unwrap_or(""),
+            argument,
             query: head.uri.query().unwrap_or(""),
             headers: &head.headers,
             encoding,
@@ -182,7 +133,7 @@ impl<N: Served> Site<N> {
         let message = match request::read(&asked) {
             Ok(Some(message)) => message,
             Ok(None) => return self.own(endpoint, &asked).await,
-            Err(problem) => return self.render(endpoint, &head.headers, &Err(problem)),
+            Err(problem) => return self.render(&asked, &Err(problem)),
         };
         let response =
             match tokio::time::timeout(ANSWER_DEADLINE, self.driver.request(message)).await {
@@ -193,15 +144,38 @@ impl<N: Served> Site<N> {
                     Err(Problem::OutcomeUnknown(why))
                 }
             };
-        self.render(endpoint, &head.headers, &response)
+        self.render(&asked, &response)
     }
 
-    fn render(&self, endpoint: Endpoint, headers: &HeaderMap, response: &Response) -> Answer {
+    /// All that can be said of a request without its body: what is asked, with the open segment of
+    /// its path, whether the token was needed, and how the body is written.
+    fn look_up<'a>(&self, head: &'a Parts) -> Result<LookedUp<'a>, Box<Answer>> {
+        let path = head.uri.path();
+        let (endpoint, argument, token) = match endpoint::find(self.role, &head.method, path) {
+            Found::Endpoint { endpoint, argument, token } => (endpoint, argument, token),
+            Found::OtherMethods(methods) => {
+                return Err(Box::new(not_allowed(&head.method, &methods)));
+            }
+            Found::Nothing => {
+                let what = format!("{} serves nothing at {path}", self.name);
+                return Err(Box::new(answer::error(StatusCode::NOT_FOUND, &what)));
+            }
+        };
+        if token && let Some(refused) = self.check_token(&head.headers) {
+            return Err(Box::new(refused));
+        }
+        let encoding = incoming::check_head(&head.headers)
+            .map_err(|(status, why)| Box::new(answer::error(status, &why)))?;
+        Ok((endpoint, argument.unwrap_or(""), token, encoding))
+    }
+
+    fn render(&self, asked: &Asked<'_>, response: &Response) -> Answer {
+        let headers = asked.headers;
         if wire::is_postcard(headers, "accept") {
             return answer::postcard(response);
         }
         match (self.role, response) {
-            (Role::SeedFrontend, response) => seed::render(endpoint, response),
+            (Role::SeedFrontend, response) => seed::render(asked, response),
             (_, Ok(Reply::OrderLog { orders, .. })) if accepts_csv(headers) => {
                 answer::order_log_csv(orders)
             }
@@ -233,6 +207,7 @@ impl<N: Served> Site<N> {
                 None => answer::error(StatusCode::NOT_FOUND, "this node has no snapshot"),
             },
             Endpoint::SeedLeader => self.seed_leader(),
+            Endpoint::OpenApi => answer::json(StatusCode::OK, openapi::document(self.role)),
             _ => answer::error(StatusCode::NOT_FOUND, "not served here"),
         }
     }
@@ -363,6 +338,9 @@ impl<N: Served> Handler for Site<N> {
         }))
     }
 }
+
+/// Endpoint, open segment, whether it is internal, how the body is written.
+type LookedUp<'a> = (Endpoint, &'a str, bool, Encoding);
 
 fn not_allowed(method: &Method, methods: &[Method]) -> Answer {
     let allowed = methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");

@@ -5,7 +5,7 @@
 //! the same pid. Called by [`super::Store`].
 //!
 //! A child cannot outlive its parent, however that ends:
-//! - its stdin is a pipe that the parent holds; nodes drain and end when it closes;
+//! - its stdin is a pipe that the parent holds; nodes end when it closes;
 //! - it has a process group of its own, so Ctrl-C reaches the parent only (which stops nodes in
 //!   order), and the kernel wakes and ends it if it is paused (SIGSTOP) when the parent dies;
 //! - a dropped [`Child`], or a dropped runtime, kills it.

@@ -150,6 +150,14 @@ pub async fn ask(data: &Path, action: Action, node: &str) -> Result<String> {
     }
 }
 
+/// Whether the `up` that owns a folder still runs.
+pub async fn is_served(data: &Path) -> bool {
+    match socket_path(data) {
+        Ok((path, _folder)) => UnixStream::connect(&path).await.is_ok(),
+        Err(_) => false,
+    }
+}
+
 /// A socket's path may have only some 100 bytes; through a handle of its folder it always has.
 fn socket_path(data: &Path) -> Result<(PathBuf, Option<File>)> {
     let path = data.join("control.sock");

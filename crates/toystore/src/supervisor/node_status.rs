@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::cluster::Member;
-use crate::client::connection::{Ask, ask_once};
+use crate::client::connection::{Ask, NoAnswer, ask_once};
 
 /// How long a node may take: it answers from memory, so longer means that it is paused or dead.
 pub const STATUS_DEADLINE: Duration = Duration::from_millis(500);
@@ -41,9 +41,12 @@ pub struct NodeStatus<S> {
 /// Why there is no answer, or none that is understood, in words.
 pub async fn ask<S: DeserializeOwned>(member: &Member) -> Result<NodeStatus<S>, String> {
     let url = member.url().map_err(|error| error.to_string())?;
-    let said = ask_once(&url, &Ask::get("/status"), STATUS_DEADLINE)
-        .await
-        .map_err(|no_answer| no_answer.to_string())?;
+    let said = match ask_once(&url, &Ask::get("/status"), STATUS_DEADLINE).await {
+        Ok(said) => said,
+        // Where nobody listens, the system's words for it say no more.
+        Err(NoAnswer::Refused(_)) => return Err("nobody listens there".to_string()),
+        Err(NoAnswer::Unknown(why)) => return Err(format!("no answer: {why}")),
+    };
     if said.status != 200 {
         return Err(format!("it says {}: {}", said.status, said.message()));
     }

@@ -2,14 +2,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
+mod bad_input;
 mod cli;
 mod docs;
 mod exchange;
 mod faults;
 mod load;
+mod openapi;
+mod raw;
 mod services;
 mod sound;
 mod store;
 mod tidy;
+mod wire;
 mod workspace;
 mod zoo;

@@ -168,6 +168,11 @@ impl Store {
         }
     }
 
+    /// More options for `up`, once the folder is known.
+    pub fn add_options(&mut self, options: &[&str]) {
+        self.options.extend(options.iter().map(|option| (*option).to_string()));
+    }
+
     /// Runs `toystore up` on the folder, and waits until it is ready.
     pub fn up(&mut self) {
         self.spawn_up();

@@ -272,7 +272,7 @@ fn is_crate_root(path: &str) -> bool {
     matches!(
         parts[..],
         ["crates", _, "build.rs"]
-            | ["crates", _, "src", "lib.rs" | "main.rs"]
+            | ["crates" | "bench", _, "src", "lib.rs" | "main.rs"]
             | ["crates", _, "src", "bin", _]
             | ["crates", _, "tests" | "benches" | "examples", _]
             | ["crates", _, "tests" | "benches" | "examples", _, "main.rs"]

@@ -74,7 +74,7 @@ fn fault_or_progress(
             }
         }
         400..620 => world.sync(id),
-        620..680 => world.arbitrate(),
+        620..680 => world.arbitrate(true),
         680..800 => world.advance(1 + random.below(150) as u64),
         800..900 => {
             *command += 1;
@@ -93,6 +93,10 @@ fn fault_or_progress(
         988..990 => world.arbiter_up ^= true,
         990..993 => world.checkpoint(id),
         993..997 => world.step(id, Input::Link { peer: other, up: false }),
+        997..1000 => {
+            *command += 1;
+            world.barrier(id, u64::from(*command));
+        }
         _ => {}
     }
 }
@@ -146,6 +150,11 @@ fn run(seeds: impl Iterator<Item = u64>) {
             world
         });
         let world = run.unwrap_or_else(|_| panic!("seed {seed} fails: see above"));
+        assert!(
+            world.barriers.is_empty(),
+            "seed {seed}: reads wait for ever: {:?}",
+            world.barriers
+        );
         let leaders = world.hosts.values().filter(|host| host.leading.is_some()).count();
         assert_eq!(leaders, 1, "seed {seed}: one leader after healing");
         let longest = world.hosts.values().map(|h| h.applied.clone()).max_by_key(Vec::len);

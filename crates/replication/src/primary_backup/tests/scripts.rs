@@ -62,6 +62,8 @@ enum Command {
     Lose,
     /// The arbiter answers one question.
     Arbitrate,
+    /// It decides, but its answer is lost.
+    Unheard,
     /// The arbiter is `up` or `down`.
     Arbiter(String),
     /// Power loss: what was not synced is gone.
@@ -149,12 +151,13 @@ impl Runner for Script {
                 let bytes = commands.iter().map(|c| Bytes::copy_from_slice(c.as_bytes()));
                 world.step(NodeId(*id), Input::Propose(bytes.collect()));
             }
-            Command::Barrier { id, tag } => world.step(NodeId(*id), Input::Barrier(*tag)),
+            Command::Barrier { id, tag } => world.barrier(NodeId(*id), *tag),
             Command::Settle => world.settle(),
             Command::Sync(ids) => self.each(ids, World::sync),
             Command::Deliver => (0..world.network.len()).for_each(|_| world.deliver(0)),
             Command::Lose => world.network.clear(),
-            Command::Arbitrate => world.arbitrate(),
+            Command::Arbitrate => world.arbitrate(true),
+            Command::Unheard => world.arbitrate(false),
             Command::Arbiter(state) => world.arbiter_up = state == "up",
             Command::Crash(ids) => self.each(ids, World::crash),
             Command::Restart(ids) => self.each(ids, World::restart),

@@ -48,6 +48,8 @@ pub struct World {
     pub acknowledged: BTreeMap<Index, Entry>,
     pub discarded: Vec<Entry>,
     pub passed: Vec<u64>,
+    /// Read barriers under way: by whom, and what had been acknowledged when they began.
+    pub barriers: BTreeMap<u64, (NodeId, Index)>,
     rules: Rules,
 }
 
@@ -65,6 +67,7 @@ impl World {
             acknowledged: BTreeMap::new(),
             discarded: Vec::new(),
             passed: Vec::new(),
+            barriers: BTreeMap::new(),
             rules,
         };
         for id in (1..=count).map(NodeId) {
@@ -168,16 +171,32 @@ impl World {
             }
             Effect::Passed(tag) => {
                 writeln!(self.trace, "{id}: barrier {tag} passed").expect("a string");
+                let applied = host.applied.last().map_or(Index(0), |entry| entry.index);
                 self.passed.push(tag);
+                let (_, acknowledged) = self.barriers.remove(&tag).expect("each passes once");
+                assert!(
+                    self.rules == Rules::Naive || applied >= acknowledged,
+                    "{id} would answer from {applied}, {acknowledged} was acknowledged before"
+                );
             }
             Effect::Failed(tag) => {
                 writeln!(self.trace, "{id}: barrier {tag} failed").expect("a string");
+                self.barriers.remove(&tag).expect("each fails once");
             }
             Effect::Discard(entry) => {
                 writeln!(self.trace, "{id}: discard {entry}").expect("a string");
                 assert_eq!(host.applied.pop().as_ref(), Some(&entry), "the last one first");
                 self.discarded.push(entry);
             }
+        }
+    }
+
+    /// Somebody wants to read at this replica.
+    pub fn barrier(&mut self, id: NodeId, tag: u64) {
+        if self.hosts[&id].up && !self.hosts[&id].paused {
+            let acknowledged = self.acknowledged.keys().last().copied().unwrap_or_default();
+            self.barriers.insert(tag, (id, acknowledged));
+            self.step(id, Input::Barrier(tag));
         }
     }
 
@@ -220,8 +239,9 @@ impl World {
         self.step(to, Input::Receive { from, message });
     }
 
-    /// The arbiter answers its oldest question, unless it is down.
-    pub fn arbitrate(&mut self) {
+    /// The arbiter answers its oldest question, unless it is down; if it is not `heard`, the asker
+    /// learns only that it got no answer.
+    pub fn arbitrate(&mut self, heard: bool) {
         let answerable = self.asked.iter().position(|(id, _, _)| !self.hosts[id].paused);
         let Some(position) = answerable else { return };
         let (id, view, previous) = self.asked.remove(position);
@@ -244,7 +264,7 @@ impl World {
             Viewed::Unknown => "unknown".to_string(),
         };
         writeln!(self.trace, "arbiter -> {id}: {said}").expect("a string");
-        self.step(id, Input::Viewed(viewed));
+        self.step(id, Input::Viewed(if heard { viewed } else { Viewed::Unknown }));
     }
 
     /// Disks, messages and the arbiter, until nothing is left to do.
@@ -258,7 +278,7 @@ impl World {
             } else if !self.network.is_empty() {
                 self.deliver(0);
             } else if self.asked.iter().any(|(id, _, _)| !self.hosts[id].paused) {
-                self.arbitrate();
+                self.arbitrate(true);
             } else {
                 return;
             }
@@ -286,6 +306,7 @@ impl World {
         host.waiting.clear();
         host.leading = None;
         self.asked.retain(|(asker, _, _)| *asker != id);
+        self.barriers.retain(|_, (asker, _)| *asker != id);
     }
 
     pub fn restart(&mut self, id: NodeId) {

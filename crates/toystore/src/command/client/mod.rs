@@ -17,13 +17,12 @@ use shop::shopper::{Config, Draw, Probability};
 use shop::toy::ToyName;
 
 use super::{Running, paint};
-use crate::cli;
 use crate::client::connection::Url;
 use crate::client::dialect::Dialect;
 use crate::client::runner::{Clock, FRONTENDS_MAX, Party, Report};
 use crate::supervisor::cluster::Cluster;
 use crate::supervisor::layout::Role;
-use shop::invalidation::duration_text;
+use shop::invalidation::{duration, duration_text};
 
 use order_file::OrderFile;
 pub use outcome::Outcome;
@@ -60,11 +59,11 @@ pub struct Client {
     retries: u32,
     /// How long a shopper waits before that
     #[arg(long, env = "TOYSTORE_RETRY_INTERVAL", value_name = "DURATION", default_value = "2s",
-          value_parser = cli::duration)]
+          value_parser = duration)]
     retry_interval: Duration,
     /// How long a shopper thinks after each toy
     #[arg(long, env = "TOYSTORE_PAUSE", value_name = "DURATION", default_value = "0ms",
-          value_parser = cli::duration)]
+          value_parser = duration)]
     pause: Duration,
     /// Fixes every choice [default: random, and printed]
     #[arg(long, env = "TOYSTORE_SEED", value_name = "N")]

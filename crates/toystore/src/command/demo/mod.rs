@@ -26,17 +26,17 @@ use serde_json::json;
 use shop::shopper::{Config, Probability};
 
 use super::paint;
-use crate::cli;
 use crate::client::connection::Url;
 use crate::client::dialect::Dialect;
 use crate::client::runner::Party;
 use crate::supervisor::Store;
 use crate::supervisor::cluster::Cluster;
+use crate::supervisor::control;
 use crate::supervisor::event::Event;
 use crate::supervisor::layout::Role;
 use crate::supervisor::options::{Logs, Options, Replication, Timers};
 use crate::supervisor::ports::Wanted;
-use shop::invalidation::{Invalidation, duration_text};
+use shop::invalidation::{Invalidation, duration, duration_text};
 
 use outage::Outage;
 use play::Played;
@@ -79,7 +79,7 @@ pub struct Demo {
     probability: Probability,
     /// How long a shopper thinks after each toy
     #[arg(long, env = "TOYSTORE_PAUSE", value_name = "DURATION", default_value = "20ms",
-          value_parser = cli::duration)]
+          value_parser = duration)]
     pause: Duration,
     /// Fixes every choice of the shoppers [default: random, and printed]
     #[arg(long, env = "TOYSTORE_SEED", value_name = "N")]
@@ -158,6 +158,8 @@ impl Demo {
     ) -> Result<(Played, Vec<Check>)> {
         let cluster = store.cluster();
         let token = cluster.token()?;
+        // With --keep, others can look at it (`status`) and interfere (`pause`) meanwhile.
+        tokio::spawn(control::serve(store.clone(), control::listen(store.folder().path())?));
         let played = play::play(store, &self.party(&cluster, seed)?, story).await?;
         if evidence::wait_until_quiet(&cluster, &token).await {
             story.tell("the store is quiet; every order is asked for once more");
