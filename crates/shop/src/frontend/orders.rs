@@ -74,8 +74,10 @@ struct Waiting {
     token: Token,
     order: NewOrder,
     since: Time,
-    /// Whether any attempt may have reached somebody.
+    /// Whether an attempt got no answer: it may still be on its way to somebody.
     reached: bool,
+    /// Whether a leader has it under way, as its last word was.
+    pending: bool,
 }
 
 /// All orders that wait, numbered as they came.
@@ -128,7 +130,8 @@ impl Orders {
             return out.reply(token, Err(Problem::Unavailable(full)));
         }
         self.last += 1;
-        self.waiting.insert(self.last, Waiting { token, order, since: out.now, reached: false });
+        let since = out.now;
+        self.waiting.insert(self.last, Waiting { token, order, since, reached: false, pending: false });
         self.fresh.insert(self.last);
     }
 
@@ -212,11 +215,20 @@ impl Orders {
     fn on_outcome(&mut self, out: &mut Outbox<'_>, sequence: u64, outcome: OrderOutcome) -> News {
         match outcome {
             OrderOutcome::Said(Ok(ordered)) => self.finish(out, sequence, Ok(ordered)),
-            OrderOutcome::Pending => self.ask_again(out.now, sequence, true),
+            OrderOutcome::Pending => {
+                if let Some(waiting) = self.waiting.get_mut(&sequence) {
+                    waiting.pending = true;
+                }
+                self.ask_again(out.now, sequence, false);
+            }
             OrderOutcome::Said(Err(problem)) => match judge(problem) {
                 Verdict::Final(problem) => self.finish(out, sequence, Err(problem)),
                 Verdict::NotNow(problem) => {
-                    let Some(waiting) = self.waiting.get(&sequence) else { return News::Served };
+                    let Some(waiting) = self.waiting.get_mut(&sequence) else {
+                        return News::Served;
+                    };
+                    // The leader knows of no take for it, its own or an older leader's.
+                    waiting.pending = false;
                     if waiting.reached || out.now.since(waiting.since) < UNAVAILABLE_PATIENCE {
                         self.ask_again(out.now, sequence, false);
                     } else {
@@ -282,7 +294,7 @@ impl Orders {
     fn give_up(&mut self, out: &mut Outbox<'_>, sequence: u64, why: &str) {
         let in_call = !self.fresh.remove(&sequence) && !self.again.remove(&sequence);
         let Some(waiting) = self.waiting.remove(&sequence) else { return };
-        let problem = if waiting.reached || in_call {
+        let problem = if waiting.reached || waiting.pending || in_call {
             Problem::OutcomeUnknown(why.to_string())
         } else {
             Problem::Unavailable(why.to_string())
