@@ -223,7 +223,7 @@ impl Purchases {
         numbers: Vec<u64>,
         keep: impl Fn(RequestId) -> bool,
     ) -> Vec<Purchase> {
-        self.calls = self.calls.saturating_sub(1);
+        self.finish_call(&numbers);
         self.told_floor = 0;
         let mut over = Vec::new();
         for number in numbers {
