@@ -109,7 +109,7 @@ fn weaker_caches_weaken_nothing_but_reads() {
 fn naive_loses_acknowledged_orders_and_names_them() {
     let mut lost = 0;
     let mut named = 0;
-    for seed in seeds(20) {
+    for seed in seeds(40) {
         let world = run(Setting { rules: Rules::Naive, ..drawn(seed) });
         let (losses, unnamed) = world.losses();
         lost += losses;

@@ -263,3 +263,23 @@ fn every_bug_that_is_named_is_in_the_zoo() {
     }
     expect_none(&violations, "a bug that is named stands in docs/bug-zoo.md");
 }
+
+#[test]
+fn every_bug_of_the_zoo_has_a_test_on_real_processes_and_the_other_way_round() {
+    let zoo = files_ending("docs/bug-zoo.md").pop().unwrap().text;
+    let tests = files_ending("tests/it/zoo.rs").pop().unwrap().text;
+    let mut violations = Vec::new();
+    let rows = zoo.lines().filter(|line| line.starts_with("| ")).skip(2);
+    for row in rows.clone().filter(|row| !row.contains("`tests/it/zoo.rs::")) {
+        violations.push(format!("no test of zoo.rs in the row {row}"));
+    }
+    let names: Vec<String> = rows.map(|row| row.split('|').nth(1).unwrap().trim().into()).collect();
+    let lines: Vec<&str> = tests.lines().collect();
+    for pair in lines.windows(2).filter(|pair| pair[0] == "#[test]") {
+        let name = pair[1].trim_start_matches("fn ").trim_end_matches("() {").replace('_', "-");
+        if !names.contains(&name) {
+            violations.push(format!("zoo.rs: {name} is not in docs/bug-zoo.md"));
+        }
+    }
+    expect_none(&violations, "a bug of the zoo is looked for where it was found: in processes");
+}

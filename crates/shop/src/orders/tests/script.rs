@@ -36,7 +36,8 @@ impl Runner for Driver {
 
     /// - `replicas COUNT [naive=true] [checkpoint=ENTRIES]`: they start; the catalog sells 100 Tux
     ///   and 5 Whales
-    /// - `crash|start|pause|resume|stop ID...`, `wait MS`, `full|room ID...`: their disk's room
+    /// - `crash|start|pause|resume|stop ID...`, `wait MS`, `full|room ID...`: their disk's room;
+    ///   `catalog-full`, `catalog-room`
     /// - `lead ID [after=TERM]`: all are told that it should lead
     /// - `order ID REQUEST/TOY/QUANTITY`, `orders ID REQUEST/TOY/QUANTITY...`
     /// - `read ID NUMBER`, `fate|resolve ID REQUEST`, `leader ID`
@@ -61,6 +62,8 @@ impl Runner for Driver {
                 }
             }
             "mend" => self.world.cut.clear(),
+            "catalog-full" => self.world.step_catalog(Input::DiskFull(true)),
+            "catalog-room" => self.world.step_catalog(Input::DiskFull(false)),
             "wait" => {
                 let millis: u64 = args.next_pos().ok_or("MS is missing")?.parse()?;
                 self.world.wait(Duration::from_millis(millis));

@@ -256,7 +256,8 @@ impl World {
         }
     }
 
-    fn step_catalog(&mut self, input: Input) {
+    /// Something happens to the catalog.
+    pub fn step_catalog(&mut self, input: Input) {
         let mut effects = Vec::new();
         self.catalog.step(self.now, input, &mut effects);
         let mut records = 0;
