@@ -171,7 +171,8 @@ fn a_paused_follower_is_put_aside_and_comes_back_into_the_view() {
 fn a_frontend_that_was_paused_for_longer_than_its_lease_serves_nothing_old() {
     let mut store = Store::start(&["--frontends", "2"]);
     let (one, two) = (store.url("frontend-1"), store.url("frontend-2"));
-    let load = Shoppers::of(&store).at(&two).load();
+    // Nobody but this test buys the others.
+    let load = Shoppers::of(&store).at(&two).with("--toys", "Rocket,Fox,Whale,Lego").load();
     // The question is there before the process goes on: it is the first thing that it reads then.
     let mut asked: Vec<Connection> = (0..20).map(|_| Connection::open(&one).unwrap()).collect();
     for connection in &mut asked {
@@ -182,15 +183,24 @@ fn a_frontend_that_was_paused_for_longer_than_its_lease_serves_nothing_old() {
         let said = reader.get("/products/Rocket").unwrap();
         (said.headers["x-cache"] == "hit").then_some(())
     });
+    // These are not looked at again before it has a new lease, which must not revive them.
+    let forgotten = ["Robot", "Kite", "Tux"];
+    for toy in forgotten {
+        reader.get(&format!("/products/{toy}")).unwrap();
+    }
     store.pause("frontend-1");
     for connection in &mut asked {
         connection.ask("GET", "/products/Rocket", &[], "").unwrap();
     }
     watch_for(PAUSE, || {});
     let said = exchange::order(&two, "while-one-sleeps", "Rocket", 1).unwrap();
-    let mine = Acknowledged::by(&said, "while-one-sleeps", "Rocket", 1);
+    let mut mine = vec![Acknowledged::by(&said, "while-one-sleeps", "Rocket", 1)];
+    for toy in forgotten {
+        let said = exchange::order(&two, toy, toy, 1).unwrap();
+        mine.push(Acknowledged::by(&said, toy, toy, 1));
+    }
     let elsewhere = exchange::get(&two, "/products/Rocket").unwrap();
-    assert!(elsewhere.version() >= mine.version, "{elsewhere:?}");
+    assert!(elsewhere.version() >= mine[0].version, "{elsewhere:?}");
     store.resume("frontend-1");
     for connection in &mut asked {
         let said = connection.answer().unwrap();
@@ -204,7 +214,11 @@ fn a_frontend_that_was_paused_for_longer_than_its_lease_serves_nothing_old() {
         let said = reader.get("/products/Rocket").unwrap();
         (said.headers["x-cache"] == "hit").then_some(())
     });
-    assert_sound(&store, &load.stop().and(Clients::of(vec![mine])));
+    for (toy, bought) in forgotten.iter().zip(&mine[1..]) {
+        let said = reader.get(&format!("/products/{toy}")).unwrap();
+        assert!(said.version() >= bought.version, "{said:?} after {bought:?}");
+    }
+    assert_sound(&store, &load.stop().and(Clients::of(mine)));
 }
 
 // Everything at once.

@@ -168,9 +168,28 @@ impl Store {
         }
     }
 
-    /// More options for `up`, once the folder is known.
-    pub fn add_options(&mut self, options: &[&str]) {
-        self.options.extend(options.iter().map(|option| (*option).to_string()));
+    /// A new store with the built-in toys, as it is on a quiet machine when it is ready: somebody
+    /// leads, and the frontend may cache.
+    pub fn start_settled(options: &[&str]) -> Store {
+        let store = Store::start_with_built_in_toys(options);
+        store.settle();
+        store
+    }
+
+    /// A replica that does not lead.
+    pub fn follower(&self) -> String {
+        let leader = self.leader();
+        self.names("order").into_iter().find(|name| *name != leader).unwrap()
+    }
+
+    /// Waits until somebody leads and has settled, and the frontend may cache.
+    pub fn settle(&self) {
+        let leader = self.leader();
+        wait_for("the leader is open and the frontend has its lease", || {
+            let open = self.status(&leader).ok()?["state"] == "open";
+            let leased = !self.status("frontend-1").ok()?["lease"].is_null();
+            (open && leased).then_some(())
+        });
     }
 
     /// Runs `toystore up` on the folder, and waits until it is ready.

@@ -9,12 +9,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use serde_json::json;
 
 use crate::exchange::{self, Connection, Said};
 use crate::load::{Acknowledged, Clients, Shoppers};
 use crate::sound::{assert_sound, digest, order_log, toys, wait_until_quiet};
-use crate::store::{Store, term, wait_for, watch_for};
+use crate::store::{Store, signal, term, wait_for, watch_for};
 
 /// Orders at a frontend and expects that it is recorded.
 fn buy(url: &str, key: &str, toy: &str, quantity: u64) -> Acknowledged {
@@ -277,16 +278,79 @@ fn nobody_reads_the_past(options: &[&str], toys: &[&str], rounds: u64) {
     assert_sound(&store, &Clients::of(all));
 }
 
+/// Readers always find it in the cache, unless it was just changed. And while a frontend that may
+/// answer from its cache does not say that it has dropped it, the order is not acknowledged.
 #[test]
 fn late_invalidate() {
-    // Always in the cache, unless it was just changed.
     nobody_reads_the_past(&[], &["Rocket"], 300);
+    assert!(acknowledged_after_while_a_cache_hangs("lease") > Duration::from_secs(1));
+    // Where caches are not waited for, the same look convicts: it is able to.
+    assert!(acknowledged_after_while_a_cache_hangs("push") < Duration::from_secs(1));
 }
 
+fn acknowledged_after_while_a_cache_hangs(mode: &str) -> Duration {
+    let mut store = Store::start(&["--frontends", "2", "--invalidation", mode]);
+    let urls = store.frontends();
+    wait_for("it is in the cache", || {
+        let said = exchange::get(&urls[0], "/products/Rocket").unwrap();
+        (said.headers["x-cache"] == "hit").then_some(())
+    });
+    store.pause("frontend-1");
+    // Its lease lasts for 1.5 to 2 s from now.
+    let began = Instant::now();
+    let bought = buy(&urls[1], "while-a-cache-hangs", "Rocket", 1);
+    let time = began.elapsed();
+    assert!(time < Duration::from_secs(4), "a cache stops the store for one lease only: {time:?}");
+    store.resume("frontend-1");
+    assert_sound(&store, &Clients::of(vec![bought]));
+    time
+}
+
+/// Each look is a fill under way: there is room in the cache for one other toy only. And then a
+/// fill is answered before a change and arrives together with the invalidation.
 #[test]
 fn stale_fill() {
-    // Never in the cache: there is room for one other toy, so each look is a fill under way.
     nobody_reads_the_past(&["--cache-capacity", "1"], &["Rocket", "Robot"], 300);
+
+    let store = Store::start(&["--frontends", "2"]);
+    let urls = store.frontends();
+    let (catalog, frontend) = (store.pid("catalog"), store.pid("frontend-1"));
+    let mut all = vec![];
+    for round in 0..20 {
+        let mut reader = Connection::open(&urls[0]).unwrap();
+        reader.get("/health/live").unwrap();
+        let key = format!("round-{round}");
+        let toy = ["Rocket", "Robot", "Kite"][round % 3];
+        // In the catalog's socket lie a fill and, behind it, a take of the same toy.
+        drop_from_cache(&store, toy);
+        signal(catalog, Signal::STOP);
+        reader.ask("GET", &format!("/products/{toy}"), &[], "").unwrap();
+        watch_for(Duration::from_millis(20), || {});
+        let mut buyer = Connection::open(&urls[1]).unwrap();
+        let body = json!({"name": toy, "quantity": 1}).to_string();
+        buyer.ask("POST", "/orders", &[("Idempotency-Key", &key)], &body).unwrap();
+        watch_for(Duration::from_millis(20), || {});
+        // The catalog answers the fill and invalidates, and the frontend finds both at once.
+        signal(frontend, Signal::STOP);
+        signal(catalog, Signal::CONT);
+        watch_for(Duration::from_millis(30), || {});
+        signal(frontend, Signal::CONT);
+        let bought = Acknowledged::by(&buyer.answer().unwrap(), &key, toy, 1);
+        reader.answer().unwrap();
+        let said = reader.get(&format!("/products/{toy}")).unwrap();
+        assert!(said.version() >= bought.version, "{said:?} after {bought:?}");
+        all.push(bought);
+    }
+    assert_sound(&store, &Clients::of(all));
+}
+
+/// So that the next look at frontend 1 is a fill: what the catalog says when a toy changes.
+fn drop_from_cache(store: &Store, toy: &str) {
+    let token = format!("Bearer {}", store.token());
+    let mut connection = Connection::open(&store.frontend()).unwrap();
+    connection.ask("DELETE", &format!("/cache/{toy}"), &[("Authorization", &token)], "").unwrap();
+    let said = connection.answer().unwrap();
+    assert!(said.status < 300, "{said:?}");
 }
 
 /// Many want the last hundred at once: exactly a hundred get one.
