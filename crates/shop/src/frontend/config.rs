@@ -33,9 +33,9 @@ pub(super) const ORDERS_WAITING_MAX: usize = 16_384;
 /// Orders in one `PlaceOrders` call: some 150 kB, far below the 8 MiB of an internal body.
 pub(super) const ORDERS_PER_CALL_MAX: usize = 512;
 
-/// `PlaceOrders` calls in flight with orders that were not asked before. Two keep the leader busy
-/// while an answer travels; two more keep a batch that is held by a slow toy from holding the rest.
-pub(super) const ORDER_CALLS_MAX: usize = 4;
+/// `PlaceOrders` calls in flight with orders that were not asked before: one at the leader, one on
+/// its way, so that what waits goes together. A leader holds none for more than 100 ms.
+pub(super) const ORDER_CALLS_MAX: usize = 2;
 
 /// Order questions (reads, fates) that may wait in one frontend.
 pub(super) const QUESTIONS_WAITING_MAX: usize = 16_384;
