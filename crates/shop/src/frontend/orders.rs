@@ -131,7 +131,8 @@ impl Orders {
         }
         self.last += 1;
         let since = out.now;
-        self.waiting.insert(self.last, Waiting { token, order, since, reached: false, pending: false });
+        self.waiting
+            .insert(self.last, Waiting { token, order, since, reached: false, pending: false });
         self.fresh.insert(self.last);
     }
 
