@@ -35,7 +35,7 @@ use std::time::Duration;
 
 use replication::{NodeId, Time};
 use shop::message::{Request, Response};
-use shop::node::{Answer, Token};
+use shop::node::{Address, Answer, Token};
 use shop::{Effect, Input, Node};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -249,6 +249,11 @@ impl<N: Node + Send + 'static> Driver<N> {
     fn on_peer(self: &Arc<Driver<N>>, event: Event) {
         match event {
             Event::Link { node, up } => self.input(Input::Link { node, up }),
+            Event::Messages { from: Address::Order(from), messages } => {
+                self.receive(from, messages);
+            }
+            // Only order replicas have messages for each other.
+            Event::Messages { .. } => {}
         }
     }
 

@@ -187,7 +187,7 @@ impl<N: Served> Site<N> {
     /// What the node itself is not asked.
     async fn own(self: &Arc<Self>, endpoint: Endpoint, asked: &Asked<'_>) -> Answer {
         match endpoint {
-            Endpoint::Log => self.receive(asked),
+            Endpoint::Log => self.receive(asked).await,
             Endpoint::Live => answer::data(&json!({"live": true})),
             Endpoint::Ready => match self.ready() {
                 Ok(()) => answer::data(&json!({"ready": true})),
@@ -212,13 +212,25 @@ impl<N: Served> Site<N> {
         }
     }
 
-    fn receive(&self, asked: &Asked<'_>) -> Answer {
-        match asked.encoding.decode::<LogBody>(asked.body) {
-            Ok(LogBody { from, messages }) => {
-                self.driver.receive(from, messages);
-                answer::empty(StatusCode::NO_CONTENT)
+    /// Messages of another replica; what this one has to say rides home with the answer.
+    async fn receive(&self, asked: &Asked<'_>) -> Answer {
+        let LogBody { from, messages } = match asked.encoding.decode(asked.body) {
+            Ok(body) => body,
+            Err(why) => return answer::error(StatusCode::BAD_REQUEST, &why),
+        };
+        self.driver.receive(from, messages);
+        let link = self.driver.peers().link(Address::Order(from));
+        let riding = match link {
+            Some(link) if wire::is_postcard(asked.headers, "accept") => link.answer_to_log().await,
+            // A person, or nobody we know.
+            Some(_) | None => None,
+        };
+        match riding {
+            Some(body) => {
+                let postcard = HeaderValue::from_static(wire::POSTCARD);
+                answer::whole(StatusCode::OK, postcard, body)
             }
-            Err(why) => answer::error(StatusCode::BAD_REQUEST, &why),
+            None => answer::empty(StatusCode::NO_CONTENT),
         }
     }
 

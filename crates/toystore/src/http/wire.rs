@@ -240,13 +240,22 @@ pub fn is_postcard(headers: &HeaderMap, name: &str) -> bool {
     headers.get(name).is_some_and(|value| value.as_bytes() == POSTCARD.as_bytes())
 }
 
-/// Takes as many messages as fit into one `POST /log` from the front of the queue.
+/// A `POST /log` with as many messages as fit into one, from the front of the queue.
 pub fn log_batch(me: Address, messages: &mut VecDeque<Message>, token: &str) -> Ask {
+    let body = log_body(me, messages);
+    let content_type = Some(HeaderValue::from_static(POSTCARD));
+    let ask =
+        Ask { method: Method::POST, path: "/log".into(), body, content_type, ..Ask::default() };
+    sign(ask, token)
+}
+
+/// A [`LogBody`] with as many messages as fit, from the front of the queue. Encoded piece by piece,
+/// to know when it is full.
+pub fn log_body(me: Address, messages: &mut VecDeque<Message>) -> Bytes {
     let from = match me {
         Address::Order(id) => id,
         Address::Frontend(_) | Address::Catalog(_) => NodeId::NONE,
     };
-    // The encoding of `LogBody`, made piece by piece to know when it is full.
     let mut encoded: Vec<u8> = Vec::new();
     let mut count: usize = 0;
     while let Some(message) = messages.front() {
@@ -261,11 +270,19 @@ pub fn log_batch(me: Address, messages: &mut VecDeque<Message>, token: &str) -> 
         messages.pop_front();
     }
     let head = postcard::to_stdvec(&(from, count)).expect("two numbers can be written");
-    let body = Bytes::from([head, encoded].concat());
-    let content_type = Some(HeaderValue::from_static(POSTCARD));
-    let ask =
-        Ask { method: Method::POST, path: "/log".into(), body, content_type, ..Ask::default() };
-    sign(ask, token)
+    Bytes::from([head, encoded].concat())
+}
+
+/// The messages that rode home with the answer to a `POST /log`.
+///
+/// # Errors
+/// If it was refused, or is not understood.
+pub fn log_answer(said: &Said) -> Result<Vec<Message>, String> {
+    match said.status {
+        204 => Ok(Vec::new()),
+        200 => Encoding::Postcard.decode(&said.body).map(|LogBody { messages, .. }| messages),
+        status => Err(format!("{status} {}", said.message())),
+    }
 }
 
 /// Reads the orders of a postcard `POST /orders`.

@@ -3,24 +3,21 @@
 //! Called by the driver. A connection carries one call at a time, so that a call which the other
 //! side answers late (a take that waits for the disk) holds up no other.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use replication::engine::Message;
+use bytes::Bytes;
 use shop::message::Request;
 use shop::node::{Address, Answer};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use crate::client::connection::{Ask, Connection, NoAnswer, Url};
+use super::outbox::Outbox;
+use crate::client::connection::{Connection, NoAnswer, Url};
 use crate::http::wire;
 
 /// Calls in flight to one node, each on a connection of its own. Those beyond wait for one.
 const CALLS_MAX: usize = 128;
-
-/// Replication messages that may wait for one replica. They may be lost, so the oldest goes.
-const OUTBOX_MESSAGES_MAX: usize = 4096;
 
 /// One other node.
 pub struct Link {
@@ -32,12 +29,11 @@ pub struct Link {
     /// Connections that no call uses now, with the URL they lead to.
     idle: Mutex<Vec<Connection>>,
     free: Semaphore,
-    outbox: Mutex<VecDeque<Message>>,
-    /// Wakes the task that empties the outbox.
-    pub(super) posted: Notify,
+    /// Replication messages on their way to it.
+    pub(super) outbox: Outbox,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // They guard plain values that no panic leaves half changed.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -51,8 +47,7 @@ impl Link {
             url: Mutex::new(url),
             idle: Mutex::default(),
             free: Semaphore::new(CALLS_MAX),
-            outbox: Mutex::default(),
-            posted: Notify::new(),
+            outbox: Outbox::default(),
         }
     }
 
@@ -108,20 +103,6 @@ impl Link {
         }
     }
 
-    /// A request that is no call of the node: messages, health.
-    pub(super) async fn ask(
-        &self,
-        connection: &mut Connection,
-        ask: &Ask,
-        deadline: Duration,
-    ) -> Result<(), NoAnswer> {
-        connection.ask(ask, deadline).await.map(|said| {
-            if said.status >= 400 {
-                tracing::warn!("{} answers {} {}", self.to, said.status, said.message());
-            }
-        })
-    }
-
     /// What goes with every request between nodes.
     pub(super) fn token(&self) -> &str {
         &self.token
@@ -140,19 +121,15 @@ impl Link {
         }
     }
 
-    /// Puts a message into the outbox.
-    pub(super) fn post(&self, message: Message) {
-        let mut outbox = lock(&self.outbox);
-        if outbox.len() >= OUTBOX_MESSAGES_MAX {
-            outbox.pop_front();
+    /// What may ride home with the answer to a `POST /log` of the other side, encoded; `None` if
+    /// there is nothing.
+    pub async fn answer_to_log(&self) -> Option<Bytes> {
+        let mut messages = self.outbox.take_for_answer().await;
+        if messages.is_empty() {
+            return None;
         }
-        outbox.push_back(message);
-        drop(outbox);
-        self.posted.notify_one();
-    }
-
-    /// Everything that waits in the outbox.
-    pub(super) fn posted_messages(&self) -> VecDeque<Message> {
-        std::mem::take(&mut *lock(&self.outbox))
+        let body = wire::log_body(self.me, &mut messages);
+        self.outbox.put_back(messages);
+        Some(body)
     }
 }

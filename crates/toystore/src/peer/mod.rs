@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use replication::NodeId;
+use replication::engine::Message;
 use shop::node::Address;
 use tokio::runtime::Handle;
 
@@ -20,7 +21,7 @@ use crate::client::connection::Url;
 pub use link::Link;
 
 /// What a link tells its node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// The other node can be reached, or its connection broke and was refused anew.
     Link {
@@ -28,6 +29,13 @@ pub enum Event {
         node: Address,
         /// Whether it is there.
         up: bool,
+    },
+    /// Replication messages that came with the answer to some of ours.
+    Messages {
+        /// Whose.
+        from: Address,
+        /// In order.
+        messages: Vec<Message>,
     },
 }
 
@@ -76,7 +84,7 @@ impl Peers {
             let runtime = &self.shared.runtime;
             runtime.spawn(watch::watch(link.clone(), report.clone()));
             if let Address::Order(_) = link.to() {
-                runtime.spawn(outbox::run(link.clone()));
+                runtime.spawn(outbox::run(link.clone(), report.clone()));
             }
         }
     }
@@ -92,9 +100,9 @@ impl Peers {
     }
 
     /// Puts a replication message into the outbox of its destination.
-    pub fn send(&self, to: NodeId, message: replication::engine::Message) {
+    pub fn send(&self, to: NodeId, message: Message) {
         if let Some(link) = self.links().get(&Address::Order(to)) {
-            link.post(message);
+            link.outbox.post(message);
         }
     }
 
