@@ -46,7 +46,9 @@
 //!
 //! **naive** leaves out the view, the fence and the waiting: whoever is told to lead, leads, and
 //! acknowledges what is on its own disk. When two of its histories meet, the one of the lower term
-//! gives way, and each entry that was committed there is named ([`Effect::Discard`]).
+//! gives way, and each entry of it is named ([`Effect::Discard`]). A leader that hears of a higher
+//! term, but not of its leader, leads on under a higher one still: only so does everybody listen to
+//! it again.
 
 mod disk;
 mod election;

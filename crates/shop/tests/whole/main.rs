@@ -104,17 +104,15 @@ fn weaker_caches_weaken_nothing_but_reads() {
     assert!(stale > 0, "no read was ever stale");
 }
 
-/// `naive` is kept to be convicted: it must lose an acknowledged order, and say which.
+/// `naive` is kept to be convicted: it must lose acknowledged orders, and name each.
 #[test]
 fn naive_loses_acknowledged_orders_and_names_them() {
     let mut lost = 0;
-    let mut named = 0;
     for seed in seeds(20) {
-        let world = run(Setting { rules: Rules::Naive, ..drawn(seed) });
-        let (losses, unnamed) = world.losses();
-        lost += losses;
-        named += losses - unnamed.len();
+        let outcome = std::panic::catch_unwind(|| {
+            run(Setting { rules: Rules::Naive, ..drawn(seed) }).check_losses()
+        });
+        lost += outcome.unwrap_or_else(|_| panic!("seed {seed} fails: see above"));
     }
     assert!(lost > 0, "naive lost nothing");
-    assert!(named > 0, "naive named none of {lost} lost orders");
 }

@@ -188,6 +188,7 @@ impl<N: Node + Send + 'static> Driver<N> {
                     self.write(Write::Record(record));
                 }
                 Effect::Checkpoint(checkpoint) => self.write(Write::Checkpoint(checkpoint)),
+                Effect::Warn(_) => self.perform(core, effect),
                 effect if after_persist => core.held.push_back((core.emitted, effect)),
                 effect => self.perform(core, effect),
             }
