@@ -142,7 +142,7 @@ impl PrimaryBackup {
     }
 
     /// Nothing is known of any follower.
-    fn new_progress(&self, now: Time) -> BTreeMap<NodeId, Progress> {
+    pub(super) fn new_progress(&self, now: Time) -> BTreeMap<NodeId, Progress> {
         let last = self.log.last();
         self.config.peers.iter().map(|peer| (*peer, Progress::new(now, last))).collect()
     }
@@ -286,23 +286,6 @@ impl PrimaryBackup {
         let Some(progress) = leader.followers.get_mut(&from) else { return };
         if progress.rejected(now, last) {
             self.replicate_to(now, from, true, effects);
-        }
-    }
-
-    /// Naive: a follower listens only to a higher term. If that term's leader lives, it is heard
-    /// soon, and this one follows it. If it is not, this one leads on, as it was told to, under a
-    /// term that is higher still; else its followers would wait for somebody dead for ever.
-    fn outbid(&mut self, now: Time, promised: Term, effects: &mut Vec<Effect>) {
-        let suspicion = self.config.timers.suspicion;
-        let me = self.config.id;
-        let followers = self.new_progress(now);
-        let Role::Leader(leader) = &mut self.role else { return };
-        let since = *leader.outbid_since.get_or_insert(now);
-        if now.since(since) >= suspicion {
-            leader.outbid_since = None;
-            // Another history may have passed through them meanwhile.
-            leader.followers = followers;
-            self.begin_term(now, promised.next(me), effects);
         }
     }
 

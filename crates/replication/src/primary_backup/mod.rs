@@ -56,6 +56,7 @@ mod follower;
 mod leader;
 mod members;
 pub mod message;
+mod naive;
 mod progress;
 mod transfer;
 
