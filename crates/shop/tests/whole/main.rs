@@ -104,11 +104,20 @@ fn weaker_caches_weaken_nothing_but_reads() {
     assert!(stale > 0, "no read was ever stale");
 }
 
+/// The same for naive: orders that no log named, or worlds that did not come to rest.
+const NAIVE_FAILED_ONCE: [u64; 9] = [
+    48, 116, // followers were faithful to a dead leader's term, and deaf to the living one
+    49, 56, 66, 91, 106, 119,  // losses that the test took for unnamed
+    1568, // the catalog waited for ever for a lease that its frontend had ended
+];
+
 /// `naive` is kept to be convicted: it must lose acknowledged orders, and name each.
 #[test]
 fn naive_loses_acknowledged_orders_and_names_them() {
+    let seeds = seeds(20);
+    let again = if seeds.len() == 1 { &[][..] } else { &NAIVE_FAILED_ONCE[..] };
     let mut lost = 0;
-    for seed in seeds(20) {
+    for seed in again.iter().copied().chain(seeds) {
         let outcome = std::panic::catch_unwind(|| {
             run(Setting { rules: Rules::Naive, ..drawn(seed) }).check_losses()
         });

@@ -186,6 +186,7 @@ fn nothing_acknowledged_is_lost_whatever_happens() {
 #[expect(clippy::disallowed_methods, reason = "a test may be told its seeds")]
 fn naive_names_whatever_it_loses() {
     let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    // 108: a candidate began to lead in the middle of an append, and truncated its own log.
     let seeds = match number("TOYSTORE_SEED") {
         Some(seed) => seed..seed + 1,
         None => 0..number("TOYSTORE_SEEDS").unwrap_or(300),
