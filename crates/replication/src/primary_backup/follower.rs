@@ -89,11 +89,12 @@ impl PrimaryBackup {
             self.send(from, reject, effects);
             return false;
         }
-        let mut gave_up = false;
-        if term > self.promised {
-            self.promise(term, effects);
-            gave_up = self.election.take().is_some();
+        let succeeded = self.election.as_ref().is_some_and(|election| election.after < term);
+        let gave_up = term > self.promised && self.election.is_some() || succeeded;
+        if gave_up {
+            self.election = None;
         }
+        self.promise(term, effects);
         match &mut self.role {
             Role::Leader(leader) => {
                 assert_ne!(leader.term, term, "a term has one leader, {from} is a second one");

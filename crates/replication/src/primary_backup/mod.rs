@@ -158,6 +158,8 @@ pub struct PrimaryBackup {
     role: Role,
     /// Under way when the frontend asked this replica to lead.
     election: Option<Election>,
+    /// The newest view of another leader that ended an election here.
+    seen_view: Term,
     /// Peers whose connection is known to be refused. Only speeds things up, decides nothing.
     unreachable: BTreeMap<NodeId, ()>,
 }
@@ -195,6 +197,7 @@ impl PrimaryBackup {
             leader: None,
             role: Role::Follower(Follower::default()),
             election: None,
+            seen_view: Term::ZERO,
             unreachable: BTreeMap::new(),
         }
     }
