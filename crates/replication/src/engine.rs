@@ -150,9 +150,17 @@ pub enum Effect {
     Passed(u64),
     /// The read barrier with this number cannot be passed: not the leader (any more).
     Failed(u64),
-    /// `naive` only: an entry that was committed here gave way to another history. The service
-    /// must roll back to a state without it and name what is lost.
-    Discard(Entry),
+    /// `naive` (and after an unclean election): another history took the place of entries. The
+    /// service must roll back to a state without them and name what is lost.
+    Discard {
+        /// Those that give way, behind those before them that were not applied here: without these
+        /// it could not be told what the others would have been. Oldest first.
+        entries: Vec<Entry>,
+        /// The first that gives way.
+        from: Index,
+        /// Up to here they are known to have been committed; behind it they may have been.
+        committed: Index,
+    },
 }
 
 /// What replicas say to each other: one enum, so that the shell has one codec.

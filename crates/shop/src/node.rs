@@ -3,7 +3,8 @@
 //! Laws:
 //! 1. Effects are performed in list order, and an effect that follows a [`Effect::Persist`] waits
 //!    until that record is on disk. The core itself does not wait: it goes on stepping, and the
-//!    shell puts all waiting records into one `fdatasync` (group commit).
+//!    shell puts all waiting records into one `fdatasync` (group commit). Only a [`Effect::Warn`]
+//!    waits for nothing: it must be in the log before the disk loses what it names.
 //! 2. `Request`/`Reply` and `Call`/`Answer` are HTTP exchanges; `Send`/`Receive` are one-way
 //!    messages that may be lost, delayed, doubled or reordered. A call that got no answer within
 //!    its deadline is [`Answer::Unknown`], never "failed".

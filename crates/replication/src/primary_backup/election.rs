@@ -14,8 +14,8 @@ use super::{PrimaryBackup, Role};
 /// A try to become leader.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Election {
-    /// The failed term that the frontend named.
-    after: Term,
+    /// The failed term that the frontend named. A leader of a newer one ends the election.
+    pub(super) after: Term,
     /// Peers that answered: they can be in the next view.
     answered: BTreeSet<NodeId>,
     phase: Phase,
@@ -132,7 +132,7 @@ impl PrimaryBackup {
         effects: &mut Vec<Effect>,
     ) {
         let retry_at = now + self.config.timers.retry;
-        let Some(Election { answered, phase: Phase::Asking { view, retry_at: retry, .. }, .. }) =
+        let Some(Election { after, answered, phase: Phase::Asking { view, retry_at: retry, .. } }) =
             &mut self.election
         else {
             return;
@@ -149,6 +149,17 @@ impl PrimaryBackup {
                 if !member && !self.config.unclean {
                     self.election = None;
                     effects.push(Effect::NotInSync(in_force));
+                    return;
+                }
+                let leader = in_force.leader();
+                let failed = [after.node, me].contains(&leader) || in_force.term <= *after;
+                if !failed && in_force.term > self.seen_view {
+                    // This question was long on its way: the failed leader has been succeeded. If
+                    // its successor failed too, the frontend chooses again, and the view is known.
+                    self.seen_view = in_force.term;
+                    self.election = None;
+                    self.leader = Some(leader);
+                    effects.push(Effect::Following { leader: Some(leader) });
                     return;
                 }
                 // Only who was in sync and answers now; after an unclean election, nobody else.

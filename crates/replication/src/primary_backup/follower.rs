@@ -76,7 +76,7 @@ impl PrimaryBackup {
     }
 
     /// Makes this replica a follower of a term that a leader has shown. Returns false if the term
-    /// is old, after saying so to its leader (naive has no fence: it is silent).
+    /// is old, after saying so to its leader (which steps down; naive's, having no fence, goes on).
     pub(super) fn follow(
         &mut self,
         now: Time,
@@ -85,17 +85,16 @@ impl PrimaryBackup {
         effects: &mut Vec<Effect>,
     ) -> bool {
         if self.is_old(term) {
-            if !self.naive() {
-                let reject = Message::Reject { promised: self.promised, last: self.committed };
-                self.send(from, reject, effects);
-            }
+            let reject = Message::Reject { promised: self.promised, last: self.committed };
+            self.send(from, reject, effects);
             return false;
         }
-        let mut gave_up = false;
-        if term > self.promised {
-            self.promise(term, effects);
-            gave_up = self.election.take().is_some();
+        let succeeded = self.election.as_ref().is_some_and(|election| election.after < term);
+        let gave_up = term > self.promised && self.election.is_some() || succeeded;
+        if gave_up {
+            self.election = None;
         }
+        self.promise(term, effects);
         match &mut self.role {
             Role::Leader(leader) => {
                 assert_ne!(leader.term, term, "a term has one leader, {from} is a second one");
@@ -113,7 +112,8 @@ impl PrimaryBackup {
             follower.ask_at = ask_at;
         }
         self.answered_in_election(now, from, effects);
-        true
+        // That was perhaps the last answer that naive waited for, and it leads now.
+        matches!(self.role, Role::Follower(_))
     }
 
     pub(super) fn on_append(
@@ -187,25 +187,30 @@ impl PrimaryBackup {
     }
 
     /// Forgets entries that another history replaces. Under a view nothing committed can be among
-    /// them; naive (and an unclean election) names each one.
+    /// them; naive (and an unclean election) names each entry that goes.
     fn truncate(&mut self, from: Index, effects: &mut Vec<Effect>) {
-        if from <= self.committed {
-            assert!(
-                self.naive() || self.config.unclean,
-                "entry {from} is committed (up to {}) and would change",
-                self.committed
-            );
-            let mut index = self.applied;
-            while index >= from {
-                let entry = self.log.get(index).expect("naive compacts nothing").clone();
-                effects.push(Effect::Discard(entry));
-                index = index.previous();
-            }
-            self.applied = self.applied.min(from.previous());
-            self.committed = from.previous();
+        if self.naive() || self.config.unclean {
+            self.discard(from, effects);
         }
+        assert!(
+            from > self.committed,
+            "entry {from} is committed (up to {}) and would change",
+            self.committed
+        );
         self.log.truncate(from);
         self.persist(Record::Truncate(from), effects);
+    }
+
+    /// Names every entry from `from` on. Whether one was acknowledged is not known for certain:
+    /// another leader may have placed it, acknowledged it and died, and what was known to be
+    /// committed is forgotten in a restart.
+    fn discard(&mut self, from: Index, effects: &mut Vec<Effect>) {
+        let before = from.previous();
+        let first = self.applied.min(before).next();
+        let entries = self.log.from(first, usize::MAX).to_vec();
+        effects.push(Effect::Discard { entries, from, committed: self.committed });
+        self.applied = self.applied.min(before);
+        self.committed = self.committed.min(before);
     }
 
     /// Another replica returns, or shall lead: what does it lack?

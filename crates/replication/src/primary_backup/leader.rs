@@ -43,6 +43,8 @@ pub(super) struct Leader {
     pub snapshot: Option<Snapshot>,
     /// Whether the service was asked for one.
     pub snapshot_wanted: bool,
+    /// Naive: since when it is known that somebody listens only to a higher term.
+    pub outbid_since: Option<Time>,
 }
 
 impl Leader {
@@ -120,8 +122,7 @@ impl PrimaryBackup {
         }
         self.election = None;
         self.leader = Some(self.config.id);
-        let last = self.log.last();
-        let followers = self.config.peers.iter().map(|p| (*p, Progress::new(now, last))).collect();
+        let followers = self.new_progress(now);
         self.role = Role::Leader(Box::new(Leader {
             term: view.term,
             lead: Index(0),
@@ -135,8 +136,15 @@ impl PrimaryBackup {
             heartbeat_at: now + self.config.timers.heartbeat,
             snapshot: None,
             snapshot_wanted: false,
+            outbid_since: None,
         }));
         self.begin_term(now, view.term, effects);
+    }
+
+    /// Nothing is known of any follower.
+    pub(super) fn new_progress(&self, now: Time) -> BTreeMap<NodeId, Progress> {
+        let last = self.log.last();
+        self.config.peers.iter().map(|peer| (*peer, Progress::new(now, last))).collect()
     }
 
     /// Promises the term and appends its `Lead` entry, an empty command. No message of the term
@@ -267,7 +275,9 @@ impl PrimaryBackup {
     ) {
         let Role::Leader(leader) = &mut self.role else { return };
         if promised > leader.term {
-            if !self.naive() {
+            if self.naive() {
+                self.outbid(now, promised, effects);
+            } else {
                 self.step_down(None, effects);
                 self.promise(promised, effects);
             }

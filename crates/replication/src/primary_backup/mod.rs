@@ -46,7 +46,9 @@
 //!
 //! **naive** leaves out the view, the fence and the waiting: whoever is told to lead, leads, and
 //! acknowledges what is on its own disk. When two of its histories meet, the one of the lower term
-//! gives way, and each entry that was committed there is named ([`Effect::Discard`]).
+//! gives way, and each entry of it is named ([`Effect::Discard`]). A leader that hears of a higher
+//! term, but not of its leader, leads on under a higher one still: only so does everybody listen to
+//! it again.
 
 mod disk;
 mod election;
@@ -54,6 +56,7 @@ mod follower;
 mod leader;
 mod members;
 pub mod message;
+mod naive;
 mod progress;
 mod transfer;
 
@@ -155,6 +158,8 @@ pub struct PrimaryBackup {
     role: Role,
     /// Under way when the frontend asked this replica to lead.
     election: Option<Election>,
+    /// The newest view of another leader that ended an election here.
+    seen_view: Term,
     /// Peers whose connection is known to be refused. Only speeds things up, decides nothing.
     unreachable: BTreeMap<NodeId, ()>,
 }
@@ -192,6 +197,7 @@ impl PrimaryBackup {
             leader: None,
             role: Role::Follower(Follower::default()),
             election: None,
+            seen_view: Term::ZERO,
             unreachable: BTreeMap::new(),
         }
     }

@@ -75,7 +75,7 @@ impl Disk {
                 | Effect::NotInSync(_)
                 | Effect::WantSnapshot
                 | Effect::Following { .. }
-                | Effect::Discard(_) => panic!("a node without peers: {effect:?}"),
+                | Effect::Discard { .. } => panic!("a node without peers: {effect:?}"),
             }
         }
         output

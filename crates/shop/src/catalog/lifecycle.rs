@@ -134,12 +134,15 @@ impl Catalog {
         match answered {
             Answered::Nothing => {}
             Answered::Dropped(toys) => self.show(toys),
-            Answered::Ended(frontend) => {
-                self.end_lease(now, frontend);
-                self.visibility.answer_ready(now, &self.stock, effects);
-                self.proceed(now, effects);
-            }
+            Answered::Ended(frontend) => self.release(now, frontend, effects),
         }
+    }
+
+    /// Ends a lease, and does what waited for that.
+    pub(super) fn release(&mut self, now: Time, frontend: u8, effects: &mut Vec<Effect>) {
+        self.end_lease(now, frontend);
+        self.visibility.answer_ready(now, &self.stock, effects);
+        self.proceed(now, effects);
     }
 
     pub(super) fn on_link(&mut self, node: Address, up: bool) {

@@ -132,7 +132,7 @@ impl Catalog {
     ) {
         let holder = self.leases.holders().get(&frontend);
         if holder.is_some_and(|holder| holder.incarnation == incarnation) {
-            self.end_lease(now, frontend);
+            self.release(now, frontend, effects);
         }
         reply(effects, token, Ok(Reply::Done));
         let registration = self.stock.frontends().get(&frontend);

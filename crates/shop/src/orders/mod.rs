@@ -26,6 +26,7 @@
 mod answer;
 pub mod batch;
 pub mod command;
+mod discard;
 mod lead;
 pub mod ledger;
 pub mod purchase;
@@ -68,9 +69,6 @@ const CHECKPOINT_ENTRIES: u64 = 50_000;
 
 /// Requests to lead that may wait for an answer at once.
 const LEAD_WAITERS_MAX: usize = 64;
-
-/// Discarded orders that `status` names; all of them are in the operator's log.
-const DISCARDED_MAX: usize = 1000;
 
 /// How an order replica is set up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -153,6 +151,7 @@ impl Orders {
         } else {
             Ledger::restore(&snapshot.state, fencing)?
         };
+        let discarded = discard::before(&config.engine, &ledger, recovered);
         Ok(Orders {
             engine: PrimaryBackup::new(config.engine.clone(), recovered),
             config,
@@ -172,7 +171,7 @@ impl Orders {
             checkpointing: 0,
             checkpoint_entries: CHECKPOINT_ENTRIES,
             disk_full: false,
-            discarded: VecDeque::new(),
+            discarded,
         })
     }
 
@@ -246,7 +245,9 @@ impl Orders {
                     out.push(Effect::Reply { token, response: Err(self.not_leader()) });
                 }
             }
-            engine::Effect::Discard(entry) => self.on_discard(&entry, out),
+            engine::Effect::Discard { entries, from, committed } => {
+                self.on_discard(&entries, from, committed, out);
+            }
         }
         None
     }
@@ -276,20 +277,6 @@ impl Orders {
             }
             Err(problem) => {
                 out.push(Effect::Warn(format!("a snapshot from the leader is refused: {problem}")));
-            }
-        }
-    }
-
-    /// Naive: two histories met, and this entry was acknowledged in the one that gives way.
-    fn on_discard(&mut self, entry: &Entry, out: &mut Vec<Effect>) {
-        if let Some(order) = self.ledger.undo(entry) {
-            out.push(Effect::Warn(format!(
-                "DISCARDED acknowledged order {}: {} x {}; another history took its place",
-                order.number, order.quantity, order.name
-            )));
-            self.discarded.push_back(order);
-            if self.discarded.len() > DISCARDED_MAX {
-                self.discarded.pop_front();
             }
         }
     }

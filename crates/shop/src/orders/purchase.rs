@@ -52,6 +52,8 @@ pub struct Purchases {
     to_ask: BTreeSet<u64>,
     /// Of these, the ones that may be taken, since a call about them got no answer.
     in_doubt: BTreeSet<u64>,
+    /// The highest that was asked again last.
+    asked_upto: u64,
     next_number: u64,
     /// The floor that the catalog was told last.
     told_floor: u64,
@@ -95,10 +97,7 @@ impl Purchases {
     /// become visible, and new ones should not be held with them.
     pub fn next_call(&mut self, term: Term) -> Option<(Request, Vec<u64>)> {
         let numbers = if self.repeated.is_none() && !self.to_ask.is_empty() {
-            let numbers: Vec<u64> = self.to_ask.iter().copied().take(TAKES_PER_CALL_MAX).collect();
-            for number in &numbers {
-                self.to_ask.remove(number);
-            }
+            let numbers = self.next_to_ask();
             self.repeated = numbers.first().copied();
             numbers
         } else if self.calls < TAKE_CALLS_MAX {
@@ -119,6 +118,24 @@ impl Purchases {
         let items: Vec<TakeItem> = items.collect();
         self.told_floor = self.floor();
         Some((Request::Take { term, floor: self.told_floor, items }, numbers))
+    }
+
+    /// Takes to ask again: those behind the ones that were asked last, so that many that wait for
+    /// one silent frontend do not keep others from being asked.
+    fn next_to_ask(&mut self) -> Vec<u64> {
+        if self.to_ask.len() <= TAKES_PER_CALL_MAX {
+            return std::mem::take(&mut self.to_ask).into_iter().collect();
+        }
+        let behind = self.to_ask.range(self.asked_upto + 1..).copied();
+        let mut numbers: Vec<u64> = behind.take(TAKES_PER_CALL_MAX).collect();
+        if numbers.is_empty() {
+            numbers = self.to_ask.iter().copied().take(TAKES_PER_CALL_MAX).collect();
+        }
+        for number in &numbers {
+            self.to_ask.remove(number);
+        }
+        self.asked_upto = numbers.last().copied().unwrap_or(0);
+        numbers
     }
 
     /// Gives numbers to those that wait without one.
@@ -270,6 +287,7 @@ impl Purchases {
         self.numbers.clear();
         self.to_ask.clear();
         self.in_doubt.clear();
+        self.asked_upto = 0;
         self.next_number = 0;
         self.told_floor = 1;
         self.calls = 0;
@@ -280,5 +298,25 @@ impl Purchases {
     pub fn abandon(&mut self) -> Vec<Purchase> {
         let all = std::mem::take(self);
         all.all.into_values().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Many takes wait for a silent frontend, for as long as its lease; one behind them does not.
+    /// All are asked in turn, so that it is not asked last, or never.
+    #[test]
+    fn many_that_stay_pending_do_not_keep_others_from_being_asked() {
+        let mut purchases = Purchases::default();
+        let total = 3 * TAKES_PER_CALL_MAX as u64 / 2;
+        purchases.to_ask = (1..=total).collect();
+        let half = TAKES_PER_CALL_MAX as u64;
+        for expected in [1..=half, half + 1..=total, 1..=half] {
+            let asked = purchases.next_to_ask();
+            assert_eq!(asked, expected.collect::<Vec<_>>());
+            purchases.to_ask.extend(asked);
+        }
     }
 }

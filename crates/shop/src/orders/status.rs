@@ -22,7 +22,8 @@ pub struct Status {
     pub purchases: usize,
     /// Whether its disk is full.
     pub disk_full: bool,
-    /// Acknowledged orders that gave way to another history (naive), newest last.
+    /// Orders that were, or may have been, acknowledged and gave way to another history (naive),
+    /// newest last.
     pub discarded: Vec<Order>,
 }
 

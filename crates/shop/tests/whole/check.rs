@@ -1,10 +1,10 @@
 //! What must hold when all is healed and quiet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use shop::Node;
 use shop::catalog::Catalog;
-use shop::message::OrderNumber;
+use shop::message::{NewOrder, Order, OrderNumber};
 use shop::orders::ledger::Ledger;
 
 use crate::host::{Name, Process};
@@ -97,21 +97,40 @@ impl World {
         }
     }
 
-    /// The orders that were acknowledged and are not there any more, and those of them that no
-    /// replica named in its log.
-    pub fn losses(&self) -> (usize, Vec<OrderNumber>) {
+    /// How many orders were acknowledged and are not there any more (`naive`). Each must be named
+    /// in the log and in the status of a replica, and all replicas must be equal.
+    pub fn check_losses(&self) -> usize {
+        self.check_replicas();
         let ledger = self.ledgers()[0];
-        let lost = self.history.acknowledged.iter().filter(|(number, order)| {
-            ledger
-                .order(**number)
-                .is_none_or(|found| (&found.name, found.quantity) != (&order.name, order.quantity))
-        });
-        let lost: Vec<_> = lost.collect();
-        let unnamed = lost.iter().filter(|(number, order)| {
-            let (quantity, name) = (order.quantity, &order.name);
-            let line = format!("DISCARDED acknowledged order {number}: {quantity} x {name};");
-            !self.warnings.iter().any(|warning| warning.starts_with(&line))
-        });
-        (lost.len(), unnamed.map(|(number, _)| **number).collect())
+        let same = |order: &Order, number: OrderNumber, of: &NewOrder| {
+            (order.number, &order.name, order.quantity) == (number, &of.name, of.quantity)
+        };
+        let named: BTreeSet<String> = self.warnings.iter().filter_map(|text| named(text)).collect();
+        let mut shown = Vec::new();
+        for host in self.hosts.values() {
+            if let Some(Process::Order(orders)) = &host.process {
+                shown.extend(orders.status(self.now).discarded);
+            }
+        }
+        let mut lost = 0;
+        for (number, order) in &self.history.ever_acknowledged {
+            if ledger.order(*number).is_some_and(|found| same(&found, *number, order)) {
+                continue;
+            }
+            lost += 1;
+            let words = format!("{number}: {} x {}", order.quantity, order.name.key());
+            let what = format!("order {words} ({:?}) is lost", order.request_id);
+            assert!(named.contains(&words), "{what}, no log names it: {}", self.dump());
+            let shown = shown.iter().any(|discarded| same(discarded, *number, order));
+            assert!(shown, "{what}, no status names it: {}", self.dump());
+        }
+        lost
     }
+}
+
+/// `number: quantity x toy` of a line in an operator's log that names a lost order.
+fn named(warning: &str) -> Option<String> {
+    let rest = warning.strip_prefix("DISCARDED ")?;
+    let rest = rest.strip_prefix("acknowledged ").unwrap_or(rest).strip_prefix("order ")?;
+    Some(rest.split(';').next()?.to_lowercase())
 }

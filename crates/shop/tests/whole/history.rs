@@ -63,6 +63,8 @@ pub struct History {
     told: BTreeMap<RequestId, Told>,
     /// The orders of those that were told "recorded".
     pub acknowledged: BTreeMap<OrderNumber, NewOrder>,
+    /// The same, also where a number was told twice (`naive`).
+    pub ever_acknowledged: Vec<(OrderNumber, NewOrder)>,
     /// The highest order number that anybody was told of, plus one.
     orders: u64,
     /// Whether reads must be fresh; in other modes than `lease` they need not be.
@@ -165,6 +167,9 @@ impl History {
         match told {
             Told::Recorded(ordered) => {
                 self.saw(order.name.key().to_string(), ordered.version);
+                if first == told || !self.firm {
+                    self.ever_acknowledged.push((ordered.number, order.clone()));
+                }
                 let other = self.acknowledged.insert(ordered.number, order.clone());
                 if self.firm && other.is_some_and(|other| other.request_id != request_id) {
                     return Err(format!("two orders are number {}", ordered.number));

@@ -104,17 +104,24 @@ fn weaker_caches_weaken_nothing_but_reads() {
     assert!(stale > 0, "no read was ever stale");
 }
 
-/// `naive` is kept to be convicted: it must lose an acknowledged order, and say which.
+/// The same for naive: orders that no log named, or worlds that did not come to rest.
+const NAIVE_FAILED_ONCE: [u64; 9] = [
+    48, 116, // followers were faithful to a dead leader's term, and deaf to the living one
+    49, 56, 66, 91, 106, 119,  // losses that the test took for unnamed
+    1568, // the catalog waited for ever for a lease that its frontend had ended
+];
+
+/// `naive` is kept to be convicted: it must lose acknowledged orders, and name each.
 #[test]
 fn naive_loses_acknowledged_orders_and_names_them() {
+    let seeds = seeds(20);
+    let again = if seeds.len() == 1 { &[][..] } else { &NAIVE_FAILED_ONCE[..] };
     let mut lost = 0;
-    let mut named = 0;
-    for seed in seeds(40) {
-        let world = run(Setting { rules: Rules::Naive, ..drawn(seed) });
-        let (losses, unnamed) = world.losses();
-        lost += losses;
-        named += losses - unnamed.len();
+    for seed in again.iter().copied().chain(seeds) {
+        let outcome = std::panic::catch_unwind(|| {
+            run(Setting { rules: Rules::Naive, ..drawn(seed) }).check_losses()
+        });
+        lost += outcome.unwrap_or_else(|_| panic!("seed {seed} fails: see above"));
     }
     assert!(lost > 0, "naive lost nothing");
-    assert!(named > 0, "naive named none of {lost} lost orders");
 }

@@ -245,6 +245,7 @@ impl World {
                     self.schedule(after, Event::Checkpointed { host: name, life });
                 }
                 Effect::Stopped if !after_persist => stopped = true,
+                Effect::Warn(_) => self.perform(name, effect),
                 effect if after_persist => self.host(name).wait_for_disk(effect),
                 effect => self.perform(name, effect),
             }

@@ -187,6 +187,8 @@ impl<N: Node + Send + 'static> Driver<N> {
                     writes.push(Write::Record(record));
                 }
                 Effect::Checkpoint(checkpoint) => writes.push(Write::Checkpoint(checkpoint)),
+                // For the operator, who relies on no disk.
+                Effect::Warn(_) => self.perform(core, effect),
                 effect if after_persist => core.held.push_back((core.emitted, effect)),
                 effect => self.perform(core, effect),
             }

@@ -1,7 +1,7 @@
 //! A small world for the engine's tests: replicas, their disks, a network, an arbiter. Golden
 //! scripts step it by hand, the random test by a seeded generator; both check every step.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write;
 
 use bytes::Bytes;
@@ -46,11 +46,13 @@ pub struct World {
     pub trace: String,
     /// Every entry that any leader applied: acknowledged to a client. Index → entry.
     pub acknowledged: BTreeMap<Index, Entry>,
-    pub discarded: Vec<Entry>,
+    pub discarded: BTreeSet<Entry>,
+    /// The same, also where another history took their place (naive).
+    pub ever_acknowledged: BTreeSet<Entry>,
     pub passed: Vec<u64>,
     /// Read barriers under way: by whom, and what had been acknowledged when they began.
     pub barriers: BTreeMap<u64, (NodeId, Index)>,
-    rules: Rules,
+    pub rules: Rules,
 }
 
 impl World {
@@ -65,7 +67,8 @@ impl World {
             now: Time(0),
             trace: String::new(),
             acknowledged: BTreeMap::new(),
-            discarded: Vec::new(),
+            discarded: BTreeSet::new(),
+            ever_acknowledged: BTreeSet::new(),
             passed: Vec::new(),
             barriers: BTreeMap::new(),
             rules,
@@ -143,6 +146,7 @@ impl World {
                 assert_eq!(entry.index, last.next(), "applied in order");
                 if host.engine.status().role == "leader" {
                     self.acknowledged.insert(entry.index, entry.clone());
+                    self.ever_acknowledged.insert(entry.clone());
                 }
                 host.applied.push(entry);
             }
@@ -183,10 +187,16 @@ impl World {
                 writeln!(self.trace, "{id}: barrier {tag} failed").expect("a string");
                 self.barriers.remove(&tag).expect("each fails once");
             }
-            Effect::Discard(entry) => {
-                writeln!(self.trace, "{id}: discard {entry}").expect("a string");
-                assert_eq!(host.applied.pop().as_ref(), Some(&entry), "the last one first");
-                self.discarded.push(entry);
+            Effect::Discard { entries, from, committed } => {
+                let first = entries.first().expect("something gives way").index;
+                let applied = host.applied.last().map_or(Index(0), |entry| entry.index);
+                assert_eq!(first, applied.next().min(from), "nothing is missing");
+                host.applied.truncate(usize::try_from(from.0 - 1).expect("small"));
+                for entry in entries.into_iter().filter(|entry| entry.index >= from) {
+                    let known = if entry.index <= committed { "committed " } else { "" };
+                    writeln!(self.trace, "{id}: discard {known}{entry}").expect("a string");
+                    self.discarded.insert(entry);
+                }
             }
         }
     }

@@ -219,7 +219,6 @@ impl World {
                 | Effect::Call { .. }
                 | Effect::Send { .. }
                 | Effect::Know { .. }
-                | Effect::Warn(_)
                 | Effect::Stopped
                     if behind =>
                 {

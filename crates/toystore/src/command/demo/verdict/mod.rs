@@ -295,7 +295,7 @@ fn nothing_discarded(evidence: &Evidence) -> Check {
             .map(|order| format!("{} ({} x{})", order.number, order.name, order.quantity))
             .collect();
         wrong.push(format!(
-            "{} gave up {} acknowledged orders: {}",
+            "{} gave up {} orders that it had: {}",
             replica.name,
             orders.len(),
             named(&orders, ", ")

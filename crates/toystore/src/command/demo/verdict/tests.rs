@@ -180,7 +180,7 @@ fn an_outage_without_end_and_discarded_orders_are_seen() {
 
     let mut evidence = good();
     evidence.replicas[1].discarded = vec![order(&line(1, "Fox", 1))];
-    check_broken(&evidence, &[("discarded", "order-2 gave up 1 acknowledged orders: 1 (Fox x1)")]);
+    check_broken(&evidence, &[("discarded", "order-2 gave up 1 orders that it had: 1 (Fox x1)")]);
 }
 
 #[test]

@@ -95,7 +95,7 @@ fn replicas(seen: &[Seen]) -> Vec<String> {
             .collect();
         if !orders.is_empty() {
             let (count, orders) = (orders.len(), orders.join(", "));
-            let words = format!("{name} gave up {count} acknowledged orders: {orders}");
+            let words = format!("{name} gave up {count} orders that it had: {orders}");
             lost.push(paint::check(false, &words));
         }
     }

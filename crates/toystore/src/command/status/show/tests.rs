@@ -154,6 +154,6 @@ fn a_leader_that_follows_again_does_not_lead_and_nothing_is_discarded_silently()
     }
     check_shown(
         &[replica],
-        &["no order replica leads", "✗ order-2 gave up 1 acknowledged orders: 4 (Fox x2)"],
+        &["no order replica leads", "✗ order-2 gave up 1 orders that it had: 4 (Fox x2)"],
     );
 }
