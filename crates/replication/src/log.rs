@@ -17,9 +17,10 @@ use crate::term::Term;
 pub struct Index(pub u64);
 
 impl Index {
-    /// The position after this one.
+    /// The position after this one. No log comes near the last one that there is; after it comes
+    /// itself, since anybody may ask for it.
     pub fn next(self) -> Index {
-        Index(self.0 + 1)
+        Index(self.0.saturating_add(1))
     }
 
     /// The position before this one; that of 0 is 0.
@@ -164,13 +165,13 @@ impl Log {
 
     /// The entry at `index`.
     pub fn get(&self, index: Index) -> Option<&Entry> {
-        let offset = index.0.checked_sub(self.start.0 + 1)?;
+        let offset = index.0.checked_sub(self.start.next().0)?;
         self.entries.get(usize::try_from(offset).ok()?)
     }
 
     /// The entries from `from` on, at most `limit`. Empty if `from` is compacted or past the end.
     pub fn from(&self, from: Index, limit: usize) -> &[Entry] {
-        let Some(offset) = from.0.checked_sub(self.start.0 + 1) else { return &[] };
+        let Some(offset) = from.0.checked_sub(self.start.next().0) else { return &[] };
         let offset = usize::try_from(offset).unwrap_or(usize::MAX).min(self.entries.len());
         let end = offset.saturating_add(limit).min(self.entries.len());
         &self.entries[offset..end]

@@ -46,6 +46,10 @@ impl Term {
     /// Before anybody led.
     pub const ZERO: Term = Term { generation: 0, number: 0, node: NodeId::NONE };
 
+    /// The highest number that is read from anybody: one so high that no store comes near it, and
+    /// that there is always a next one.
+    pub const NUMBER_MAX: u64 = u64::MAX / 2;
+
     /// The lowest term of `node` that is higher than this one.
     pub fn next(self, node: NodeId) -> Term {
         Term { generation: self.generation, number: self.number + 1, node }
@@ -86,6 +90,9 @@ impl<'de> Deserialize<'de> for Term {
             text.parse().map_err(serde::de::Error::custom)
         } else {
             let Fields(generation, number, node) = Fields::deserialize(deserializer)?;
+            if number > Term::NUMBER_MAX {
+                return Err(serde::de::Error::custom("no term has a number that high"));
+            }
             Ok(Term { generation, number, node })
         }
     }
@@ -101,7 +108,11 @@ impl std::str::FromStr for Term {
         let (number, node) = rest.split_once('@').ok_or_else(wrong)?;
         Ok(Term {
             generation: generation.parse().map_err(|_| wrong())?,
-            number: number.parse().map_err(|_| wrong())?,
+            number: number
+                .parse()
+                .ok()
+                .filter(|number| *number <= Term::NUMBER_MAX)
+                .ok_or_else(wrong)?,
             node: NodeId(node.parse().map_err(|_| wrong())?),
         })
     }
@@ -138,5 +149,21 @@ impl fmt::Display for View {
             write!(f, "{node}")?;
         }
         write!(f, "}}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A term without a next one would be the last that anybody leads under.
+    #[test]
+    fn no_term_is_read_that_has_no_next_one() {
+        let term = |number| Term { generation: 0, number, node: NodeId(3) };
+        let read = |term: Term| term.to_string().parse::<Term>().ok();
+        let highest = term(Term::NUMBER_MAX);
+        assert_eq!(read(highest), Some(highest));
+        assert_eq!(read(term(Term::NUMBER_MAX + 1)), None);
+        assert_eq!(read(term(u64::MAX)), None);
     }
 }

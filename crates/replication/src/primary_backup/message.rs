@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::log::{Entry, Index};
-use crate::term::Term;
+use crate::term::{NodeId, Term};
 
 /// One message between two replicas.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -84,6 +84,30 @@ pub enum Message {
         /// How many bytes, from the first on.
         upto: u64,
     },
+}
+
+impl Message {
+    /// Whether a replica could have said it: what it shows of a log has no holes, and who speaks as
+    /// a term's leader is the one that the term names. Anything else is noise, and not heard.
+    pub(super) fn makes_sense(&self, from: NodeId) -> bool {
+        match self {
+            Message::Append { term, previous, entries, .. } => {
+                term.node == from && follow(*previous, entries)
+            }
+            Message::Piece { term, .. } => term.node == from,
+            Message::Share { previous, entries, .. } => follow(*previous, entries),
+            Message::Acknowledge { .. }
+            | Message::Reject { .. }
+            | Message::Ask { .. }
+            | Message::Arrived { .. } => true,
+        }
+    }
+}
+
+/// Whether these entries stand one behind the other after `previous`.
+fn follow(previous: Index, entries: &[Entry]) -> bool {
+    let indexes = (1..).map(|step| previous.0.checked_add(step));
+    entries.iter().zip(indexes).all(|(entry, index)| Some(entry.index.0) == index)
 }
 
 /// Writes entries separated by a space, in brackets.

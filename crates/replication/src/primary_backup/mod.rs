@@ -289,7 +289,7 @@ impl Engine for PrimaryBackup {
                 Role::Follower(_) => self.on_timer_as_follower(now, effects),
             },
             Input::Receive { from, message: engine::Message::PrimaryBackup(message) } => {
-                if self.config.peers.contains(&from) {
+                if self.config.peers.contains(&from) && message.makes_sense(from) {
                     self.on_receive(now, from, message, effects);
                 }
             }
