@@ -1,4 +1,5 @@
-//! Messages that no replica sends: from a program with a bug, or from whoever has the cluster token.
+//! Messages that no replica sends: from a program with a bug, or from whoever has the cluster
+//! token.
 
 use bytes::Bytes;
 
