@@ -87,6 +87,11 @@ pub enum Input {
         /// The snapshot's index.
         index: Index,
     },
+    /// The snapshot of [`Effect::Install`] cannot be read: nothing was changed.
+    NotInstalled {
+        /// The snapshot's index.
+        index: Index,
+    },
     /// The transport saw a connection to a peer open, or close and be refused.
     Link {
         /// Which peer.

@@ -5,7 +5,7 @@ use crate::log::{Entry, Index, Record};
 use crate::term::{NodeId, Term};
 use crate::time::Time;
 
-use super::transfer::Incoming;
+use super::transfer::{Incoming, Installing};
 use super::{ENTRIES_PER_MESSAGE_MAX, Message, PrimaryBackup, Role};
 
 /// What only a follower knows.
@@ -16,7 +16,9 @@ pub(super) struct Follower {
     /// A snapshot that is arriving.
     pub incoming: Option<Incoming>,
     /// A snapshot that is being written to disk; appends wait.
-    pub installing: Option<Index>,
+    pub installing: Option<Installing>,
+    /// Until then no snapshot is accepted: the last one could not be read.
+    pub rest_until: Time,
 }
 
 /// The fields of [`Message::Append`].

@@ -307,6 +307,7 @@ impl Engine for PrimaryBackup {
             Input::Viewed(viewed) => self.on_viewed(now, viewed, effects),
             Input::Snapshot(snapshot) => self.on_snapshot(now, snapshot, effects),
             Input::Checkpointed { index } => self.on_checkpointed(index, effects),
+            Input::NotInstalled { index } => self.on_not_installed(now, index),
             Input::Link { peer, up } => self.on_link(now, peer, up, effects),
         }
     }

@@ -2,6 +2,8 @@
 //!
 //! One piece is under way at a time; what is lost is sent again with a later heartbeat.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use crate::engine::Effect;
@@ -18,6 +20,9 @@ const PIECE_BYTES: usize = 512 * 1024;
 /// wrong can make it allocate.
 const SNAPSHOT_BYTES_MAX: u64 = 8 << 30;
 
+/// How long a follower rests after a snapshot that it could not read: the next one is as large.
+const INSTALL_REST: Duration = Duration::from_secs(5);
+
 /// A snapshot that is arriving.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Incoming {
@@ -25,6 +30,15 @@ pub(super) struct Incoming {
     index: Index,
     index_term: Term,
     bytes: Vec<u8>,
+}
+
+/// A snapshot that is being installed, and what it takes the place of, if it can be read.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Installing {
+    index: Index,
+    log: Log,
+    committed: Index,
+    applied: Index,
 }
 
 /// The fields of [`Message::Piece`].
@@ -155,7 +169,7 @@ impl PrimaryBackup {
             return;
         }
         let Role::Follower(follower) = &mut self.role else { return };
-        if follower.installing.is_some() {
+        if follower.installing.is_some() || now < follower.rest_until {
             return;
         }
         let (term, index, index_term) = (piece.term, piece.index, piece.index_term);
@@ -171,10 +185,12 @@ impl PrimaryBackup {
         if upto == piece.total {
             let state = Bytes::from(std::mem::take(&mut incoming.bytes));
             follower.incoming = None;
-            follower.installing = Some(index);
-            self.log = Log::after(index, index_term);
-            self.committed = index;
-            self.applied = index;
+            follower.installing = Some(Installing {
+                index,
+                log: std::mem::replace(&mut self.log, Log::after(index, index_term)),
+                committed: std::mem::replace(&mut self.committed, index),
+                applied: std::mem::replace(&mut self.applied, index),
+            });
             out.push(Effect::Install(Snapshot { index, term: index_term, state }));
         }
         self.send(from, Message::Arrived { term, index, upto }, out);
@@ -183,15 +199,26 @@ impl PrimaryBackup {
     /// A checkpoint is on disk: an installed snapshot counts from now on.
     pub(super) fn on_checkpointed(&mut self, index: Index, out: &mut Vec<Effect>) {
         let Role::Follower(follower) = &mut self.role else { return };
-        if follower.installing != Some(index) {
+        if follower.installing.take_if(|installing| installing.index == index).is_none() {
             return;
         }
-        follower.installing = None;
         self.disk.replaced(index);
         if let Some(leader) = self.leader {
             let acknowledge =
                 Message::Acknowledge { term: self.promised, matched: index, barrier: 0 };
             self.send(leader, acknowledge, out);
+        }
+    }
+
+    /// An installed snapshot cannot be read: everything is as before. It is asked for again after a
+    /// rest, since it may have been damaged on its way.
+    pub(super) fn on_not_installed(&mut self, now: Time, index: Index) {
+        let Role::Follower(follower) = &mut self.role else { return };
+        if let Some(installing) = follower.installing.take_if(|of| of.index == index) {
+            follower.rest_until = now + INSTALL_REST;
+            self.log = installing.log;
+            self.committed = installing.committed;
+            self.applied = installing.applied;
         }
     }
 }

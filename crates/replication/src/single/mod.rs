@@ -156,6 +156,7 @@ impl Engine for Single {
             | Input::Viewed(_)
             | Input::Snapshot(_)
             | Input::Checkpointed { .. }
+            | Input::NotInstalled { .. }
             | Input::Link { .. } => {}
         }
     }

@@ -220,7 +220,7 @@ impl Orders {
             engine::Effect::Persist(record) => out.push(Effect::Persist(record)),
             engine::Effect::Send { to, message } => out.push(Effect::Send { to, message }),
             engine::Effect::Apply(entry) => self.on_apply(&entry, out),
-            engine::Effect::Install(snapshot) => self.on_install(snapshot, out),
+            engine::Effect::Install(snapshot) => return self.on_install(snapshot, out),
             engine::Effect::AskView { view, previous, unclean } => {
                 let request = Request::PutView { view, previous, unclean };
                 self.call(Call::View, request, VIEW_DEADLINE, out);
@@ -266,7 +266,7 @@ impl Orders {
         Snapshot { index, term, state: self.ledger.snapshot() }
     }
 
-    fn on_install(&mut self, snapshot: Snapshot, out: &mut Vec<Effect>) {
+    fn on_install(&mut self, snapshot: Snapshot, out: &mut Vec<Effect>) -> Option<engine::Input> {
         let fencing = self.config.engine.rules == Rules::View;
         match Ledger::restore(&snapshot.state, fencing) {
             Ok(ledger) => {
@@ -274,9 +274,11 @@ impl Orders {
                 self.checkpointed = snapshot.index.0;
                 self.checkpointing += 1;
                 out.push(Effect::Checkpoint(self.engine.checkpoint(snapshot)));
+                None
             }
             Err(problem) => {
                 out.push(Effect::Warn(format!("a snapshot from the leader is refused: {problem}")));
+                Some(engine::Input::NotInstalled { index: snapshot.index })
             }
         }
     }

@@ -71,6 +71,8 @@ enum Command {
     Restart(Vec<u8>),
     /// Writes a snapshot and forgets the log before it.
     Checkpoint(Vec<u8>),
+    /// The next snapshot that they get cannot be read.
+    Damage(Vec<u8>),
     Pause(Vec<u8>),
     Resume(Vec<u8>),
     /// Cut off from everybody else.
@@ -162,6 +164,9 @@ impl Runner for Script {
             Command::Crash(ids) => self.each(ids, World::crash),
             Command::Restart(ids) => self.each(ids, World::restart),
             Command::Checkpoint(ids) => self.each(ids, World::checkpoint),
+            Command::Damage(ids) => self.each(ids, |world, id| {
+                world.damaged.insert(id);
+            }),
             Command::Pause(ids) => self.pause(ids, true),
             Command::Resume(ids) => self.pause(ids, false),
             Command::Cut(ids) => self.each(ids, |world, id| {

@@ -53,6 +53,8 @@ pub struct World {
     /// Read barriers under way: by whom, and what had been acknowledged when they began.
     pub barriers: BTreeMap<u64, (NodeId, Index)>,
     pub rules: Rules,
+    /// The next snapshot that comes to these cannot be read.
+    pub damaged: BTreeSet<NodeId>,
 }
 
 impl World {
@@ -72,6 +74,7 @@ impl World {
             passed: Vec::new(),
             barriers: BTreeMap::new(),
             rules,
+            damaged: BTreeSet::new(),
         };
         for id in (1..=count).map(NodeId) {
             let engine = PrimaryBackup::new(world.config(id, count), &Recovered::default());
@@ -116,6 +119,11 @@ impl World {
                 writeln!(self.trace, "{id}: persist {record}").expect("a string");
                 host.unsynced.push(OnItsWay::Record(record));
                 after_persist = true;
+            } else if let Effect::Install(Snapshot { index, .. }) = effect
+                && self.damaged.remove(&id)
+            {
+                writeln!(self.trace, "{id}: cannot read snapshot {index}").expect("a string");
+                self.step(id, Input::NotInstalled { index });
             } else if let Effect::Install(snapshot) = effect {
                 // A checkpoint keeps its place among the records; it does not wait for them.
                 writeln!(self.trace, "{id}: install snapshot {}", snapshot.index)
