@@ -1,9 +1,8 @@
 //! Shoppers over real HTTP: what `toystore client` and `demo` run.
 //!
-//! The shopper itself is a pure state machine ([`shop::shopper`]); here are its connection, the two
-//! dialects that it speaks, its clock, and what is made of its records.
+//! The shopper itself is a pure state machine ([`shop::shopper`]); here are the two dialects that
+//! it speaks, its clock, and what is made of its records.
 
-pub mod connection;
 pub mod csv;
 pub mod dialect;
 pub mod order_log;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 
-use super::connection::{Ask, Connection, Url};
+use crate::http::connection::{Ask, Connection, Url};
 
 /// Orders on a page: some 100 kB of JSON.
 const PAGE_ORDERS: u32 = 2000;

@@ -7,9 +7,9 @@ use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 
 use super::Running;
-use crate::client::connection::Url;
 use crate::client::csv;
 use crate::client::order_log::{LoggedOrder, OrderLog};
+use crate::http::connection::Url;
 use crate::supervisor::cluster::Cluster;
 use crate::supervisor::leader;
 

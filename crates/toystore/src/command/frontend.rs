@@ -10,7 +10,7 @@ use shop::invalidation::Invalidation;
 use shop::node::Address;
 
 use super::service::{Made, Replica, Service, addresses, replicas};
-use crate::client::connection::Url;
+use crate::http::connection::Url;
 use crate::http::endpoint::Role;
 use crate::supervisor::options::Timers;
 use crate::supervisor::ports::reached_at;

@@ -10,7 +10,7 @@ use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use shop::invalidation::duration;
 
-use crate::client::connection::{Ask, Url, ask_once};
+use crate::http::connection::{Ask, Url, ask_once};
 use crate::supervisor::ports::reached_at;
 
 /// Ask a node whether it is well: exit code 0 if so, 1 if not

@@ -10,7 +10,7 @@ use shop::node::Address;
 use shop::orders::{Config, Orders};
 
 use super::service::{Disk, Made, Replica, Service, addresses, replicas};
-use crate::client::connection::Url;
+use crate::http::connection::Url;
 use crate::http::endpoint::Role;
 use crate::supervisor::options::{Replication, Timers};
 

@@ -18,9 +18,9 @@ use shop::node::Address;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::client::connection::Url;
 use crate::driver::Driver;
 use crate::driver::disk::DiskQueue;
+use crate::http::connection::Url;
 use crate::http::endpoint::Role;
 use crate::http::served::Served;
 use crate::http::server::{self, CONNECTIONS_MAX_DEFAULT};

@@ -17,12 +17,14 @@
 //! | `seed` | the original project's dialect of both |
 //! | [`wire`] | how our own services speak to each other: the same endpoints in postcard |
 //! | `metrics` | `/metrics` |
+//! | [`connection`] | the asking side: one kept connection, for shoppers, links and tools |
 //! | `openapi` | `/openapi.json`: the table of endpoints, for machines |
 //!
 //! There is no router library: the table is small, an unknown method must name the allowed ones,
 //! and the most frequent request is answered before any table is looked at.
 
 mod answer;
+pub mod connection;
 pub mod endpoint;
 mod incoming;
 mod metrics;

@@ -19,7 +19,7 @@ use shop::message::{NewOrder, Request, Response, Settled, TakeItem};
 use shop::node::Address;
 use shop::toy::ToyName;
 
-use crate::client::connection::{Ask, Said};
+use crate::http::connection::{Ask, Said};
 
 /// The content type of postcard.
 pub const POSTCARD: &str = "application/x-postcard";

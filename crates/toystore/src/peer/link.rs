@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::outbox::Outbox;
-use crate::client::connection::{Connection, NoAnswer, Url};
+use crate::http::connection::{Connection, NoAnswer, Url};
 use crate::http::wire;
 
 /// Calls in flight to one node, each on a connection of its own. Those beyond wait for one.

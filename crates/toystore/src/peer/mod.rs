@@ -17,7 +17,7 @@ use replication::engine::Message;
 use shop::node::Address;
 use tokio::runtime::Handle;
 
-use crate::client::connection::Url;
+use crate::http::connection::Url;
 pub use link::Link;
 
 /// What a link tells its node.

@@ -19,7 +19,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::link::lock;
 use super::{Event, Link, Report};
-use crate::client::connection::{Connection, NoAnswer};
+use crate::http::connection::{Connection, NoAnswer};
 use crate::http::wire;
 
 /// Messages that may wait for one replica. They may be lost, so the oldest goes.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Event, Link, Report};
-use crate::client::connection::{Ask, KeptOpen};
+use crate::http::connection::{Ask, KeptOpen};
 
 /// How often something is said on the connection, so that the other side does not close it as idle.
 const IDLE_INTERVAL: Duration = Duration::from_secs(4);

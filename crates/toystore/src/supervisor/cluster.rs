@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::folder::write_atomically;
 use super::layout::Role;
 use super::options::Replication;
-use crate::client::connection::Url;
+use crate::http::connection::Url;
 
 /// A running store.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 
 use super::child::{Watch, how};
 use super::layout::NodePlan;
-use crate::client::connection::{Ask, Connection, Url};
+use crate::http::connection::{Ask, Connection, Url};
 
 /// How often a node that is not ready is asked again: small against a start of some 100 ms.
 const ASK_INTERVAL: Duration = Duration::from_millis(10);

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::cluster::Member;
-use crate::client::connection::{Ask, NoAnswer, ask_once};
+use crate::http::connection::{Ask, NoAnswer, ask_once};
 
 /// How long a node may take: it answers from memory, so longer means that it is paused or dead.
 pub const STATUS_DEADLINE: Duration = Duration::from_millis(500);

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use shop::message::{CacheUse, Order, OrderNumber, Ordered, Problem, Reply, Request, Response};
 use shop::toy::{Cents, Product, Quantity, ToyName, Version};
 
-use super::connection::{Ask, Said};
+use crate::http::connection::{Ask, Said};
 
 /// Which JSON is spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -3,7 +3,7 @@
 //! The shopper decides everything; here its effects are performed. It does one thing at a time (one
 //! call, or one wait), so its task is a plain loop. What it writes down is reported while it shops,
 //! for the CSV file, the progress bar and the story. Called by the commands `client` and `demo`;
-//! calls [`super::connection`] and [`super::dialect`].
+//! calls [`crate::http::connection`] and [`super::dialect`].
 
 use std::time::{Duration, Instant};
 
@@ -14,8 +14,8 @@ use shop::shopper::{Config, OrderLine, Sample, Shopper, Summary};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use super::connection::{Ask, Connection, NoAnswer, Url};
 use super::dialect::Dialect;
+use crate::http::connection::{Ask, Connection, NoAnswer, Url};
 
 /// Reports that may wait for whoever hears them; more make shoppers wait.
 const REPORTS_WAITING_MAX: usize = 1024;

@@ -17,9 +17,9 @@ use shop::shopper::{Config, Draw, Probability};
 use shop::toy::ToyName;
 
 use super::{Running, paint};
-use crate::client::connection::Url;
 use crate::client::dialect::Dialect;
 use crate::client::runner::{Clock, FRONTENDS_MAX, Party, Report};
+use crate::http::connection::Url;
 use crate::supervisor::cluster::Cluster;
 use crate::supervisor::layout::Role;
 use shop::invalidation::{duration, duration_text};

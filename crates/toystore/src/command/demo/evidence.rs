@@ -13,9 +13,9 @@ use tokio::task::JoinSet;
 
 use super::outage::Outage;
 use super::verdict::{Evidence, Replica};
-use crate::client::connection::{Ask, Connection, Url, ask_once};
 use crate::client::dialect::Dialect;
 use crate::client::order_log::{LoggedOrder, OrderLog};
+use crate::http::connection::{Ask, Connection, Url, ask_once};
 use crate::supervisor::cluster::{Cluster, Member};
 use crate::supervisor::layout::Role;
 use crate::supervisor::{leader, node_status};

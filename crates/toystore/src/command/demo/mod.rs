@@ -26,9 +26,9 @@ use serde_json::json;
 use shop::shopper::{Config, Probability};
 
 use super::paint;
-use crate::client::connection::Url;
 use crate::client::dialect::Dialect;
 use crate::client::runner::Party;
+use crate::http::connection::Url;
 use crate::supervisor::Store;
 use crate::supervisor::cluster::Cluster;
 use crate::supervisor::control;

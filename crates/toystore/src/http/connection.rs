@@ -1,9 +1,10 @@
-//! One keep-alive HTTP connection: what a shopper buys over, and what the tools ask nodes with.
+//! One keep-alive HTTP connection, from the asking side: what a shopper buys over, what nodes ask
+//! each other over, and what the tools ask nodes with.
 //!
 //! The lab wants each client on one connection for its whole session. The course of a request is
 //! told in the words of the contract: an answer, a refused connection (nobody saw the request), or
-//! unknown (it may have been done). Called by [`super::runner`], the supervisor's health checks and
-//! the commands; calls hyper.
+//! unknown (it may have been done). Called by `client::runner`, `peer`, the supervisor's health
+//! checks and the commands; calls hyper.
 
 use std::fmt;
 use std::str::FromStr;
