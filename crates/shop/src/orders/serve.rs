@@ -224,7 +224,13 @@ impl Orders {
         after: Term,
         out: &mut Vec<Effect>,
     ) {
-        if leader != self.config.engine.id {
+        let engine = &self.config.engine;
+        if leader != engine.id && !engine.peers.contains(&leader) {
+            let response = Err(Problem::Bad(format!("there is no replica {leader}")));
+            out.push(Effect::Reply { token, response });
+            return;
+        }
+        if leader != engine.id {
             self.drive(now, engine::Input::Follow { leader }, out);
             out.push(Effect::Reply { token, response: Ok(self.leader_reply()) });
             return;

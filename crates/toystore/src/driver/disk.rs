@@ -199,7 +199,8 @@ impl Writer {
         let mut queue = self.shared.lock();
         let blocked = self.checkpointing.is_some()
             && matches!(self.backlog.front(), Some(Write::Checkpoint(_)));
-        let waiting = blocked || self.backlog.is_empty();
+        // On a full disk a checkpoint's turn may have come without room for what stands before it.
+        let waiting = blocked || self.full || self.backlog.is_empty();
         let unwritten = self.full || self.told < self.appended;
         while waiting && queue.writes.is_empty() && queue.done.is_empty() {
             if queue.closed {

@@ -15,6 +15,7 @@ use super::wire::{
     self, CacheBody, Encoding, EndLeaseBody, FRONTEND_HEADER, LeadBody, LeaseBody, SettlementsBody,
     TakesBody, ViewBody,
 };
+use crate::http::connection::Url;
 
 /// Toys or orders on a page, where nobody says how many.
 const LIMIT_DEFAULT: u32 = 100;
@@ -81,6 +82,8 @@ pub fn read(asked: &Asked<'_>) -> Result<Option<Request>, Problem> {
         }
         Endpoint::RenewLease => {
             let LeaseBody { url, incarnation } = asked.decode()?;
+            // It is kept for good; one that leads nowhere would be.
+            url.parse::<Url>().map_err(bad)?;
             Request::RenewLease { frontend: asked.frontend()?, url, incarnation }
         }
         Endpoint::EndLease => {

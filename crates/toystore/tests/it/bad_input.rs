@@ -516,6 +516,34 @@ fn internal_endpoints_need_the_token() {
 }
 
 #[test]
+fn what_makes_no_sense_is_refused_with_the_token_too() {
+    let store = Store::start_settled(&[]);
+    let bearer = format!("Bearer {}", store.token());
+    let headers = [("Authorization", bearer.as_str())];
+    let check = |node: &str, method: &str, path: &str, body: &str, status: u16, words: &str| {
+        let heard = ask(&store.url(node), method, path, &headers, body);
+        assert_eq!(heard.status, status, "{method} {path} {body}: {heard:?}");
+        assert!(heard.body.contains(words), "{words:?} is not in {heard:?}");
+    };
+    let last = u64::MAX;
+    let view = format!(r#"{{"term":"0.{last}@3","in_sync":[1,2,3]}}"#);
+    let view = format!(r#"{{"view":{view},"previous":"0.1@3","unclean":true}}"#);
+    check("catalog", "PUT", "/view", &view, 400, "is not a term");
+    let lead = format!(r#"{{"leader":1,"term":"0.{last}@3"}}"#);
+    let nobody = r#"{"leader":77,"term":"0.1@3"}"#;
+    let lease = r#"{"url":"nowhere","incarnation":1}"#;
+    check("catalog", "PUT", "/frontends/200/lease", lease, 400, "is not a URL of a node");
+    for order in ["order-1", "order-2", "order-3"] {
+        check(order, "PUT", "/leader", &lead, 400, "is not a term");
+        check(order, "PUT", "/leader", nobody, 400, "there is no replica 77");
+        check(order, "GET", &format!("/log/missed?after={last}"), "", 200, r#""entries":[]"#);
+        check(order, "GET", &format!("/digest?upto={last}"), "", 200, "digest");
+        check(order, "GET", &format!("/orders?after={last}&limit=4294967295"), "", 200, "[]");
+    }
+    nobody_panicked(&store);
+}
+
+#[test]
 fn a_malformed_catalogue_is_refused_with_its_place_and_what_was_expected() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("toys.csv");

@@ -184,3 +184,10 @@ fn a_demo_needs_a_new_folder() {
     let output = toystore(&["demo", "--keep", &folder.path().to_string_lossy()], &[]);
     check_refused(&output, 1, &["holds a store already", "--keep"]);
 }
+
+/// It would shop in whatever store has port 8080.
+#[test]
+fn shoppers_for_a_store_that_does_not_run_go_to_no_other() {
+    let output = toystore(&["client", "--data", "./no-such-store"], &[]);
+    check_refused(&output, 1, &["no store runs on ./no-such-store", "hint: "]);
+}

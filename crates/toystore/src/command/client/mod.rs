@@ -4,7 +4,7 @@ mod order_file;
 mod outcome;
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use serde_json::json;
 use shop::shopper::{Config, Draw, Probability};
 use shop::toy::ToyName;
 
-use super::{Running, paint};
+use super::{DATA_DEFAULT, Running, paint};
 use crate::client::dialect::Dialect;
 use crate::client::runner::{Clock, FRONTENDS_MAX, Party, Report};
 use crate::http::connection::Url;
@@ -38,7 +38,8 @@ const CLIENTS_MAX: i64 = 10_000;
 #[derive(Debug, Args)]
 pub struct Client {
     /// A frontend; several are tried in turn, repeat it or put commas between them [default: the
-    /// frontends of the store in --data if one runs there, else http://127.0.0.1:8080]
+    /// frontends of the store in --data; if that is not given, and no store runs in
+    /// ./toystore-data: http://127.0.0.1:8080]
     #[arg(long, env = "TOYSTORE_URL", value_name = "URL", value_delimiter = ',')]
     url: Vec<Url>,
     /// How many shoppers, each on a connection of its own
@@ -162,7 +163,12 @@ impl Client {
             Dialect::Lab => "http://127.0.0.1:8080",
             Dialect::Seed => "http://127.0.0.1:8003",
         };
-        let running = Cluster::find(&self.running.data).ok();
+        let running = match Cluster::find(&self.running.data) {
+            Ok(running) => Some(running),
+            Err(_) if self.running.data == Path::new(DATA_DEFAULT) => None,
+            // Whoever names a store does not mean another one that happens to run.
+            Err(error) => return Err(error),
+        };
         let frontends = running.iter().flat_map(|cluster| cluster.of(Role::Frontend));
         let mut urls: Vec<String> = match self.dialect {
             Dialect::Lab => frontends.map(|member| member.url.clone()).collect(),
