@@ -161,7 +161,10 @@ async fn up(options: Options) -> Result<ExitCode> {
     let store = tokio::select! {
         biased;
         // Dropping a store that is half started kills what has been started.
-        stopped = super::asked_to_stop() => return stopped.map(|()| ExitCode::FAILURE),
+        stopped = super::asked_to_stop() => {
+            paint::say("stopped before the store was ready: its processes are ended");
+            return stopped.map(|()| ExitCode::FAILURE);
+        }
         store = Store::start(&options, report) => store?,
     };
     let ready_after = began.elapsed();

@@ -61,7 +61,7 @@ impl Ports {
     /// The addresses that the flags name.
     ///
     /// # Errors
-    /// If a number runs over 65535.
+    /// If a number runs over 65535, or two flags give one address to two nodes.
     pub fn fixed(wanted: Wanted, frontends: u8, orders: u8) -> Result<Ports> {
         let mut taken = BTreeSet::from([wanted.listen.port(), wanted.catalog_listen.port()]);
         taken.extend(wanted.seed_listen.map(|seed| seed.port()));
@@ -81,7 +81,36 @@ impl Ports {
             }
         }
         let catalog = wanted.catalog_listen;
-        Ok(Ports { frontends: fronts, seed: wanted.seed_listen, catalog, orders: replicas })
+        let seed = wanted.seed_listen;
+        let ports = Ports { frontends: fronts, seed, catalog, orders: replicas };
+        ports.check_distinct()?;
+        Ok(ports)
+    }
+
+    /// Two nodes on one address would take each other for someone else.
+    fn check_distinct(&self) -> Result<()> {
+        let claims = self.claims();
+        for (place, Claim { name, address, flag }) in claims.iter().enumerate() {
+            if address.port() == 0 {
+                bail!(
+                    "{name} cannot be reached on port 0\n\
+                     hint: --ports auto takes free ones for all nodes"
+                );
+            }
+            let meets = |other: &&Claim| {
+                let (ip, other_ip) = (address.ip(), other.address.ip());
+                let everywhere = ip.is_unspecified() || other_ip.is_unspecified();
+                other.address.port() == address.port() && (ip == other_ip || everywhere)
+            };
+            if let Some(other) = claims[..place].iter().find(meets) {
+                let (port, first, other_flag) = (address.port(), &other.name, other.flag);
+                bail!(
+                    "port {port} is given to {first} and to {name}\n\
+                     hint: {other_flag} or {flag} changes that"
+                );
+            }
+        }
+        Ok(())
     }
 
     /// Addresses that are free now. Someone else may take one before its node does: the caller
@@ -256,6 +285,22 @@ mod tests {
         wanted.orders_listen.set_port(65_534);
         let error = Ports::fixed(wanted, 1, 3).unwrap_err().to_string();
         assert!(error.contains("--orders-listen"), "{error}");
+    }
+
+    #[test]
+    fn one_address_for_two_nodes_is_refused_with_both_flags() {
+        let check = |change: fn(&mut Wanted), parts: &[&str]| {
+            let mut wanted = wanted();
+            change(&mut wanted);
+            let error = Ports::fixed(wanted, 1, 3).unwrap_err().to_string();
+            for part in parts {
+                assert!(error.contains(part), "{part:?} is not in {error}");
+            }
+        };
+        check(|w| w.seed_listen = Some(w.listen), &["8080", "--listen or --seed-listen"]);
+        check(|w| w.catalog_listen.set_port(8092), &["catalog and to order-2", "--orders-listen"]);
+        check(|w| w.orders_listen = "0.0.0.0:8079".parse().unwrap(), &["8080", "order-2"]);
+        check(|w| w.catalog_listen.set_port(0), &["catalog", "port 0", "--ports auto"]);
     }
 
     #[test]

@@ -1,5 +1,4 @@
-//! Messages that no replica sends: from a program with a bug, or from whoever has the cluster
-//! token.
+//! Messages that no replica sends: from a program with a bug, or from whoever has the token.
 
 use bytes::Bytes;
 
