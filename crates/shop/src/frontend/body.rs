@@ -9,12 +9,15 @@ use crate::toy::Product;
 /// `{"data":{"name":"Tux","price":25.99,"quantity":100}}`: this order of fields, the price a JSON
 /// number with exactly two decimals, which no floating-point number would keep.
 pub fn product(product: &Product) -> Bytes {
+    Bytes::from(format!("{{\"data\":{}}}", object(product)))
+}
+
+/// The same without its envelope, as it stands in a list.
+pub fn object(product: &Product) -> String {
     let name = serde_json::to_string(product.name.spelling())
         .expect("a string can always be written as JSON");
     let Product { price, quantity, .. } = product;
-    Bytes::from(format!(
-        "{{\"data\":{{\"name\":{name},\"price\":{price},\"quantity\":{quantity}}}}}"
-    ))
+    format!("{{\"name\":{name},\"price\":{price},\"quantity\":{quantity}}}")
 }
 
 #[cfg(test)]

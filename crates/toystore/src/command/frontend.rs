@@ -9,7 +9,7 @@ use shop::frontend::{self, Config, Frontend};
 use shop::invalidation::Invalidation;
 use shop::node::Address;
 
-use super::service::{Made, Replica, Service, addresses, replicas};
+use super::service::{Made, Others, Service};
 use crate::http::connection::Url;
 use crate::http::endpoint::Role;
 use crate::supervisor::options::Timers;
@@ -30,18 +30,8 @@ pub struct FrontendCommand {
     /// The original project's dialect, on a port of its own
     #[arg(long, env = "TOYSTORE_SEED_LISTEN", value_name = "ADDR")]
     seed_listen: Option<SocketAddr>,
-    /// The catalog
-    #[arg(long, env = "TOYSTORE_CATALOG", value_name = "URL")]
-    catalog: Url,
-    /// Every order replica: 1=http://…,2=http://…
-    #[arg(
-        long,
-        env = "TOYSTORE_ORDERS",
-        value_name = "ID=URL,…",
-        value_delimiter = ',',
-        required = true
-    )]
-    orders: Vec<Replica>,
+    #[command(flatten)]
+    others: Others,
     /// Toys in the cache (least recently used is evicted); 0 switches it off
     #[arg(long, env = "TOYSTORE_CACHE_CAPACITY", value_name = "N",
           default_value_t = frontend::CACHE_CAPACITY_DEFAULT as u32)]
@@ -60,10 +50,10 @@ impl FrontendCommand {
     /// # Errors
     /// If a port cannot be had, or the flags contradict each other.
     pub fn run(self) -> Result<ExitCode> {
-        let all = replicas(&self.orders)?;
+        let all = self.others.replicas()?;
         let own = || format!("http://{}", reached_at(self.service.listen));
         let url = self.url.as_ref().map_or_else(own, Url::to_string);
-        let orders = all.keys().copied().collect();
+        let orders = all.iter().copied().collect();
         // Drawn anew by each process: tells a restarted frontend from a second one.
         let incarnation = rand::random::<u64>() >> 1;
         let mut config = Config::new(self.id, orders, url, incarnation);
@@ -77,7 +67,7 @@ impl FrontendCommand {
             node: Frontend::new(config),
             disk: None,
             address: Address::Frontend(self.id),
-            known: addresses(Some(&self.catalog), &all),
+            known: self.others.addresses(),
             ports: self.seed_listen.map(|port| (port, Role::SeedFrontend)).into_iter().collect(),
         };
         self.service.run(Role::Frontend, move || Ok(made))

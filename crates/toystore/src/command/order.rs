@@ -9,8 +9,7 @@ use replication::primary_backup::{self, ENTRIES_KEPT, Rules};
 use shop::node::Address;
 use shop::orders::{Config, Orders};
 
-use super::service::{Disk, Made, Replica, Service, addresses, replicas};
-use crate::http::connection::Url;
+use super::service::{Disk, Made, Others, Service};
 use crate::http::endpoint::Role;
 use crate::supervisor::options::{Replication, Timers};
 
@@ -27,18 +26,8 @@ pub struct OrderCommand {
     #[arg(long, env = "TOYSTORE_ID", value_name = "ID",
           value_parser = clap::value_parser!(u8).range(1..=i64::from(NodeId::MAX)))]
     id: u8,
-    /// The catalog
-    #[arg(long, env = "TOYSTORE_CATALOG", value_name = "URL")]
-    catalog: Url,
-    /// Every replica, this one too: 1=http://…,2=http://…
-    #[arg(
-        long,
-        env = "TOYSTORE_ORDERS",
-        value_name = "ID=URL,…",
-        value_delimiter = ',',
-        required = true
-    )]
-    orders: Vec<Replica>,
+    #[command(flatten)]
+    others: Others,
     /// How replicas agree
     #[arg(long, env = "TOYSTORE_REPLICATION", value_enum, default_value = "primary-backup")]
     replication: Replication,
@@ -56,14 +45,14 @@ impl OrderCommand {
     /// # Errors
     /// If the port or the disk cannot be had, or the flags contradict each other.
     pub fn run(self) -> Result<ExitCode> {
-        let all = replicas(&self.orders)?;
+        let all = self.others.replicas()?;
         let id = NodeId(self.id);
-        if !all.contains_key(&id) {
+        if !all.contains(&id) {
             bail!("--orders names every replica, but not this one, {id}");
         }
         let engine = primary_backup::Config {
             id,
-            peers: all.keys().copied().filter(|peer| *peer != id).collect(),
+            peers: all.iter().copied().filter(|peer| *peer != id).collect(),
             rules: match self.replication {
                 Replication::PrimaryBackup => Rules::View,
                 Replication::Naive => Rules::Naive,
@@ -75,7 +64,7 @@ impl OrderCommand {
             unclean: self.unclean_election,
             entries_kept: ENTRIES_KEPT,
         };
-        let mut known = addresses(Some(&self.catalog), &all);
+        let mut known = self.others.addresses();
         known.remove(&Address::Order(id));
         let disk = self.disk;
         self.service.run(Role::Order, move || {

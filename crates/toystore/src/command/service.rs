@@ -3,7 +3,7 @@
 //!
 //! Every flag is also an environment variable, since a container is configured by those.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -118,25 +118,43 @@ impl std::str::FromStr for Replica {
     }
 }
 
-/// The replicas of the order service, each once.
-///
-/// # Errors
-/// If an id is given twice.
-pub fn replicas(given: &[Replica]) -> Result<BTreeMap<NodeId, Url>> {
-    let mut all = BTreeMap::new();
-    for replica in given {
-        if all.insert(replica.id, replica.url.clone()).is_some() {
-            bail!("--orders names replica {} twice", replica.id);
-        }
-    }
-    Ok(all)
+/// Where a node finds the others: flags of every node that calls somebody.
+#[derive(Debug, Args)]
+pub struct Others {
+    /// The catalog
+    #[arg(long, env = "TOYSTORE_CATALOG", value_name = "URL")]
+    catalog: Url,
+    /// Every order replica, a replica itself too: 1=http://…,2=http://…
+    #[arg(
+        long,
+        env = "TOYSTORE_ORDERS",
+        value_name = "ID=URL,…",
+        value_delimiter = ',',
+        required = true
+    )]
+    orders: Vec<Replica>,
 }
 
-/// The catalog and the order replicas as addresses of links.
-pub fn addresses(catalog: Option<&Url>, orders: &BTreeMap<NodeId, Url>) -> BTreeMap<Address, Url> {
-    let catalog = catalog.map(|url| (Address::Catalog(NodeId(1)), url.clone()));
-    let orders = orders.iter().map(|(id, url)| (Address::Order(*id), url.clone()));
-    catalog.into_iter().chain(orders).collect()
+impl Others {
+    /// The replicas of the order service, each once.
+    ///
+    /// # Errors
+    /// If an id is given twice.
+    pub fn replicas(&self) -> Result<BTreeSet<NodeId>> {
+        let mut all = BTreeSet::new();
+        for replica in &self.orders {
+            if !all.insert(replica.id) {
+                bail!("--orders names replica {} twice", replica.id);
+            }
+        }
+        Ok(all)
+    }
+
+    /// The catalog and the order replicas as addresses of links.
+    pub fn addresses(&self) -> BTreeMap<Address, Url> {
+        let orders = self.orders.iter().map(|r| (Address::Order(r.id), r.url.clone()));
+        orders.chain([(Address::Catalog(NodeId(1)), self.catalog.clone())]).collect()
+    }
 }
 
 /// A node that is ready to be driven.

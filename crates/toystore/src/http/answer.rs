@@ -204,11 +204,11 @@ pub fn reply(role: Role, reply: &Reply, if_none_match: Option<&HeaderValue>) -> 
             product(body.into(), toy.version, CacheUse::Bypass, if_none_match)
         }
         Reply::Products(products) => {
-            let object = |toy: &Product| match role {
+            let written = |toy: &Product| match role {
                 Role::Catalog => versioned(toy),
-                Role::Frontend | Role::SeedFrontend | Role::Order => object(toy),
+                Role::Frontend | Role::SeedFrontend | Role::Order => body::object(toy),
             };
-            let list: Vec<String> = products.iter().map(object).collect();
+            let list: Vec<String> = products.iter().map(written).collect();
             json(StatusCode::OK, format!("{{\"data\":[{}]}}", list.join(",")))
         }
         Reply::Ordered(made) => {
@@ -278,14 +278,9 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// `{"name":"Tux","price":25.99,"quantity":100}`.
-fn object(toy: &Product) -> String {
-    let name = Value::from(toy.name.spelling());
-    format!("{{\"name\":{name},\"price\":{},\"quantity\":{}}}", toy.price, toy.quantity)
-}
-
+/// `{"name":"Tux","price":25.99,"quantity":100,"version":17}`.
 fn versioned(toy: &Product) -> String {
-    let mut text = object(toy);
+    let mut text = body::object(toy);
     text.pop();
     // Writing to a string cannot fail.
     let _ = write!(text, ",\"version\":{}}}", toy.version.0);

@@ -12,7 +12,7 @@ use shop::toy::{Quantity, ToyName, Version};
 
 use super::endpoint::{Endpoint, Role};
 use super::wire::{
-    self, CacheBody, Encoding, EndLeaseBody, FRONTEND_HEADER, LeadBody, LeaseBody, SettlementsBody,
+    CacheBody, Encoding, EndLeaseBody, FRONTEND_HEADER, LeadBody, LeaseBody, SettlementsBody,
     TakesBody, ViewBody,
 };
 use crate::http::connection::Url;
@@ -210,7 +210,7 @@ fn holder(text: &str) -> Option<LeaseHolder> {
 
 fn place_order(asked: &Asked<'_>) -> Result<Request, Problem> {
     if asked.encoding == Encoding::Postcard {
-        return Ok(Request::PlaceOrders(wire::orders(asked.body).map_err(bad)?));
+        return Ok(Request::PlaceOrders(asked.decode()?));
     }
     let value: Value = Encoding::Json.decode(asked.body).map_err(bad)?;
     match (value, asked.role) {

@@ -15,7 +15,7 @@ use replication::engine::Message;
 use replication::{NodeId, Term, View};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use shop::message::{NewOrder, Request, Response, Settled, TakeItem};
+use shop::message::{Request, Response, Settled, TakeItem};
 use shop::node::Address;
 use shop::toy::ToyName;
 
@@ -283,12 +283,4 @@ pub fn log_answer(said: &Said) -> Result<Vec<Message>, String> {
         200 => Encoding::Postcard.decode(&said.body).map(|LogBody { messages, .. }| messages),
         status => Err(format!("{status} {}", said.message())),
     }
-}
-
-/// Reads the orders of a postcard `POST /orders`.
-///
-/// # Errors
-/// If they are none.
-pub fn orders(body: &[u8]) -> Result<Vec<NewOrder>, String> {
-    Encoding::Postcard.decode(body)
 }
