@@ -182,7 +182,7 @@ impl PrimaryBackup {
                 None => {}
             }
             self.log.append(entry.clone());
-            self.persist(Record::Append(entry), effects);
+            self.disk.persist(Record::Append(entry), effects);
             wrote = true;
         }
         wrote
@@ -200,7 +200,7 @@ impl PrimaryBackup {
             self.committed
         );
         self.log.truncate(from);
-        self.persist(Record::Truncate(from), effects);
+        self.disk.persist(Record::Truncate(from), effects);
     }
 
     /// Names every entry from `from` on. Whether one was acknowledged is not known for certain:

@@ -206,15 +206,10 @@ impl PrimaryBackup {
         self.config.rules == Rules::Naive
     }
 
-    fn persist(&mut self, record: Record, effects: &mut Vec<Effect>) {
-        self.disk.emitted(&record);
-        effects.push(Effect::Persist(record));
-    }
-
     fn promise(&mut self, term: Term, effects: &mut Vec<Effect>) {
         if term > self.promised {
             self.promised = term;
-            self.persist(Record::Promise(term), effects);
+            self.disk.persist(Record::Promise(term), effects);
         }
     }
 
@@ -230,7 +225,7 @@ impl PrimaryBackup {
     }
 
     fn send(&self, to: NodeId, message: Message, effects: &mut Vec<Effect>) {
-        effects.push(Effect::Send { to, message: engine::Message::PrimaryBackup(message) });
+        effects.push(send(to, message));
     }
 
     /// Whether a follower should know better than to listen to this term.
@@ -275,6 +270,10 @@ impl PrimaryBackup {
             Role::Follower(_) => self.on_unreachable_in_election(now, effects),
         }
     }
+}
+
+fn send(to: NodeId, message: Message) -> Effect {
+    Effect::Send { to, message: engine::Message::PrimaryBackup(message) }
 }
 
 impl Engine for PrimaryBackup {
