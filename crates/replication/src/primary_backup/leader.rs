@@ -249,7 +249,13 @@ impl PrimaryBackup {
             return;
         }
         let Some(progress) = leader.followers.get_mut(&from) else { return };
-        assert!(matched <= last, "{from} acknowledges {matched}, the log ends at {last}");
+        // No replica says so, but whoever has the token may, and what it does not have must not be
+        // counted.
+        if matched > last {
+            let what = format!("replica {from} acknowledges {matched}, the log ends at {last}");
+            effects.push(Effect::Warn(format!("{what}: not heard")));
+            return;
+        }
         progress.acknowledged(now, matched, barrier, last);
         self.forget_snapshot();
         self.replicate_to(now, from, false, effects);

@@ -245,6 +245,7 @@ impl Orders {
                     out.push(Effect::Reply { token, response: Err(self.not_leader()) });
                 }
             }
+            engine::Effect::Warn(what) => out.push(Effect::Warn(what)),
             engine::Effect::Discard { entries, from, committed } => {
                 self.on_discard(&entries, from, committed, out);
             }

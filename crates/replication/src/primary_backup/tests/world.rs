@@ -191,6 +191,7 @@ impl World {
                     "{id} would answer from {applied}, {acknowledged} was acknowledged before"
                 );
             }
+            Effect::Warn(what) => writeln!(self.trace, "{id}: warn {what}").expect("a string"),
             Effect::Failed(tag) => {
                 writeln!(self.trace, "{id}: barrier {tag} failed").expect("a string");
                 self.barriers.remove(&tag).expect("each fails once");
