@@ -50,8 +50,9 @@ pub struct Service {
     cluster_token: Option<String>,
     /// Connections at once; those beyond are told 503
     #[arg(long, env = "TOYSTORE_CONNECTIONS_MAX", value_name = "N",
-          default_value_t = CONNECTIONS_MAX_DEFAULT)]
-    connections_max: usize,
+          default_value_t = CONNECTIONS_MAX_DEFAULT,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    connections_max: u32,
     /// Threads that serve; on few cores, one for each node is the fastest
     #[arg(long, env = "TOYSTORE_THREADS", value_name = "N", default_value_t = 1,
           value_parser = clap::value_parser!(u8).range(1..))]
@@ -184,7 +185,7 @@ impl Service {
     ) -> Result<ExitCode> {
         self.log_to_stderr();
         let token = self.token()?;
-        raise_file_limit(self.connections_max as u64 + FILES_RESERVED);
+        raise_file_limit(u64::from(self.connections_max) + FILES_RESERVED);
         let mut builder = match self.threads {
             1 => tokio::runtime::Builder::new_current_thread(),
             _ => tokio::runtime::Builder::new_multi_thread(),

@@ -39,7 +39,7 @@ const HEADERS_MAX: usize = 64;
 const HEAD_DEADLINE: Duration = Duration::from_secs(10);
 
 /// The most connections of one listener, unless told otherwise.
-pub const CONNECTIONS_MAX_DEFAULT: usize = 16_384;
+pub const CONNECTIONS_MAX_DEFAULT: u32 = 16_384;
 
 /// How long accepting rests when the process has no file descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -111,10 +111,10 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 pub async fn serve<H: Handler>(
     listener: TcpListener,
     handler: Arc<H>,
-    connections_max: usize,
+    connections_max: u32,
     mut draining: watch::Receiver<bool>,
 ) {
-    let free = Arc::new(Semaphore::new(connections_max));
+    let free = Arc::new(Semaphore::new(connections_max as usize));
     let refusals = Arc::new(Semaphore::new(REFUSALS_MAX));
     // Every connection holds one; when all are gone, the last one has ended.
     let (alive, mut ended) = tokio::sync::mpsc::channel::<Infallible>(1);
@@ -222,7 +222,7 @@ async fn discard(stream: &mut TcpStream) {
 }
 
 /// One connection too many: told so, and closed.
-async fn refuse(mut stream: TcpStream, connections_max: usize) {
+async fn refuse(mut stream: TcpStream, connections_max: u32) {
     tracing::debug!("{connections_max} connections are open: one more is refused");
     let text = explain(StatusCode::SERVICE_UNAVAILABLE);
     let _ = tokio::time::timeout(LINGER_DEADLINE, stream.write_all(&text)).await;

@@ -178,6 +178,34 @@ fn a_bad_probability_is_refused_with_what_is_expected() {
 }
 
 #[test]
+fn a_number_below_zero_is_refused_by_its_range() {
+    let check = |command: &str, flag: &str, value: &str, expected: &str| {
+        let output = toystore(&[command, flag, value], &[]);
+        check_refused(&output, 2, &[value, &format!("'{flag} <"), expected]);
+    };
+    for flag in ["--frontends", "--orders"] {
+        check("up", flag, "-1", "1..=9");
+    }
+    check("up", "--cache-capacity", "-1", "0..");
+    check("up", "--restock-interval", "-1s", "such as 500ms, 10s or 2m");
+    check("order", "--id", "-3", "1..=");
+    for flag in ["--connections-max", "--threads"] {
+        check("catalog", flag, "-1", "1..");
+    }
+    check("frontend", "--cache-capacity", "-1", "0..");
+    check("health", "--timeout", "-2s", "such as 500ms, 10s or 2m");
+    for command in ["client", "demo"] {
+        check(command, "--clients", "-1", "1..=");
+        check(command, "--requests", "-1", "0..");
+        check(command, "--probability", "-1", "0 to 1");
+        check(command, "--probability", "-0.5", "0 to 1");
+        check(command, "--pause", "-20ms", "such as 500ms, 10s or 2m");
+        check(command, "--seed", "-1", "from 0 to");
+    }
+    check("client", "--retries", "-1", "0..");
+}
+
+#[test]
 fn a_demo_needs_a_new_folder() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("store.json"), "{}").unwrap();

@@ -67,7 +67,7 @@ pub struct Client {
           value_parser = duration)]
     pause: Duration,
     /// Fixes every choice [default: random, and printed]
-    #[arg(long, env = "TOYSTORE_SEED", value_name = "N")]
+    #[arg(long, env = "TOYSTORE_SEED", value_name = "N", value_parser = seed)]
     seed: Option<u64>,
     /// Whose JSON is spoken
     #[arg(long, env = "TOYSTORE_DIALECT", value_enum, default_value_t = Dialect::Lab)]
@@ -207,6 +207,14 @@ impl Client {
         add(!toys.is_empty(), "--toys", format!("'{}'", toys.join(",").replace('\'', "'\\''")));
         words
     }
+}
+
+/// Reads a seed.
+///
+/// # Errors
+/// Says which numbers are seeds.
+pub fn seed(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("expected a whole number from 0 to {}", u64::MAX))
 }
 
 /// A seed that is short enough to be typed; 48 bits of chance do not meet twice in one store.

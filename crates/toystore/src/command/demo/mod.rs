@@ -82,7 +82,7 @@ pub struct Demo {
           value_parser = duration)]
     pause: Duration,
     /// Fixes every choice of the shoppers [default: random, and printed]
-    #[arg(long, env = "TOYSTORE_SEED", value_name = "N")]
+    #[arg(long, env = "TOYSTORE_SEED", value_name = "N", value_parser = super::client::seed)]
     seed: Option<u64>,
     /// Keep data and logs in this folder, which must be new [default: nothing is kept]
     #[arg(long, value_name = "DIR")]
