@@ -18,6 +18,7 @@ use shop::node::Address;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use super::Signals;
 use crate::driver::Driver;
 use crate::driver::disk::DiskQueue;
 use crate::http::connection::Url;
@@ -211,6 +212,8 @@ impl Service {
         // refused, and a port that is taken is told at once.
         let mut listeners = vec![(listen(self.listen, "--listen")?, role)];
         let Made { node, disk, address, known, ports } = make()?;
+        // Not before: the disk is read in one go, and whoever does not want to wait may end that.
+        let mut signals = Signals::listen()?;
         for (port, role) in ports {
             listeners.push((listen(port, "--seed-listen")?, role));
         }
@@ -227,7 +230,7 @@ impl Service {
             sites.push(site);
         }
         tracing::info!("{address} serves at {}", self.listen);
-        super::asked_to_stop().await?;
+        signals.asked_to_stop().await;
         tracing::info!("{address} stops");
         sites.iter().for_each(|site| site.drain());
         driver.stop(STOP_DEADLINE).await;
@@ -279,6 +282,8 @@ impl Service {
         let log = tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_target(false)
+            // To a terminal that is gone, a panic would be the end of a node that drains.
+            .log_internal_errors(false)
             .with_ansi(false)
             .with_writer(std::io::stderr);
         match self.log_format {

@@ -16,7 +16,7 @@ use serde_json::json;
 use shop::shopper::{Config, Draw, Probability};
 use shop::toy::ToyName;
 
-use super::{DATA_DEFAULT, Running, paint};
+use super::{DATA_DEFAULT, Running, Signals, paint};
 use crate::client::dialect::Dialect;
 use crate::client::runner::{Clock, FRONTENDS_MAX, Party, Report};
 use crate::http::connection::Url;
@@ -252,14 +252,12 @@ async fn run(party: &Party, orders: &mut OrderFile) -> Result<Outcome> {
     let mut outcome = Outcome::default();
     let mut shoppers = party.start(clock);
     let mut bar = Bar::new(party);
-    let asked_to_stop = super::asked_to_stop();
-    tokio::pin!(asked_to_stop);
+    let mut signals = Signals::listen()?;
     let mut stopping = false;
     loop {
         tokio::select! {
             biased;
-            stopped = &mut asked_to_stop, if !stopping => {
-                stopped?;
+            () = signals.asked_to_stop(), if !stopping => {
                 stopping = true;
                 shoppers.stop();
             }
