@@ -232,7 +232,7 @@ fn place_order(asked: &Asked<'_>) -> Result<Request, Problem> {
     }
 }
 
-/// An order that is as it should be, which most are. Whatever is not is read again as a value, which
+/// An order that is as it should be, as most are. Whatever is not is read again as a value, which
 /// can say what is wrong with it.
 fn plain_order(asked: &Asked<'_>) -> Option<NewOrder> {
     #[derive(Deserialize)]
