@@ -41,18 +41,26 @@ fn bad(what: impl Into<String>) -> Problem {
     Problem::Bad(what.into())
 }
 
+/// What the node is asked.
+pub struct Message {
+    /// All that it can be asked.
+    pub request: Request,
+    /// Items of an array of orders that are none, each with its place: the others are bought.
+    pub refused: Vec<(usize, Problem)>,
+}
+
 /// The message. `None` for what the node itself is not asked (health, status …).
 ///
 /// # Errors
 /// [`Problem::Bad`], mostly.
-pub fn read(asked: &Asked<'_>) -> Result<Option<Request>, Problem> {
+pub fn read(asked: &Asked<'_>) -> Result<Option<Message>, Problem> {
     let request = match asked.endpoint {
         Endpoint::Product => product(asked)?,
         Endpoint::Products => {
             let after = asked.query("after")?.map(|text| text.parse().map_err(bad)).transpose()?;
             Request::ListProducts { after, limit: asked.limit()? }
         }
-        Endpoint::PlaceOrder => place_order(asked)?,
+        Endpoint::PlaceOrder => return place_order(asked).map(Some),
         Endpoint::Order => Request::ReadOrder { number: number(&asked.argument()?)? },
         Endpoint::OrderLog => {
             let after = asked.query("after")?.map(|text| number(&text)).transpose()?;
@@ -116,7 +124,7 @@ pub fn read(asked: &Asked<'_>) -> Result<Option<Request>, Problem> {
         | Endpoint::OpenApi
         | Endpoint::SeedLeader => return Ok(None),
     };
-    Ok(Some(request))
+    Ok(Some(Message { request, refused: Vec::new() }))
 }
 
 impl Asked<'_> {
@@ -212,24 +220,32 @@ fn holder(text: &str) -> Option<LeaseHolder> {
     Some(LeaseHolder { frontend: frontend.parse().ok()?, generation })
 }
 
-fn place_order(asked: &Asked<'_>) -> Result<Request, Problem> {
+fn place_order(asked: &Asked<'_>) -> Result<Message, Problem> {
+    let mut refused = Vec::new();
     if asked.encoding == Encoding::Postcard {
-        return Ok(Request::PlaceOrders(asked.decode()?));
+        return Ok(Message { request: Request::PlaceOrders(asked.decode()?), refused });
     }
     if let Some(order) = plain_order(asked) {
-        return Ok(Request::PlaceOrder(order));
+        return Ok(Message { request: Request::PlaceOrder(order), refused });
     }
     let value: Value = Encoding::Json.decode(asked.body).map_err(bad)?;
-    match (value, asked.role) {
+    let request = match (value, asked.role) {
         (Value::Array(items), Role::Order) => {
-            let orders = items.iter().map(|item| order(asked, item, None));
-            Ok(Request::PlaceOrders(orders.collect::<Result<_, _>>()?))
+            let mut orders = Vec::with_capacity(items.len());
+            for (place, item) in items.iter().enumerate() {
+                match order(asked, item, None) {
+                    Ok(order) => orders.push(order),
+                    Err(problem) => refused.push((place, problem)),
+                }
+            }
+            Request::PlaceOrders(orders)
         }
         (value, _) => {
             let key = asked.idempotency_key()?;
-            Ok(Request::PlaceOrder(order(asked, &value, key)?))
+            Request::PlaceOrder(order(asked, &value, key)?)
         }
-    }
+    };
+    Ok(Message { request, refused })
 }
 
 /// An order that is as it should be, as most are. Whatever is not is read again as a value, which
@@ -323,7 +339,9 @@ mod tests {
         let (head, body, encoding) = (&head, body.as_bytes(), Encoding::Json);
         let asked = Asked { role, endpoint, argument, head, encoding, body };
         let shown = match read(&asked) {
-            Ok(Some(request)) => request.to_string(),
+            Ok(Some(Message { request, refused })) => refused
+                .iter()
+                .fold(request.to_string(), |text, (at, why)| format!("{text}; {at}: {why}")),
             Ok(None) => "nothing".to_string(),
             Err(problem) => problem.to_string(),
         };
@@ -353,6 +371,10 @@ mod tests {
         check_as(Role::SeedFrontend, Endpoint::PlaceOrder, "", "", body, "400 insufficient stock");
         let body = r#"[{"name":"tux","quantity":2},{"name":"fox","quantity":1}]"#;
         check_as(Role::Order, Endpoint::PlaceOrder, "", "", body, "orders [tuxx2:");
+        let body = r#"[7,{"name":"fox","quantity":1},{"name":"tux"}]"#;
+        check_as(Role::Order, Endpoint::PlaceOrder, "", "", body, "orders [foxx1:");
+        check_as(Role::Order, Endpoint::PlaceOrder, "", "", body, "; 0: 400 an order is an object");
+        check_as(Role::Order, Endpoint::PlaceOrder, "", "", body, "; 2: 400 quantity is missing");
     }
 
     #[test]
