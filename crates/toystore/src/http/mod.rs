@@ -17,6 +17,7 @@
 //! | `seed` | the original project's dialect of both |
 //! | [`wire`] | how our own services speak to each other: the same endpoints in postcard |
 //! | `metrics` | `/metrics` |
+//! | [`chaos`] | `/faults`, and answers that get lost on purpose |
 //! | [`connection`] | the asking side: one kept connection, for shoppers, links and tools |
 //! | `openapi` | `/openapi.json`: the table of endpoints, for machines |
 //!
@@ -24,6 +25,7 @@
 //! and the most frequent request is answered before any table is looked at.
 
 mod answer;
+pub mod chaos;
 pub mod connection;
 pub mod endpoint;
 mod incoming;

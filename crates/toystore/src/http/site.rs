@@ -16,7 +16,6 @@ use hyper::header::{
 use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode};
 use percent_encoding::percent_decode_str;
-use replication::NodeId;
 use serde_json::{Value, json};
 use shop::message::{Problem, Reply, Response};
 use shop::node::Address;
@@ -29,8 +28,9 @@ use super::request::{self, Asked};
 use super::served::Served;
 use super::server::{Answering, Handler};
 use super::wire::{self, Encoding, LogBody};
-use super::{metrics, openapi, seed};
+use super::{chaos, metrics, openapi, seed};
 use crate::driver::Driver;
+use crate::peer::faults::node_name;
 
 /// How long a node may take to answer: longer than any deadline inside it.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
@@ -71,11 +71,7 @@ struct Counters {
 impl<N: Served> Site<N> {
     /// A port of `role` for a node.
     pub fn new(driver: Arc<Driver<N>>, role: Role, node: Address, token: &str) -> Site<N> {
-        let name = match node {
-            // There is one; its number is of no interest to anybody.
-            Address::Catalog(NodeId(1)) => "catalog".to_string(),
-            node => node.to_string(),
-        };
+        let name = node_name(node);
         Site {
             driver,
             role,
@@ -202,6 +198,7 @@ impl<N: Served> Site<N> {
                 answer::whole(StatusCode::OK, text, metrics::render(&self.status()))
             }
             Endpoint::Events => self.events(),
+            Endpoint::Faults => chaos::put(self.driver.peers(), asked.body),
             Endpoint::Snapshot => match self.driver.with(|node, _| node.snapshot()) {
                 Some(snapshot) => answer::snapshot(&snapshot),
                 None => answer::error(StatusCode::NOT_FOUND, "this node has no snapshot"),
@@ -262,6 +259,7 @@ impl<N: Served> Site<N> {
                 "answers_4xx": answers[4],
                 "answers_5xx": answers[5],
             },
+            "faults": chaos::status(self.driver.peers()),
             "status": status,
         })
     }
@@ -343,8 +341,12 @@ impl<N: Served> Handler for Site<N> {
             self.sign(&mut hit, session, trace);
             return Answering::Now(Some(hit));
         }
+        let asker = chaos::asker(self.driver.peers(), request.uri(), request.headers());
         Answering::Later(Box::pin(async move {
             let mut answer = self.respond(request).await;
+            if let Some(asker) = asker {
+                chaos::hold_back(self.driver.peers(), &asker).await;
+            }
             self.sign(&mut answer, session, trace);
             answer
         }))
