@@ -1,29 +1,23 @@
-//! From a message to an HTTP answer: status, headers, JSON.
+//! An HTTP answer: status, headers, body; the error object; and how they are written.
 //!
-//! The lab fixes the JSON, so what a proof needs travels in headers. The one table of errors is
-//! [`Problem::status`] and [`Problem::message`]; the one error object is written here. Called by
-//! [`super::site`].
+//! Headers are written as they are added, into one buffer, so that an answer costs one allocation
+//! and a copy. The lab's JSON is in [`super::lab`], the original project's in [`super::seed`].
+//! Called by these and [`super::site`]; written to a socket by [`super::serving`].
 
-use std::fmt::Write;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::cell::Cell;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http_body::{Frame, SizeHint};
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, RETRY_AFTER};
-use hyper::{Response, StatusCode};
-use replication::log::Snapshot;
+use hyper::StatusCode;
 use serde_json::{Value, json};
-use shop::frontend::body;
-use shop::message::{CacheUse, Fate, Order, OrderOutcome, Ordered, Problem, Refusal, Reply};
-use shop::toy::{Product, Version};
+use shop::message::Problem;
 use tokio::sync::mpsc;
 
-use super::endpoint::Role;
+use super::head::Head;
 use super::wire::POSTCARD;
-use crate::client::csv;
 
 /// A body that is all there, or comes piece by piece.
+#[derive(Debug)]
 pub enum Body {
     /// All there.
     Whole(Bytes),
@@ -31,53 +25,148 @@ pub enum Body {
     Stream(mpsc::Receiver<Bytes>),
 }
 
-impl http_body::Body for Body {
-    type Data = Bytes;
-    type Error = std::convert::Infallible;
+/// An HTTP answer.
+#[derive(Debug)]
+pub struct Answer {
+    status: StatusCode,
+    /// Lines of headers, each with its end.
+    headers: Vec<u8>,
+    body: Body,
+    /// Whether the connection ends with it.
+    closes: bool,
+}
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        match self.get_mut() {
-            Body::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
-            Body::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Body::Stream(pieces) => {
-                pieces.poll_recv(context).map(|piece| piece.map(|bytes| Ok(Frame::data(bytes))))
-            }
+const JSON: &str = "application/json";
+
+/// How soon a client should try again, in seconds: about as long as a failover takes.
+const RETRY_SECONDS: &str = "1";
+
+/// Content type, who served, and what proof needs: room for all of it at once.
+const HEADERS_BYTES: usize = 320;
+
+/// A body of so many bytes is written together with its head; a larger one is not copied.
+const BODY_BYTES_COPIED: usize = 16 * 1024;
+
+impl Answer {
+    /// An answer with a body.
+    pub fn new(status: StatusCode, body: Body) -> Answer {
+        Answer { status, headers: Vec::with_capacity(HEADERS_BYTES), body, closes: false }
+    }
+
+    /// Its status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// Adds a header. `value` must be free of line breaks: it is ours, a number, or the value of a
+    /// header that was read.
+    pub fn add(&mut self, name: &str, value: impl AsRef<[u8]>) {
+        self.add_parts(name, &[value.as_ref()]);
+    }
+
+    /// The same with a value in parts.
+    pub fn add_parts(&mut self, name: &str, value: &[&[u8]]) {
+        self.headers.extend_from_slice(name.as_bytes());
+        self.headers.extend_from_slice(b": ");
+        for part in value {
+            self.headers.extend_from_slice(part);
         }
+        self.headers.extend_from_slice(b"\r\n");
     }
 
-    fn is_end_stream(&self) -> bool {
-        matches!(self, Body::Whole(bytes) if bytes.is_empty())
+    /// The connection ends with this answer.
+    pub fn closing(mut self) -> Answer {
+        self.closes = true;
+        self
     }
 
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Body::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Body::Stream(_) => SizeHint::default(),
+    /// Whether the connection ends with it.
+    pub fn closes(&self) -> bool {
+        self.closes
+    }
+
+    /// Appends the answer to what will be written, and returns what is written after it: a body
+    /// that is large, or a stream.
+    ///
+    /// `asked` is the request, if it became one: `HEAD` gets no body, HTTP/1.0 its own version.
+    pub fn write(self, asked: Option<&Head>, out: &mut Vec<u8>) -> Option<Body> {
+        let old = asked.is_some_and(Head::is_old);
+        out.extend_from_slice(if old { b"HTTP/1.0 " } else { b"HTTP/1.1 " });
+        out.extend_from_slice(self.status.as_str().as_bytes());
+        out.push(b' ');
+        out.extend_from_slice(self.status.canonical_reason().unwrap_or("Other").as_bytes());
+        out.extend_from_slice(b"\r\n");
+        out.extend_from_slice(&self.headers);
+        let bodiless = matches!(self.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        match &self.body {
+            Body::Whole(_) if bodiless => {}
+            Body::Whole(body) => {
+                out.extend_from_slice(b"content-length: ");
+                out.extend_from_slice(digits(body.len() as u64, &mut Digits::default()));
+                out.extend_from_slice(b"\r\n");
+            }
+            // To a client of HTTP/1.0 it ends with the connection.
+            Body::Stream(_) if old => {}
+            Body::Stream(_) => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+        }
+        if self.closes {
+            out.extend_from_slice(b"connection: close\r\n");
+        } else if old {
+            out.extend_from_slice(b"connection: keep-alive\r\n");
+        }
+        push_date(out);
+        out.extend_from_slice(b"\r\n");
+        match self.body {
+            _ if bodiless || asked.is_some_and(|asked| asked.method() == "HEAD") => None,
+            Body::Whole(body) if body.len() <= BODY_BYTES_COPIED => {
+                out.extend_from_slice(&body);
+                None
+            }
+            body => Some(body),
         }
     }
 }
 
-/// An HTTP answer.
-pub type Answer = Response<Body>;
+/// Room for the decimal digits of any number.
+pub type Digits = [u8; 20];
 
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const TOY_VERSION: HeaderName = HeaderName::from_static("toystore-toy-version");
-const LOG_INDEX: HeaderName = HeaderName::from_static("toystore-log-index");
-const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
+/// A number in decimal digits.
+pub fn digits(mut number: u64, space: &mut Digits) -> &[u8] {
+    // From the last to the first.
+    let mut start = space.len();
+    loop {
+        start -= 1;
+        space[start] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            return &space[start..];
+        }
+    }
+}
 
-/// How soon a client should try again, in seconds: about as long as a failover takes.
-const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("1");
+/// Appends the header `Date`, which every answer of a server with a clock has (RFC 9110 §6.6.1).
+/// It is written anew once a second.
+fn push_date(out: &mut Vec<u8>) {
+    const LINE: usize = "date: Sun, 06 Nov 1994 08:49:37 GMT\r\n".len();
+    thread_local! {
+        static WRITTEN: Cell<(i64, [u8; LINE])> = const { Cell::new((i64::MIN, [0; LINE])) };
+    }
+    // The coarse clock is a tick late at most, and a tenth of the price.
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse).tv_sec;
+    let (second, mut line) = WRITTEN.get();
+    if second != now {
+        let since_1970 = Duration::from_secs(u64::try_from(now).unwrap_or(0));
+        let date = httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + since_1970);
+        line.copy_from_slice(format!("date: {date}\r\n").as_bytes());
+        WRITTEN.set((now, line));
+    }
+    out.extend_from_slice(&line);
+}
 
 /// An answer with a body.
-pub fn whole(status: StatusCode, content_type: HeaderValue, body: impl Into<Bytes>) -> Answer {
-    let mut answer = Response::new(Body::Whole(body.into()));
-    *answer.status_mut() = status;
-    // Content type, length, date, who served, and what proof needs: one allocation.
-    answer.headers_mut().reserve(10);
-    answer.headers_mut().insert(CONTENT_TYPE, content_type);
+pub fn whole(status: StatusCode, content_type: &str, body: impl Into<Bytes>) -> Answer {
+    let mut answer = Answer::new(status, Body::Whole(body.into()));
+    answer.add("content-type", content_type);
     answer
 }
 
@@ -86,11 +175,14 @@ pub fn json(status: StatusCode, body: impl Into<Bytes>) -> Answer {
     whole(status, JSON, body)
 }
 
+/// `{"data":…}`.
+pub fn data(value: &Value) -> Answer {
+    json(StatusCode::OK, json!({"data": value}).to_string())
+}
+
 /// An answer without a body.
 pub fn empty(status: StatusCode) -> Answer {
-    let mut answer = Response::new(Body::Whole(Bytes::new()));
-    *answer.status_mut() = status;
-    answer
+    Answer::new(status, Body::Whole(Bytes::new()))
 }
 
 /// The error object.
@@ -98,27 +190,7 @@ pub fn error(status: StatusCode, message: &str) -> Answer {
     let body = json!({"error": {"code": status.as_u16(), "message": message}});
     let mut answer = json(status, body.to_string());
     if status == StatusCode::SERVICE_UNAVAILABLE {
-        answer.headers_mut().insert(RETRY_AFTER, RETRY_SECONDS);
-    }
-    answer
-}
-
-/// An expected failure, in JSON.
-pub fn problem(problem: &Problem) -> Answer {
-    problem_in_words(problem, &problem.message())
-}
-
-/// The same in other words.
-pub fn problem_in_words(problem: &Problem, message: &str) -> Answer {
-    let mut answer = error(status_of(problem), message);
-    match problem {
-        // Refused before it was looked up: no version has said so.
-        Problem::InsufficientStock { index: 0, .. } => {}
-        Problem::InsufficientStock { version, index } => {
-            add_version(&mut answer, *version);
-            add_index(&mut answer, *index);
-        }
-        _ => {}
+        answer.add("retry-after", RETRY_SECONDS);
     }
     answer
 }
@@ -132,209 +204,42 @@ pub fn status_of(problem: &Problem) -> StatusCode {
 pub fn postcard(response: &shop::message::Response) -> Answer {
     let status = response.as_ref().err().map_or(StatusCode::OK, status_of);
     let body = ::postcard::to_stdvec(response).expect("our types have nothing unknown to postcard");
-    whole(status, HeaderValue::from_static(POSTCARD), body)
+    whole(status, POSTCARD, body)
 }
 
-/// A product from the cache: its body was prepared when it was filled.
-pub fn hit(body: Bytes, version: Version, if_none_match: Option<&HeaderValue>) -> Answer {
-    product(body, version, CacheUse::Hit, if_none_match)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn product(
-    body: Bytes,
-    version: Version,
-    cache: CacheUse,
-    if_none_match: Option<&HeaderValue>,
-) -> Answer {
-    let etag = etag(version);
-    let mut answer = match if_none_match {
-        Some(known) if matches(known, &etag) => empty(StatusCode::NOT_MODIFIED),
-        Some(_) | None => json(StatusCode::OK, body),
-    };
-    add_cache_use(&mut answer, cache);
-    let headers = answer.headers_mut();
-    headers.insert(ETAG, etag);
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-    add_version(&mut answer, version);
-    answer
-}
-
-/// `X-Cache`.
-pub fn add_cache_use(answer: &mut Answer, cache: CacheUse) {
-    let cache = match cache {
-        CacheUse::Hit => "hit",
-        CacheUse::Miss => "miss",
-        CacheUse::Bypass => "bypass",
-    };
-    answer.headers_mut().insert(X_CACHE, HeaderValue::from_static(cache));
-}
-
-/// `Toystore-Toy-Version`.
-pub fn add_version(answer: &mut Answer, version: Version) {
-    answer.headers_mut().insert(TOY_VERSION, HeaderValue::from(version.0));
-}
-
-/// `Toystore-Log-Index`.
-pub fn add_index(answer: &mut Answer, index: u64) {
-    answer.headers_mut().insert(LOG_INDEX, HeaderValue::from(index));
-}
-
-fn etag(version: Version) -> HeaderValue {
-    let mut text = String::with_capacity(22);
-    // Writing to a string cannot fail.
-    let _ = write!(text, "\"{}\"", version.0);
-    HeaderValue::from_maybe_shared(Bytes::from(text)).expect("digits in quotes are a header value")
-}
-
-/// RFC 9110 §13.1.2: a list of tags, or `*`.
-fn matches(if_none_match: &HeaderValue, etag: &HeaderValue) -> bool {
-    let Ok(tags) = if_none_match.to_str() else { return false };
-    let tag = |tag: &str| tag.trim().trim_start_matches("W/").as_bytes() == etag.as_bytes();
-    tags.trim() == "*" || tags.split(',').any(tag)
-}
-
-/// The lab's JSON for a reply; a catalog's products tell their version in the body too.
-pub fn reply(role: Role, reply: &Reply, if_none_match: Option<&HeaderValue>) -> Answer {
-    match reply {
-        Reply::Product { product: toy, cache } => {
-            product(body::product(toy), toy.version, *cache, if_none_match)
-        }
-        Reply::Filled { product: toy, .. } => {
-            let body = format!("{{\"data\":{}}}", versioned(toy));
-            product(body.into(), toy.version, CacheUse::Bypass, if_none_match)
-        }
-        Reply::Products(products) => {
-            let written = |toy: &Product| match role {
-                Role::Catalog => versioned(toy),
-                Role::Frontend | Role::SeedFrontend | Role::Order => body::object(toy),
-            };
-            let list: Vec<String> = products.iter().map(written).collect();
-            json(StatusCode::OK, format!("{{\"data\":[{}]}}", list.join(",")))
-        }
-        Reply::Ordered(made) => {
-            let mut answer = data(&json!({"order_number": made.number.0}));
-            add_ordered(&mut answer, made);
-            answer
-        }
-        Reply::Order(found) => {
-            let mut answer = json(StatusCode::OK, format!("{{\"data\":{}}}", order(found)));
-            add_index(&mut answer, found.index);
-            answer
-        }
-        Reply::Fate(fate) => fate_answer(fate),
-        Reply::Orders(outcomes) => data(&outcomes.iter().map(outcome).collect()),
-        Reply::Done => empty(StatusCode::NO_CONTENT),
-        Reply::OrderLog { orders, .. } => {
-            let list: Vec<String> = orders.iter().map(order).collect();
-            json(StatusCode::OK, format!("{{\"data\":[{}]}}", list.join(",")))
-        }
-        Reply::Digest { upto, digest } => data(&json!({"upto": upto, "digest": digest})),
-        Reply::Leased(lease) => data(&json!(lease)),
-        Reply::Leader(leader) => data(&json!(leader)),
-        Reply::View { view, unsettled } => data(&json!({"view": view, "unsettled": unsettled})),
-        Reply::Takes(answers) => data(&json!(answers)),
-        Reply::Missed { snapshot, entries, committed } => {
-            let entry = |entry: &replication::Entry| {
-                let command = hex(&entry.command);
-                json!({"index": entry.index, "term": entry.term, "command": command})
-            };
-            let entries: Vec<Value> = entries.iter().map(entry).collect();
-            let snapshot = snapshot.as_ref().map(snapshot_value);
-            data(&json!({"snapshot": snapshot, "entries": entries, "committed": committed}))
-        }
+    fn written(answer: Answer, head: &str) -> String {
+        let mut asked = Head::new();
+        asked.read(head.as_bytes()).unwrap().unwrap();
+        let mut out = Vec::new();
+        assert!(answer.write(Some(&asked), &mut out).is_none());
+        let text = String::from_utf8(out).unwrap();
+        let lines = text.split("\r\n").filter(|line| !line.starts_with("date: "));
+        lines.collect::<Vec<_>>().join("|")
     }
-}
 
-/// `GET /snapshot`.
-pub fn snapshot(snapshot: &Snapshot) -> Answer {
-    data(&snapshot_value(snapshot))
-}
-
-fn snapshot_value(snapshot: &Snapshot) -> Value {
-    let state = hex(&snapshot.state);
-    json!({"index": snapshot.index, "term": snapshot.term, "state": state})
-}
-
-/// A page of the order log as CSV.
-pub fn order_log_csv(orders: &[Order]) -> Answer {
-    let mut text = csv::line(["number", "name", "quantity"]);
-    for order in orders {
-        let (number, quantity) = (order.number.to_string(), order.quantity.to_string());
-        text += &csv::line([&number, order.name.spelling(), &quantity]);
+    #[test]
+    fn an_answer_fits_who_asked() {
+        let now = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+        let teapot = || whole(StatusCode::IM_A_TEAPOT, "text/tea", "milk");
+        let expected = "HTTP/1.1 418 I'm a teapot|content-type: text/tea|content-length: 4||milk";
+        assert_eq!(written(teapot(), now), expected);
+        let head = "HEAD / HTTP/1.1\r\nHost: x\r\n\r\n";
+        assert_eq!(written(teapot(), head), expected.replace("milk", ""));
+        let old = "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n";
+        let expected = "HTTP/1.0 204 No Content|connection: keep-alive||";
+        assert_eq!(written(empty(StatusCode::NO_CONTENT), old), expected);
+        let expected = "HTTP/1.1 304 Not Modified|connection: close||";
+        assert_eq!(written(empty(StatusCode::NOT_MODIFIED).closing(), now), expected);
     }
-    whole(StatusCode::OK, HeaderValue::from_static("text/csv; charset=utf-8"), text)
-}
 
-/// `{"data":…}`.
-pub fn data(value: &Value) -> Answer {
-    json(StatusCode::OK, json!({"data": value}).to_string())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-/// `{"name":"Tux","price":25.99,"quantity":100,"version":17}`.
-fn versioned(toy: &Product) -> String {
-    let mut text = body::object(toy);
-    text.pop();
-    // Writing to a string cannot fail.
-    let _ = write!(text, ",\"version\":{}}}", toy.version.0);
-    text
-}
-
-/// `{"number":0,"name":"Tux","quantity":1}`.
-fn order(order: &Order) -> String {
-    let name = Value::from(order.name.spelling());
-    format!("{{\"number\":{},\"name\":{name},\"quantity\":{}}}", order.number, order.quantity)
-}
-
-/// One of several orders that were placed together: each with its own status.
-fn outcome(outcome: &OrderOutcome) -> Value {
-    match outcome {
-        OrderOutcome::Said(Ok(made)) => json!({"data": {"order_number": made.number.0}}),
-        OrderOutcome::Said(Err(problem)) => {
-            json!({"error": {"code": problem.status(), "message": problem.message()}})
+    #[test]
+    fn numbers_have_no_more_digits_than_they_need() {
+        for number in [0, 7, 10, 65_535, u64::MAX] {
+            assert_eq!(digits(number, &mut Digits::default()), number.to_string().as_bytes());
         }
-        OrderOutcome::Pending => json!({"data": {"state": "pending"}}),
-    }
-}
-
-fn add_ordered(answer: &mut Answer, made: &Ordered) {
-    add_version(answer, made.version);
-    add_index(answer, made.index);
-}
-
-fn fate_answer(fate: &Fate) -> Answer {
-    match fate {
-        Fate::Recorded(made) => {
-            let number = made.number.0;
-            let mut answer = json(
-                StatusCode::OK,
-                format!(r#"{{"data":{{"state":"recorded","order_number":{number}}}}}"#),
-            );
-            add_ordered(&mut answer, made);
-            answer
-        }
-        Fate::Refused { refusal, version, index } => {
-            let reason = match refusal {
-                Refusal::Insufficient => "insufficient stock",
-                Refusal::Unknown => "product not found",
-            };
-            let mut answer = json(
-                StatusCode::OK,
-                format!(r#"{{"data":{{"state":"refused","reason":"{reason}"}}}}"#),
-            );
-            add_version(&mut answer, *version);
-            add_index(&mut answer, *index);
-            answer
-        }
-        Fate::Pending => data(&json!({"state": "pending"})),
-        Fate::Never => data(&json!({"state": "never"})),
-        Fate::Unknown => data(&json!({"state": "unknown"})),
     }
 }

@@ -3,11 +3,11 @@
 //! A request of another node says who asks ([`FROM_HEADER`]), so that the answer can be lost on
 //! its way there. Called by [`super::site`]; the faults themselves are in [`crate::peer::faults`].
 
-use hyper::header::{HeaderMap, HeaderValue};
-use hyper::{StatusCode, Uri};
+use hyper::StatusCode;
 use serde_json::{Value, json};
 
 use super::answer::{self, Answer};
+use super::head::Head;
 use crate::peer::Peers;
 use crate::peer::faults::node_named;
 
@@ -35,24 +35,13 @@ pub fn status(peers: &Peers) -> Value {
     peers.faults().map_or(Value::Null, |faults| json!(faults.set()))
 }
 
-/// Another node that waits for an answer.
-pub struct Asker {
-    name: HeaderValue,
-    is_log: bool,
-}
-
-/// Who asks, where that can matter: under `--chaos`, if it is a node.
-pub fn asker(peers: &Peers, uri: &Uri, headers: &HeaderMap) -> Option<Asker> {
-    peers.faults()?;
-    let name = headers.get(FROM_HEADER)?.clone();
-    Some(Asker { name, is_log: uri.path() == "/log" })
-}
-
-/// Holds an answer back that is ready.
-pub async fn hold_back(peers: &Peers, asker: &Asker) {
+/// Holds an answer that is ready back for as long as faults on its way to another node want it:
+/// so long that nobody waits for it any more, if it is lost.
+pub async fn hold_back(peers: &Peers, head: &Head) {
     let Some(faults) = peers.faults().filter(|faults| faults.any_set()) else { return };
-    let Some(node) = asker.name.to_str().ok().and_then(node_named) else { return };
-    let delay = faults.answer(node, asker.is_log);
+    let asker = head.header(FROM_HEADER).and_then(|name| node_named(str::from_utf8(name).ok()?));
+    let Some(asker) = asker else { return };
+    let delay = faults.answer(asker, head.path() == "/log");
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
     }

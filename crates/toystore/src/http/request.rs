@@ -3,17 +3,18 @@
 //!
 //! Pure. Called by [`super::site`] when it has the endpoint and the whole body.
 
-use hyper::header::HeaderMap;
 use percent_encoding::percent_decode_str;
 use replication::Index;
+use serde::Deserialize;
 use serde_json::Value;
 use shop::message::{Generation, LeaseHolder, NewOrder, OrderNumber, Problem, Request, RequestId};
 use shop::toy::{Quantity, ToyName, Version};
 
 use super::endpoint::{Endpoint, Role};
+use super::head::Head;
 use super::wire::{
-    CacheBody, Encoding, EndLeaseBody, FRONTEND_HEADER, LeadBody, LeaseBody, SettlementsBody,
-    TakesBody, ViewBody,
+    CacheBody, Encoding, EndLeaseBody, FRONTEND_HEADER, LeadBody, LeaseBody, PROTOCOL_HEADER,
+    SettlementsBody, TakesBody, ViewBody,
 };
 use crate::http::connection::Url;
 
@@ -28,14 +29,10 @@ pub struct Asked<'a> {
     pub endpoint: Endpoint,
     /// The open segment of the path, percent-encoded.
     pub argument: &'a str,
-    /// What follows `?`.
-    pub query: &'a str,
-    /// All headers.
-    pub headers: &'a HeaderMap,
+    /// Query and headers.
+    pub head: &'a Head,
     /// How the body is written.
     pub encoding: Encoding,
-    /// Whether another service asks.
-    pub internal: bool,
     /// The body.
     pub body: &'a [u8],
 }
@@ -138,11 +135,18 @@ impl Asked<'_> {
 
     fn request_id(&self) -> Result<RequestId, Problem> {
         let key = self.argument()?;
-        if !self.internal {
+        let between_services = self.head.header(PROTOCOL_HEADER).is_some();
+        if !between_services {
             return RequestId::from_key(&key).map_err(bad);
         }
         let hash = u128::from_str_radix(&key, 16);
         hash.map(RequestId).map_err(|_| bad(format!("{key:?} is no hash of a key")))
+    }
+
+    fn idempotency_key(&self) -> Result<Option<RequestId>, Problem> {
+        let Some(key) = self.head.header("idempotency-key") else { return Ok(None) };
+        let key = std::str::from_utf8(key).unwrap_or_default();
+        RequestId::from_key(key).map(Some).map_err(bad)
     }
 
     fn decode<T: serde::de::DeserializeOwned>(&self) -> Result<T, Problem> {
@@ -151,7 +155,7 @@ impl Asked<'_> {
 
     /// A value of the query, decoded.
     fn query(&self, name: &str) -> Result<Option<String>, Problem> {
-        let pairs = self.query.split('&').filter_map(|pair| pair.split_once('='));
+        let pairs = self.head.query().split('&').filter_map(|pair| pair.split_once('='));
         let mut values = pairs.filter(|(key, _)| *key == name).map(|(_, value)| value);
         values.next().map(|value| decode_text(&value.replace('+', " "))).transpose()
     }
@@ -187,8 +191,8 @@ fn product(asked: &Asked<'_>) -> Result<Request, Problem> {
     match asked.role {
         Role::Frontend | Role::SeedFrontend => Ok(Request::ReadProduct { name }),
         Role::Catalog | Role::Order => {
-            let holder = asked.headers.get(FRONTEND_HEADER).map(|value| {
-                let holder = value.to_str().ok().and_then(holder);
+            let holder = asked.head.header(FRONTEND_HEADER).map(|value| {
+                let holder = std::str::from_utf8(value).ok().and_then(holder);
                 holder.ok_or_else(|| {
                     bad("X-Frontend: expected NUMBER CATALOG.COUNT, its lease's generation")
                 })
@@ -215,6 +219,9 @@ fn place_order(asked: &Asked<'_>) -> Result<Request, Problem> {
     if asked.encoding == Encoding::Postcard {
         return Ok(Request::PlaceOrders(asked.decode()?));
     }
+    if let Some(order) = plain_order(asked) {
+        return Ok(Request::PlaceOrder(order));
+    }
     let value: Value = Encoding::Json.decode(asked.body).map_err(bad)?;
     match (value, asked.role) {
         (Value::Array(items), Role::Order) => {
@@ -222,16 +229,29 @@ fn place_order(asked: &Asked<'_>) -> Result<Request, Problem> {
             Ok(Request::PlaceOrders(orders.collect::<Result<_, _>>()?))
         }
         (value, _) => {
-            let key = match asked.headers.get("idempotency-key") {
-                Some(key) => {
-                    let key = key.to_str().unwrap_or_default();
-                    Some(RequestId::from_key(key).map_err(bad)?)
-                }
-                None => None,
-            };
+            let key = asked.idempotency_key()?;
             Ok(Request::PlaceOrder(order(asked, &value, key)?))
         }
     }
+}
+
+/// An order that is as it should be, as most are. Whatever is not is read again as a value, which
+/// can say what is wrong with it.
+fn plain_order(asked: &Asked<'_>) -> Option<NewOrder> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Plain<'a> {
+        #[serde(borrow)]
+        name: &'a str,
+        quantity: i64,
+    }
+    if asked.role == Role::SeedFrontend {
+        return None;
+    }
+    let Plain { name, quantity } = serde_json::from_slice(asked.body).ok()?;
+    let request_id = asked.idempotency_key().ok()?.unwrap_or_else(|| RequestId(rand::random()));
+    let (name, quantity) = (name.parse().ok()?, Quantity::new(quantity).ok()?);
+    Some(NewOrder { request_id, name, quantity })
 }
 
 /// `{"name":"Tux","quantity":1}`; in the original project's dialect `qty`. In an array each item
@@ -300,13 +320,11 @@ mod tests {
         body: &str,
         expected: &str,
     ) {
-        let mut headers = HeaderMap::new();
-        headers.insert("idempotency-key", "k".parse().unwrap());
-        let encoding = Encoding::Json;
-        let body = body.as_bytes();
-        let headers = &headers;
-        let asked =
-            Asked { role, endpoint, argument, query, headers, encoding, internal: false, body };
+        let mut head = Head::new();
+        let text = format!("GET /?{query} HTTP/1.1\r\nHost: x\r\nIdempotency-Key: k\r\n\r\n");
+        head.read(text.as_bytes()).unwrap().unwrap();
+        let (head, body, encoding) = (&head, body.as_bytes(), Encoding::Json);
+        let asked = Asked { role, endpoint, argument, head, encoding, body };
         let shown = match read(&asked) {
             Ok(Some(request)) => request.to_string(),
             Ok(None) => "nothing".to_string(),

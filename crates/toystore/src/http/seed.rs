@@ -9,6 +9,7 @@ use shop::message::{Problem, Reply, Response};
 
 use super::answer::{self, Answer};
 use super::endpoint::{Endpoint, Role};
+use super::lab;
 use super::request::{self, Asked};
 
 /// The answer to a message.
@@ -19,8 +20,8 @@ pub fn render(asked: &Asked<'_>, response: &Response) -> Answer {
             let (quantity, price) = (product.quantity, product.price);
             let body = format!("{{\"name\":{name},\"qty\":{quantity},\"cost\":{price}}}");
             let mut answer = answer::json(StatusCode::OK, body);
-            answer::add_cache_use(&mut answer, *cache);
-            answer::add_version(&mut answer, product.version);
+            lab::add_cache_use(&mut answer, *cache);
+            lab::add_version(&mut answer, product.version);
             answer
         }
         Ok(Reply::Order(order)) => {
@@ -28,7 +29,7 @@ pub fn render(asked: &Asked<'_>, response: &Response) -> Answer {
             let (number, quantity) = (order.number, order.quantity);
             let body = format!("{{\"number\":{number},\"name\":{name},\"qty\":{quantity}}}");
             let mut answer = answer::json(StatusCode::OK, body);
-            answer::add_index(&mut answer, order.index);
+            lab::add_index(&mut answer, order.index);
             answer
         }
         Ok(Reply::Done) => {
@@ -36,7 +37,7 @@ pub fn render(asked: &Asked<'_>, response: &Response) -> Answer {
             let message = format!("Item {name} deleted from cache");
             answer::json(StatusCode::OK, json!({"message": message}).to_string())
         }
-        Ok(reply) => answer::reply(Role::SeedFrontend, reply, None),
+        Ok(reply) => lab::reply(Role::SeedFrontend, reply, None),
         Err(problem) => {
             let message = match (problem, asked.endpoint) {
                 (Problem::UnknownProduct, Endpoint::PlaceOrder) => "Invalid toy name".to_string(),
@@ -47,7 +48,7 @@ pub fn render(asked: &Asked<'_>, response: &Response) -> Answer {
                 }
                 (problem, _) => problem.message(),
             };
-            answer::problem_in_words(problem, &message)
+            lab::problem_in_words(problem, &message)
         }
     }
 }

@@ -2,31 +2,27 @@
 //!
 //! The order in which things are looked at is that of their frequency: a cache hit is answered
 //! before anything else is known of the request; then the endpoint, the token, the body, the
-//! message, the node. Called by [`super::server`]; calls the driver.
+//! message, the node. Called by [`super::serving`]; calls the driver.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use hyper::body::{Body as _, Incoming};
-use hyper::header::{
-    ALLOW, AUTHORIZATION, CONNECTION, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH,
-};
-use hyper::http::request::Parts;
-use hyper::{Method, Request, StatusCode};
+use hyper::{Method, StatusCode};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
-use shop::message::{Problem, Reply, Response};
+use shop::message::{CacheUse, Problem, Reply, Response};
 use shop::node::Address;
 use tokio::sync::mpsc;
 
 use super::answer::{self, Answer, Body};
 use super::endpoint::{self, Endpoint, Found, Role};
+use super::head::Head;
 use super::incoming::{self, BODY_BYTES_MAX_INTERNAL, BODY_BYTES_MAX_PUBLIC};
+use super::lab;
 use super::request::{self, Asked};
 use super::served::Served;
-use super::server::{Answering, Handler};
 use super::wire::{self, Encoding, LogBody};
 use super::{chaos, metrics, openapi, seed};
 use crate::driver::Driver;
@@ -41,17 +37,12 @@ const EVENTS_INTERVAL: Duration = Duration::from_millis(500);
 /// Listeners to `/events` at once.
 const EVENTS_LISTENERS_MAX: u64 = 32;
 
-const SESSION: HeaderName = HeaderName::from_static("session-id");
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-const SERVED_BY: HeaderName = HeaderName::from_static("toystore-served-by");
-
 /// A node behind one of its ports.
 pub struct Site<N> {
     driver: Arc<Driver<N>>,
     role: Role,
     /// `order-1`.
     name: String,
-    served_by: HeaderValue,
     /// `Bearer …`.
     authorization: Vec<u8>,
     started: Instant,
@@ -75,7 +66,6 @@ impl<N: Served> Site<N> {
         Site {
             driver,
             role,
-            served_by: HeaderValue::try_from(&name).expect("names of nodes are plain ASCII"),
             name,
             authorization: format!("Bearer {token}").into_bytes(),
             started: Instant::now(),
@@ -89,46 +79,70 @@ impl<N: Served> Site<N> {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    fn hit(&self, request: &Request<Incoming>) -> Option<Answer> {
-        if self.role != Role::Frontend || request.method() != Method::GET {
+    /// Looks at a head: answers at once what can be answered without a body, or says where the
+    /// request goes and how long its body may be.
+    pub fn admit<'a>(&self, head: &'a Head) -> Admitted<'a> {
+        match self.hit(head) {
+            Some(hit) => Admitted::Answer(hit),
+            None => self.look_up(head).map_or_else(Admitted::Answer, Admitted::Route),
+        }
+    }
+
+    fn hit(&self, head: &Head) -> Option<Answer> {
+        if self.role != Role::Frontend || head.method() != Method::GET {
             return None;
         }
-        let name = request.uri().path().strip_prefix("/products/")?;
+        let name = head.path().strip_prefix("/products/")?;
         // Borrows, unless there is something to decode.
         let name = percent_decode_str(name).decode_utf8().ok()?;
         let hit = self.driver.with(|node, now| node.hit(now, &name))?;
         self.counters.hits.fetch_add(1, Ordering::Relaxed);
-        Some(answer::hit(hit.body, hit.version, request.headers().get(IF_NONE_MATCH)))
+        let known = head.header("if-none-match");
+        Some(lab::product(hit.body, hit.version, CacheUse::Hit, known))
     }
 
-    async fn respond(self: &Arc<Self>, request: Request<Incoming>) -> Answer {
-        let (head, body) = request.into_parts();
-        let (endpoint, argument, token, encoding) = match self.look_up(&head) {
-            Ok(found) => found,
-            // A body that nobody will read would be taken for the next request.
-            Err(refused) if !body.is_end_stream() => return closing(*refused),
-            Err(refused) => return *refused,
+    /// All that can be said of a request without its body.
+    fn look_up<'a>(&self, head: &'a Head) -> Result<Route<'a>, Answer> {
+        let path = head.path();
+        let (endpoint, argument, token) = match endpoint::find(self.role, head.method(), path) {
+            Found::Endpoint { endpoint, argument, token } => (endpoint, argument, token),
+            Found::OtherMethods(methods) => return Err(not_allowed(head.method(), &methods)),
+            Found::Nothing => {
+                let what = format!("{} serves nothing at {path}", self.name);
+                return Err(answer::error(StatusCode::NOT_FOUND, &what));
+            }
         };
+        if token && let Some(refused) = self.check_token(head) {
+            return Err(refused);
+        }
+        let encoding =
+            incoming::check_head(head).map_err(|(status, why)| answer::error(status, &why))?;
         let between_services = self.role == Role::Order && encoding == Encoding::Postcard;
-        let limit =
+        let body_bytes_max =
             if token || between_services { BODY_BYTES_MAX_INTERNAL } else { BODY_BYTES_MAX_PUBLIC };
-        let body = match incoming::read_body(&head.headers, body, limit).await {
-            Ok(body) => body,
-            Err((status, why)) => return closing(answer::error(status, &why)),
-        };
+        let argument = argument.unwrap_or("");
+        Ok(Route { endpoint, argument, encoding, body_bytes_max })
+    }
+
+    /// Answers a request that was admitted, with its whole body.
+    pub async fn answer(self: &Arc<Self>, route: &Route<'_>, head: &Head, body: &[u8]) -> Answer {
+        let answer = self.respond(route, head, body).await;
+        chaos::hold_back(self.driver.peers(), head).await;
+        answer
+    }
+
+    async fn respond(self: &Arc<Self>, route: &Route<'_>, head: &Head, body: &[u8]) -> Answer {
         let asked = Asked {
             role: self.role,
-            endpoint,
-            argument,
-            query: head.uri.query().unwrap_or(""),
-            headers: &head.headers,
-            encoding,
-            internal: head.headers.contains_key(wire::PROTOCOL_HEADER),
-            body: &body,
+            endpoint: route.endpoint,
+            argument: route.argument,
+            encoding: route.encoding,
+            head,
+            body,
         };
         let message = match request::read(&asked) {
             Ok(Some(message)) => message,
-            Ok(None) => return self.own(endpoint, &asked).await,
+            Ok(None) => return self.own(&asked).await,
             Err(problem) => return self.render(&asked, &Err(problem)),
         };
         let response =
@@ -143,46 +157,24 @@ impl<N: Served> Site<N> {
         self.render(&asked, &response)
     }
 
-    /// All that can be said of a request without its body: what is asked, with the open segment of
-    /// its path, whether the token was needed, and how the body is written.
-    fn look_up<'a>(&self, head: &'a Parts) -> Result<LookedUp<'a>, Box<Answer>> {
-        let path = head.uri.path();
-        let (endpoint, argument, token) = match endpoint::find(self.role, &head.method, path) {
-            Found::Endpoint { endpoint, argument, token } => (endpoint, argument, token),
-            Found::OtherMethods(methods) => {
-                return Err(Box::new(not_allowed(&head.method, &methods)));
-            }
-            Found::Nothing => {
-                let what = format!("{} serves nothing at {path}", self.name);
-                return Err(Box::new(answer::error(StatusCode::NOT_FOUND, &what)));
-            }
-        };
-        if token && let Some(refused) = self.check_token(&head.headers) {
-            return Err(Box::new(refused));
-        }
-        let encoding = incoming::check_head(&head.headers)
-            .map_err(|(status, why)| Box::new(answer::error(status, &why)))?;
-        Ok((endpoint, argument.unwrap_or(""), token, encoding))
-    }
-
     fn render(&self, asked: &Asked<'_>, response: &Response) -> Answer {
-        let headers = asked.headers;
-        if wire::is_postcard(headers, "accept") {
+        if accepts_postcard(asked.head) {
             return answer::postcard(response);
         }
+        let known = asked.head.header("if-none-match");
         match (self.role, response) {
             (Role::SeedFrontend, response) => seed::render(asked, response),
-            (_, Ok(Reply::OrderLog { orders, .. })) if accepts_csv(headers) => {
-                answer::order_log_csv(orders)
+            (_, Ok(Reply::OrderLog { orders, .. })) if accepts_csv(asked.head) => {
+                lab::order_log_csv(orders)
             }
-            (role, Ok(reply)) => answer::reply(role, reply, headers.get(IF_NONE_MATCH)),
-            (_, Err(problem)) => answer::problem(problem),
+            (role, Ok(reply)) => lab::reply(role, reply, known),
+            (_, Err(problem)) => lab::problem(problem),
         }
     }
 
     /// What the node itself is not asked.
-    async fn own(self: &Arc<Self>, endpoint: Endpoint, asked: &Asked<'_>) -> Answer {
-        match endpoint {
+    async fn own(self: &Arc<Self>, asked: &Asked<'_>) -> Answer {
+        match asked.endpoint {
             Endpoint::Log => self.receive(asked).await,
             Endpoint::Live => answer::data(&json!({"live": true})),
             Endpoint::Ready => match self.ready() {
@@ -194,13 +186,13 @@ impl<N: Served> Site<N> {
             },
             Endpoint::Status => answer::json(StatusCode::OK, self.status().to_string()),
             Endpoint::Metrics => {
-                let text = HeaderValue::from_static("text/plain; version=0.0.4");
-                answer::whole(StatusCode::OK, text, metrics::render(&self.status()))
+                let text = metrics::render(&self.status());
+                answer::whole(StatusCode::OK, "text/plain; version=0.0.4", text)
             }
             Endpoint::Events => self.events(),
             Endpoint::Faults => chaos::put(self.driver.peers(), asked.body),
             Endpoint::Snapshot => match self.driver.with(|node, _| node.snapshot()) {
-                Some(snapshot) => answer::snapshot(&snapshot),
+                Some(snapshot) => lab::snapshot(&snapshot),
                 None => answer::error(StatusCode::NOT_FOUND, "this node has no snapshot"),
             },
             Endpoint::SeedLeader => self.seed_leader(),
@@ -218,15 +210,12 @@ impl<N: Served> Site<N> {
         self.driver.receive(from, messages);
         let link = self.driver.peers().link(Address::Order(from));
         let riding = match link {
-            Some(link) if wire::is_postcard(asked.headers, "accept") => link.answer_to_log().await,
+            Some(link) if accepts_postcard(asked.head) => link.answer_to_log().await,
             // A person, or nobody we know.
             Some(_) | None => None,
         };
         match riding {
-            Some(body) => {
-                let postcard = HeaderValue::from_static(wire::POSTCARD);
-                answer::whole(StatusCode::OK, postcard, body)
-            }
+            Some(body) => answer::whole(StatusCode::OK, wire::POSTCARD, body),
             None => answer::empty(StatusCode::NO_CONTENT),
         }
     }
@@ -285,9 +274,8 @@ impl<N: Served> Site<N> {
             }
             site.counters.listeners.fetch_sub(1, Ordering::Relaxed);
         });
-        let text = HeaderValue::from_static("text/event-stream");
-        let mut answer = answer::whole(StatusCode::OK, text, Bytes::new());
-        *answer.body_mut() = Body::Stream(receiver);
+        let mut answer = Answer::new(StatusCode::OK, Body::Stream(receiver));
+        answer.add("content-type", "text/event-stream");
         answer
     }
 
@@ -297,15 +285,15 @@ impl<N: Served> Site<N> {
         match link {
             Some(link) => {
                 let text = format!("Leader Order Port: {}", link.url().port());
-                answer::whole(StatusCode::OK, HeaderValue::from_static("text/plain"), text)
+                answer::whole(StatusCode::OK, "text/plain", text)
             }
-            None => answer::problem(&Problem::Unavailable("no leader is known".to_string())),
+            None => lab::problem(&Problem::Unavailable("no leader is known".to_string())),
         }
     }
 
-    fn check_token(&self, headers: &HeaderMap) -> Option<Answer> {
-        match headers.get(AUTHORIZATION) {
-            Some(given) if incoming::equal(given.as_bytes(), &self.authorization) => None,
+    fn check_token(&self, head: &Head) -> Option<Answer> {
+        match head.header("authorization") {
+            Some(given) if incoming::equal(given, &self.authorization) => None,
             Some(_) => Some(answer::error(StatusCode::FORBIDDEN, "wrong cluster token")),
             None => {
                 let message = "this is internal: it needs Authorization: Bearer CLUSTER_TOKEN";
@@ -315,63 +303,54 @@ impl<N: Served> Site<N> {
     }
 
     /// What every answer carries.
-    fn sign(&self, answer: &mut Answer, session: Option<HeaderValue>, trace: Option<HeaderValue>) {
+    pub fn sign(&self, head: &Head, answer: &mut Answer) {
         let class = usize::from(answer.status().as_u16() / 100).min(5);
         self.counters.answers[class].fetch_add(1, Ordering::Relaxed);
-        let headers = answer.headers_mut();
-        headers.insert(SERVED_BY, self.served_by.clone());
-        if let Some(session) = session {
-            headers.insert(SESSION, session);
-        }
-        if let Some(trace) = trace {
-            headers.insert(TRACEPARENT, trace);
-        }
-        if self.role == Role::SeedFrontend {
-            // That client closes its socket before it reads the body.
-            headers.insert(CONNECTION, HeaderValue::from_static("close"));
-        }
-    }
-}
-
-impl<N: Served> Handler for Site<N> {
-    fn answer(self: Arc<Self>, request: Request<Incoming>) -> Answering {
-        let session = request.headers().get(SESSION).cloned();
-        let trace = request.headers().get(TRACEPARENT).cloned();
-        if let Some(mut hit) = self.hit(&request) {
-            self.sign(&mut hit, session, trace);
-            return Answering::Now(Some(hit));
-        }
-        let asker = chaos::asker(self.driver.peers(), request.uri(), request.headers());
-        Answering::Later(Box::pin(async move {
-            let mut answer = self.respond(request).await;
-            if let Some(asker) = asker {
-                chaos::hold_back(self.driver.peers(), &asker).await;
+        answer.add("toystore-served-by", &self.name);
+        for echoed in ["session-id", "traceparent"] {
+            if let Some(value) = head.header(echoed) {
+                answer.add(echoed, value);
             }
-            self.sign(&mut answer, session, trace);
-            answer
-        }))
+        }
+    }
+
+    /// Whether a connection ends with its first answer: the original project's client closes its
+    /// socket before it reads the body.
+    pub fn closes(&self) -> bool {
+        self.role == Role::SeedFrontend
     }
 }
 
-/// Endpoint, open segment, whether it is internal, how the body is written.
-type LookedUp<'a> = (Endpoint, &'a str, bool, Encoding);
+/// What becomes of a request, as far as its head says.
+pub enum Admitted<'a> {
+    /// This is the answer, whatever the body says.
+    Answer(Answer),
+    /// It goes there, with its body.
+    Route(Route<'a>),
+}
+
+/// Where a request goes.
+pub struct Route<'a> {
+    endpoint: Endpoint,
+    /// The open segment of its path.
+    argument: &'a str,
+    encoding: Encoding,
+    /// How long its body may be.
+    pub body_bytes_max: usize,
+}
 
 fn not_allowed(method: &Method, methods: &[Method]) -> Answer {
     let allowed = methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
     let message = format!("{method} is not allowed here, only {allowed}");
     let mut answer = answer::error(StatusCode::METHOD_NOT_ALLOWED, &message);
-    if let Ok(value) = HeaderValue::try_from(allowed) {
-        answer.headers_mut().insert(ALLOW, value);
-    }
+    answer.add("allow", allowed);
     answer
 }
 
-/// The connection ends with this answer, since what the client still sends is not read.
-fn closing(mut answer: Answer) -> Answer {
-    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    answer
+fn accepts_postcard(head: &Head) -> bool {
+    head.header("accept") == Some(wire::POSTCARD.as_bytes())
 }
 
-fn accepts_csv(headers: &HeaderMap) -> bool {
-    headers.get("accept").is_some_and(|accept| accept.as_bytes().starts_with(b"text/csv"))
+fn accepts_csv(head: &Head) -> bool {
+    head.header("accept").is_some_and(|accept| accept.starts_with(b"text/csv"))
 }

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use hyper::Method;
-use hyper::header::{HeaderMap, HeaderValue};
+use hyper::header::HeaderValue;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use replication::engine::Message;
 use replication::{NodeId, Term, View};
@@ -229,15 +229,11 @@ fn sign(ask: Ask, token: &str) -> Ask {
 /// # Errors
 /// If it is not one: says what it is instead.
 pub fn from_http(said: &Said) -> Result<Response, String> {
-    if !is_postcard(&said.headers, "content-type") {
+    let content_type = said.headers.get("content-type");
+    if content_type.is_none_or(|value| value.as_bytes() != POSTCARD.as_bytes()) {
         return Err(format!("{} {}", said.status, said.message()));
     }
     Encoding::Postcard.decode(&said.body)
-}
-
-/// Whether a header names postcard.
-pub fn is_postcard(headers: &HeaderMap, name: &str) -> bool {
-    headers.get(name).is_some_and(|value| value.as_bytes() == POSTCARD.as_bytes())
 }
 
 /// A `POST /log` with as many messages as fit into one, from the front of the queue.

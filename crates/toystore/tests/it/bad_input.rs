@@ -157,6 +157,8 @@ fn what_is_no_request_is_told_so() {
         let two = format!("{head}Content-Length: 5\r\nContent-Length: 6\r\n\r\n");
         check_refused(url, two, 400, no_request);
         check_refused(url, format!("{head}Transfer-Encoding: gzip\r\n\r\n"), 400, no_request);
+        check_refused(url, format!("{head}Host: y\r\n\r\n"), 400, "one header Host");
+        check_refused(url, "GET /health/live HTTP/1.1\r\n\r\n", 400, "one header Host");
 
         check_refused(url, format!("{head}A: {long}\r\n\r\n"), 431, too_large);
         check_refused(url, format!("{head}A: {}\r\n\r\n", long.repeat(60)), 431, too_large);
@@ -229,8 +231,8 @@ fn bodies_have_bounds_and_lengths() {
     let large = format!("{head}Expect: 100-continue\r\nContent-Length: 99999\r\n\r\n");
     check_refused(url, large, 413, too_large);
 
-    // Chunks are a body like any other; two lengths are not: the second counts, and the connection
-    // ends, so that nothing behind it is taken for a request.
+    // Chunks are a body like any other; two lengths are not: whoever has seen the other one would
+    // take something else for the next request.
     let mut raw = Raw::open(url);
     raw.send(format!("{head}Transfer-Encoding: chunked\r\n\r\nA\r\n{}\r\n11\r\n", &body[..10]));
     raw.send(format!("{}\r\n0\r\n\r\n", &body[10..]));
@@ -241,7 +243,7 @@ fn bodies_have_bounds_and_lengths() {
     ] {
         let smuggled = "GET /products/tux HTTP/1.1\r\nHost: x\r\n\r\n";
         let bytes = format!("{head}{order}\r\n\r\n0\r\n\r\n{smuggled}");
-        check_refused(url, bytes, 400, "bad JSON: EOF");
+        check_refused(url, bytes, 400, "both Content-Length and Transfer-Encoding");
     }
 
     // A body that nobody reads is not taken for the next request either.
