@@ -93,8 +93,8 @@ pub struct Up {
     /// Which ports: those of the --…listen flags, or free ones for all nodes
     #[arg(long, env = "TOYSTORE_PORTS", value_enum, default_value_t = PortChoice::Fixed)]
     ports: PortChoice,
-    /// Let nodes break their own network edges when they are told to, by PUT /faults with the cluster
-    /// token [default: true if every node listens on loopback]
+    /// Let nodes break their own network edges when they are told to, by PUT /faults [default: true
+    /// if all listen on loopback]
     #[arg(long, env = "TOYSTORE_CHAOS", value_name = "BOOL", num_args = 0..=1,
           require_equals = true, default_missing_value = "true",
           value_parser = BoolishValueParser::new())]

@@ -14,7 +14,10 @@ use shop::node::Address;
 pub const DELAY_MS_MAX: u64 = 10_000;
 
 /// Shown with every error: a body that is right.
-const EXAMPLE: &str = r#"{"seed":1,"edges":[{"to":"order-2","cut":true},{"to":"catalog","delay_ms":50,"jitter_ms":20,"loss":0.1,"duplicate":0.1}]}; {} heals"#;
+const EXAMPLE: &str = concat!(
+    r#"{"seed":1,"edges":[{"to":"order-2","cut":true},"#,
+    r#"{"to":"catalog","delay_ms":50,"jitter_ms":20,"loss":0.1,"duplicate":0.1}]}; {} heals"#,
+);
 
 /// All faults of what one node sends.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
