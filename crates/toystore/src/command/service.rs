@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use replication::NodeId;
 use shop::node::Address;
@@ -58,6 +59,9 @@ pub struct Service {
     #[arg(long, env = "TOYSTORE_THREADS", value_name = "N", default_value_t = 1,
           value_parser = clap::value_parser!(u8).range(1..))]
     threads: u8,
+    /// Serve PUT /faults: whoever has the token can then cut this node off, on purpose
+    #[arg(long, env = "TOYSTORE_CHAOS", value_parser = BoolishValueParser::new())]
+    chaos: bool,
     /// End when standard input closes: a child that must not outlive its parent
     #[arg(long, env = "TOYSTORE_EXIT_WITH_STDIN")]
     exit_with_stdin: bool,
@@ -217,7 +221,7 @@ impl Service {
         for (port, role) in ports {
             listeners.push((listen(port, "--seed-listen")?, role));
         }
-        let driver = Driver::new(node, Peers::new(address, token, known), disk);
+        let driver = Driver::new(node, Peers::new(address, token, known, self.chaos), disk);
         driver.start();
         let (drain, draining) = watch::channel(false);
         let mut sites = Vec::new();

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use shop::invalidation::{Invalidation, duration};
 
@@ -92,6 +93,12 @@ pub struct Up {
     /// Which ports: those of the --…listen flags, or free ones for all nodes
     #[arg(long, env = "TOYSTORE_PORTS", value_enum, default_value_t = PortChoice::Fixed)]
     ports: PortChoice,
+    /// Let nodes break their own network edges when they are told to, by PUT /faults [default: true
+    /// if all listen on loopback]
+    #[arg(long, env = "TOYSTORE_CHAOS", value_name = "BOOL", num_args = 0..=1,
+          require_equals = true, default_missing_value = "true",
+          value_parser = BoolishValueParser::new())]
+    chaos: Option<bool>,
     /// For tests: what was not synced is lost with its process, so that kill -9 is a power cut
     #[arg(long, env = "TOYSTORE_SHADOW_DISK")]
     shadow_disk: bool,
@@ -119,6 +126,12 @@ impl Up {
     fn options(self) -> Result<Options> {
         // Whoever wrote it is told at once, and not by a node of a store that does not come up.
         self.catalogue.as_deref().map(read_catalogue).transpose()?;
+        let wanted = Wanted {
+            listen: self.listen,
+            seed_listen: Some(self.seed_listen),
+            catalog_listen: self.catalog_listen,
+            orders_listen: self.orders_listen,
+        };
         Ok(Options {
             frontends: self.frontends,
             orders: self.orders,
@@ -130,12 +143,8 @@ impl Up {
             timers: self.timers,
             shadow_disk: self.shadow_disk,
             ports_auto: self.ports == PortChoice::Auto || self.listen.port() == 0,
-            wanted: Wanted {
-                listen: self.listen,
-                seed_listen: Some(self.seed_listen),
-                catalog_listen: self.catalog_listen,
-                orders_listen: self.orders_listen,
-            },
+            chaos: self.chaos.unwrap_or_else(|| wanted.is_loopback()),
+            wanted,
             data: data_folder(self.data, self.ephemeral)?,
             logs: Logs::Inherit,
         })

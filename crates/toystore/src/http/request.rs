@@ -100,11 +100,7 @@ pub fn read(asked: &Asked<'_>) -> Result<Option<Message>, Problem> {
             let LeadBody { leader, term } = asked.decode()?;
             Request::Lead { leader, after: term }
         }
-        Endpoint::Missed => {
-            let after = asked.query("after")?.unwrap_or_else(|| "0".to_string());
-            let after = after.parse().map_err(|_| bad(format!("after={after} is no number")))?;
-            Request::ReadMissed { after: Index(after) }
-        }
+        Endpoint::Missed => missed(asked)?,
         Endpoint::Digest => {
             let whole = |text: String| {
                 text.parse::<u64>().map_err(|_| bad(format!("upto={text} is no whole number")))
@@ -121,6 +117,7 @@ pub fn read(asked: &Asked<'_>) -> Result<Option<Message>, Problem> {
         | Endpoint::Status
         | Endpoint::Metrics
         | Endpoint::Events
+        | Endpoint::Faults
         | Endpoint::OpenApi
         | Endpoint::SeedLeader => return Ok(None),
     };
@@ -211,6 +208,12 @@ fn product(asked: &Asked<'_>) -> Result<Request, Problem> {
             Ok(Request::Fill { name, holder: holder.transpose()? })
         }
     }
+}
+
+fn missed(asked: &Asked<'_>) -> Result<Request, Problem> {
+    let after = asked.query("after")?.unwrap_or_else(|| "0".to_string());
+    let after = after.parse().map_err(|_| bad(format!("after={after} is no number")))?;
+    Ok(Request::ReadMissed { after: Index(after) })
 }
 
 fn holder(text: &str) -> Option<LeaseHolder> {

@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use hyper::{Method, StatusCode};
 use percent_encoding::percent_decode_str;
-use replication::NodeId;
 use serde_json::{Value, json};
 use shop::message::{CacheUse, OrderOutcome, Problem, Reply, Response};
 use shop::node::Address;
@@ -25,8 +24,9 @@ use super::lab;
 use super::request::{self, Asked, Message};
 use super::served::Served;
 use super::wire::{self, Encoding, LogBody};
-use super::{metrics, openapi, seed};
+use super::{chaos, metrics, openapi, seed};
 use crate::driver::Driver;
+use crate::peer::faults::node_name;
 
 /// How long a node may take to answer: longer than any deadline inside it.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
@@ -62,11 +62,7 @@ struct Counters {
 impl<N: Served> Site<N> {
     /// A port of `role` for a node.
     pub fn new(driver: Arc<Driver<N>>, role: Role, node: Address, token: &str) -> Site<N> {
-        let name = match node {
-            // There is one; its number is of no interest to anybody.
-            Address::Catalog(NodeId(1)) => "catalog".to_string(),
-            node => node.to_string(),
-        };
+        let name = node_name(node);
         Site {
             driver,
             role,
@@ -130,6 +126,12 @@ impl<N: Served> Site<N> {
 
     /// Answers a request that was admitted, with its whole body.
     pub async fn answer(self: &Arc<Self>, route: &Route<'_>, head: &Head, body: &[u8]) -> Answer {
+        let answer = self.respond(route, head, body).await;
+        chaos::hold_back(self.driver.peers(), head).await;
+        answer
+    }
+
+    async fn respond(self: &Arc<Self>, route: &Route<'_>, head: &Head, body: &[u8]) -> Answer {
         let asked = Asked {
             role: self.role,
             endpoint: route.endpoint,
@@ -194,6 +196,7 @@ impl<N: Served> Site<N> {
                 answer::whole(StatusCode::OK, "text/plain; version=0.0.4", text)
             }
             Endpoint::Events => self.events(),
+            Endpoint::Faults => chaos::put(self.driver.peers(), asked.body),
             Endpoint::Snapshot => match self.driver.with(|node, _| node.snapshot()) {
                 Some(snapshot) => lab::snapshot(&snapshot),
                 None => answer::error(StatusCode::NOT_FOUND, "this node has no snapshot"),
@@ -251,6 +254,7 @@ impl<N: Served> Site<N> {
                 "answers_4xx": answers[4],
                 "answers_5xx": answers[5],
             },
+            "faults": chaos::status(self.driver.peers()),
             "status": status,
         })
     }

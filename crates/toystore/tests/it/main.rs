@@ -8,6 +8,7 @@ mod docs;
 mod exchange;
 mod faults;
 mod load;
+mod network;
 mod openapi;
 mod raw;
 mod services;

@@ -22,6 +22,7 @@ use std::time::Duration;
 use anstream::println;
 use anyhow::Result;
 use clap::Args;
+use clap::builder::BoolishValueParser;
 use serde_json::json;
 use shop::shopper::{Config, Probability};
 
@@ -87,6 +88,11 @@ pub struct Demo {
     /// Keep data and logs in this folder, which must be new [default: nothing is kept]
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
+    /// Let nodes break their own network edges when they are told to, by PUT /faults
+    #[arg(long, env = "TOYSTORE_CHAOS", value_name = "BOOL", num_args = 0..=1,
+          require_equals = true, default_missing_value = "true", default_value = "true",
+          value_parser = BoolishValueParser::new())]
+    chaos: bool,
     /// Print the verdict as one JSON object
     #[arg(long, env = "TOYSTORE_JSON")]
     json: bool,
@@ -180,6 +186,7 @@ impl Demo {
             catalogue: None,
             timers: Timers::Default,
             shadow_disk: false,
+            chaos: self.chaos,
             ports_auto: true,
             // Only the host counts: free ports are taken.
             wanted: Wanted {

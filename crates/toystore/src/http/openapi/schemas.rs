@@ -4,11 +4,16 @@ use serde_json::{Value, json};
 use shop::message::RequestId;
 use shop::toy::{Quantity, ToyName};
 use utoipa::openapi::schema::{AdditionalProperties, SchemaType, Type};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{
     ArrayBuilder, Components, ComponentsBuilder, ObjectBuilder, OneOfBuilder, Ref, RefOr, Schema,
 };
 
 use super::super::endpoint::Role;
+use crate::peer::faults::DELAY_MS_MAX;
+
+/// The name of the secret that nodes show each other.
+pub const CLUSTER_TOKEN: &str = "ClusterToken";
 
 /// A schema of [`all`], by its name.
 pub fn named(name: &str) -> RefOr<Schema> {
@@ -103,7 +108,11 @@ pub fn all(role: Role) -> Components {
         .schema("FateAnswer", data(named("Fate")))
         .schema("Live", data(Schema::from(object(&[("live", truth().into())]))))
         .schema("Ready", data(Schema::from(object(&[("ready", truth().into())]))))
+        .schema("EdgeFaults", edge_faults())
+        .schema("Faults", object(&[("seed?", number(0).into()), ("edges?", list("EdgeFaults"))]))
+        .schema("FaultsAnswer", data(named("Faults")))
         .schema("Status", status())
+        .security_scheme(CLUSTER_TOKEN, SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)))
         .build()
 }
 
@@ -157,7 +166,32 @@ fn fate() -> ObjectBuilder {
     ])
 }
 
+fn edge_faults() -> ObjectBuilder {
+    let whole = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0_u64));
+    let milliseconds = Schema::from(whole.maximum(Some(DELAY_MS_MAX)));
+    let number = ObjectBuilder::new().schema_type(Type::Number).minimum(Some(0_u64));
+    let probability = Schema::from(number.maximum(Some(1_u64)));
+    object(&[
+        ("to", text().into()),
+        ("cut?", truth().into()),
+        ("delay_ms?", milliseconds.clone().into()),
+        ("jitter_ms?", milliseconds.into()),
+        ("loss?", probability.clone().into()),
+        ("duplicate?", probability.into()),
+    ])
+}
+
+/// A node that is cut off from one other, and reaches a second one badly.
+pub fn faults_example() -> Value {
+    json!({"seed": 1, "edges": [
+        {"to": "order-2", "cut": true},
+        {"to": "catalog", "delay_ms": 50, "jitter_ms": 20, "loss": 0.1, "duplicate": 0.1},
+    ]})
+}
+
 fn status() -> ObjectBuilder {
+    let none = ObjectBuilder::new().schema_type(Type::Null);
+    let faults = OneOfBuilder::new().item(named("Faults")).item(none);
     let why = ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::String, Type::Null]));
     let free = Schema::from(ObjectBuilder::new().schema_type(Type::Object));
     object(&[
@@ -169,6 +203,7 @@ fn status() -> ObjectBuilder {
         ("ready", truth().into()),
         ("not_ready_because", Schema::from(why).into()),
         ("http", free.clone().into()),
+        ("faults", Schema::from(faults).into()),
         ("status", free.into()),
     ])
 }
