@@ -1,8 +1,7 @@
 //! The store on real processes as a person meets it: `up`, `client`, `status`, `kill`, `start`,
 //! `export`, `demo`, while nothing else goes wrong.
 
-use std::io::{BufRead, BufReader};
-use std::process::Stdio;
+use std::fs::File;
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -105,23 +104,25 @@ fn a_store_that_is_stopped_while_it_starts_stops_in_order() {
     }
 }
 
+/// A terminal that is gone fails every write, as a device that is full does.
 #[test]
 fn a_store_whose_terminal_closes_stops_in_order() {
     let _turn = turn();
     let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().to_str().unwrap();
-    let mut command = toystore(&["up", "--ports", "auto", "--data", data]);
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut command = toystore(&["up", "--ports", "auto", "--data"]);
+    let gone = || File::options().write(true).open("/dev/full").unwrap();
+    command.arg(folder.path()).stdout(gone()).stderr(gone());
     let mut up = command.spawn().unwrap();
-    let words = BufReader::new(up.stderr.take().unwrap());
-    let ready = words.lines().any(|line| line.unwrap().contains("ready after"));
-    // Now nobody reads what is said, and saying it fails.
-    up.stdout.take();
-    assert!(ready);
+    let cluster = folder.path().join("cluster.json");
+    wait_for("it is ready", || {
+        let text = std::fs::read_to_string(&cluster).unwrap_or_default();
+        let ready = text.contains("running") && !text.contains("starting");
+        ready.then_some(())
+    });
     send(up.id(), Signal::HUP);
     let ended = wait_for("up ends", || up.try_wait().unwrap());
     assert!(ended.success(), "{ended}");
-    assert!(!folder.path().join("cluster.json").exists());
+    assert!(!cluster.exists());
 }
 
 #[test]
