@@ -170,11 +170,11 @@ impl Asked<'_> {
 
     fn limit(&self) -> Result<u32, Problem> {
         let Some(text) = self.query("limit")? else { return Ok(LIMIT_DEFAULT) };
-        match text.parse() {
-            Ok(0) | Err(_) => {
-                Err(bad(format!("limit={text} is no limit: expected a whole number from 1 on")))
-            }
-            Ok(limit) => Ok(limit),
+        let digits = !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit());
+        // More than there will ever be is as much as there is.
+        match text.parse().unwrap_or(if digits { u32::MAX } else { 0 }) {
+            0 => Err(bad(format!("limit={text} is no limit: expected a whole number from 1 on"))),
+            limit => Ok(limit),
         }
     }
 }
@@ -390,6 +390,8 @@ mod tests {
             check(Endpoint::Order, wrong, "", "", "is no order number");
         }
         check(Endpoint::Products, "", "after=Tux&limit=3", "", "products after=Tux limit=3");
+        let (most, more) = (u32::MAX, "limit=99999999999999999999");
+        check(Endpoint::Products, "", more, "", &format!("products limit={most}"));
         check(Endpoint::Products, "", "limit=0", "", "400 limit=0 is no limit");
         check(Endpoint::Products, "", "limit=many", "", "400 limit=many is no limit");
         check(Endpoint::Fate, "key", "", "", "fate ");
