@@ -313,6 +313,10 @@ fn order(
         Some(Value::String(key)) if asked.role == Role::Order => {
             Some(RequestId::from_key(key).map_err(bad)?)
         }
+        // It would not make a retry harmless, as whoever sent it believes.
+        Some(other) if asked.role == Role::Order => {
+            return Err(bad(format!("idempotency_key must be a string, not {other}")));
+        }
         Some(_) | None => None,
     };
     // Without a key a retry of the client is an order of its own; our own retries are not.
@@ -372,6 +376,9 @@ mod tests {
         check_as(Role::SeedFrontend, Endpoint::PlaceOrder, "", "", body, "order tuxx2:");
         let body = r#"{"name":"tux","qty":99999999999}"#;
         check_as(Role::SeedFrontend, Endpoint::PlaceOrder, "", "", body, "400 insufficient stock");
+        let body = r#"{"name":"tux","quantity":2,"idempotency_key":7}"#;
+        let words = "400 idempotency_key must be a string, not 7";
+        check_as(Role::Order, Endpoint::PlaceOrder, "", "", body, words);
         let body = r#"[{"name":"tux","quantity":2},{"name":"fox","quantity":1}]"#;
         check_as(Role::Order, Endpoint::PlaceOrder, "", "", body, "orders [tuxx2:");
         let body = r#"[7,{"name":"fox","quantity":1},{"name":"tux"}]"#;

@@ -59,7 +59,7 @@ fn argument(endpoint: Endpoint) -> Option<(&'static str, &'static str, Schema)> 
         Endpoint::Product => {
             Some(("name", "A toy, whatever its case, percent-encoded", schemas::toy_name()))
         }
-        Endpoint::Order => Some(("number", "An order's number, from 0", number(0))),
+        Endpoint::Order => Some(("number", "An order's number, from 0", schemas::order_number())),
         Endpoint::Fate | Endpoint::Resolve => {
             Some(("key", "The Idempotency-Key of the request", schemas::key()))
         }
@@ -203,7 +203,12 @@ fn order_log() -> Described {
     let page = answer("A page", "application/json", named("OrderLogAnswer"), Some(log))
         .content("text/csv", content.build());
     Described::new("listOrders", "The order log; as CSV with `Accept: text/csv`")
-        .with(parameter(ParameterIn::Query, "after", "Begin after this number", number(0)))
+        .with(parameter(
+            ParameterIn::Query,
+            "after",
+            "Begin after this number",
+            schemas::order_number(),
+        ))
         .with(parameter(ParameterIn::Query, "limit", "At most so many; 100", number(1)))
         .answered(200, page)
         .error(400, "A parameter is wrong", "limit=0 is no limit")

@@ -30,6 +30,12 @@ pub fn number(minimum: u64) -> Schema {
     ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(minimum)).into()
 }
 
+/// An order's number, as far as there can be any.
+pub fn order_number() -> Schema {
+    let number = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0_u64));
+    number.maximum(Some(u64::MAX)).into()
+}
+
 /// A toy's name: no control characters.
 pub fn toy_name() -> Schema {
     let name = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1));
