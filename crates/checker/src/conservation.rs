@@ -146,7 +146,12 @@ impl<'a> Accounts<'a> {
                     self.history.name(shelf.toy),
                     account.sold,
                     missing.abs(),
-                    if missing > 0 { "are missing" } else { "are too many" },
+                    match (missing, missing > 0) {
+                        (1, _) => "is missing",
+                        (-1, _) => "is too many",
+                        (_, true) => "are missing",
+                        (_, false) => "are too many",
+                    },
                 ),
                 operations: vec![],
                 toy: Some(shelf.toy),

@@ -107,11 +107,11 @@ pub fn gapless(history: &History, purchases: &Purchases) -> Judgement {
     if count > open {
         findings.add(|| Counterexample {
             sentence: format!(
-                "order {last} exists, but of the numbers before it {} ({}) belong to nobody; there \
-                 are {} whose outcome is unknown",
-                many(count, "number"),
+                "order {last} exists, but nobody was given {}{}, and the outcome of {} is \
+                 unknown",
                 missing.join(", "),
-                many(open, "purchase"),
+                if count > missing.len() as u64 { " …" } else { "" },
+                if open == 0 { "no purchase".to_string() } else { many(open, "purchase") },
             ),
             operations: vec![],
             toy: None,

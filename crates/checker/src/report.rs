@@ -24,22 +24,23 @@ pub fn mark(verdict: Verdict) -> &'static str {
     }
 }
 
-/// Whether a store of this kind promises a guarantee. What is not promised is judged all the same.
-fn is_promised(head: &Head, guarantee: Guarantee) -> bool {
-    let weak_cache = ["push", "none"].contains(&head.invalidation.as_str())
-        || head.invalidation.starts_with("ttl=");
+/// Which mode of a store does not promise a guarantee. It is judged all the same.
+fn not_promised_by<'a>(head: &'a Head, guarantee: Guarantee) -> Option<&'a str> {
+    let invalidation = head.invalidation.as_str();
+    let weak_cache = ["push", "none"].contains(&invalidation) || invalidation.starts_with("ttl=");
+    let naive = (head.replication == "naive").then_some(head.replication.as_str());
     match guarantee {
         Guarantee::Stock | Guarantee::ReadYourWrites | Guarantee::MonotonicReads => {
-            !weak_cache && head.replication != "naive"
+            weak_cache.then_some(invalidation).or(naive)
         }
-        Guarantee::Staleness => true,
+        Guarantee::Staleness => None,
         Guarantee::Orders
         | Guarantee::Once
         | Guarantee::Kept
         | Guarantee::Replicas
         | Guarantee::Gapless
         | Guarantee::Conserved
-        | Guarantee::Oversold => head.replication != "naive",
+        | Guarantee::Oversold => naive,
     }
 }
 
@@ -48,10 +49,10 @@ pub fn words(head: &Head, judgement: &Judgement) -> String {
     let words = &judgement.words;
     match judgement.verdict {
         Verdict::Held => words.clone(),
-        Verdict::Broke if is_promised(head, judgement.guarantee) => words.clone(),
-        Verdict::Broke => {
-            format!("{words}; {} and {} do not promise this", head.invalidation, head.replication)
-        }
+        Verdict::Broke => match not_promised_by(head, judgement.guarantee) {
+            Some(mode) => format!("{words}; {mode} does not promise this"),
+            None => words.clone(),
+        },
         Verdict::NotDecided | Verdict::NotJudged => format!("{}: {words}", judgement.verdict),
     }
 }
@@ -62,11 +63,11 @@ pub fn summary(history: &History) -> String {
     let head = &history.head;
     let keys = if head.keys { "with" } else { "without" };
     format!(
-        "{} of {} on {}, until {}; {}, {}, {keys} request ids",
+        "{} of {} on {} in {}; {}, {}, {keys} request ids",
         many(history.operations.len() as u64, "operation"),
         many(clients.len() as u64, "client"),
         many(history.catalogue.len() as u64, "toy"),
-        words::seconds(history.end()),
+        words::length(history.end()),
         head.invalidation,
         head.replication,
     )
@@ -156,7 +157,7 @@ pub fn json(history: &History, judged: &Judged) -> Value {
         json!({
             "guarantee": judgement.guarantee,
             "verdict": judgement.verdict,
-            "promised": is_promised(&history.head, judgement.guarantee),
+            "promised": not_promised_by(&history.head, judgement.guarantee).is_none(),
             "words": judgement.words,
             "violations": judgement.count,
             "counterexamples": judgement.found.iter().map(found).collect::<Vec<_>>(),

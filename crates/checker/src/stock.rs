@@ -56,8 +56,8 @@ pub fn judge(
                 Found::Linearization(found) => Proof::Search(found),
                 Found::Undecided => Proof::NotDecided,
                 Found::Stuck(stuck) => {
+                    let (stuck, window) = window::smallest(object, stuck);
                     findings.add(|| explain(history, object, &doubt, &stuck));
-                    let window = window::smallest(object, stuck.place);
                     Proof::Broke { stuck, window }
                 }
             },
@@ -106,7 +106,7 @@ fn explain(history: &History, object: &Object, doubt: &Doubt, stuck: &Stuck) -> 
             let (a_words, b_words) = (told(history, operation(a)), told(history, operation(b)));
             (format!("{a_words}, but {b_words}: one change has one version"), vec![a, b])
         }
-        Doubt::Value { place, state, since } if place == stuck.place || is_certain(object) => {
+        Doubt::Value { place, state, since, assumed } if !assumed || is_certain(object) => {
             let mut operations: Vec<usize> = since.into_iter().collect();
             operations.push(place);
             (wrong_value(history, object, place, state, since), operations)
@@ -199,12 +199,18 @@ fn nothing_fits(history: &History, object: &Object, stuck: &Stuck) -> String {
     let states: Vec<String> = stuck.states.iter().map(|state| state.quantity.to_string()).collect();
     let before = stuck.prefix.steps.iter().filter(|step| matches!(step, Step::Move(_))).count();
     let operation = &history.operations[one.operation];
+    let before = match before {
+        _ if states.is_empty() => "no order of what came before leaves that".to_string(),
+        0 => "nothing had happened before, which leaves ".to_string(),
+        1 => "the one operation before it leaves ".to_string(),
+        count => {
+            format!("every order of the {} before it leaves ", many(count as u64, "operation"))
+        }
+    };
     format!(
-        "{told}, between {} and {}, but in every order of the {} before it {} of {toy} were left \
-         when it had to happen",
+        "{told}, between {} and {}, but {before}{}",
         words::seconds(operation.invoked),
         words::seconds(one.returned.min(history.end())),
-        many(before as u64, "operation"),
         either(&states),
     )
 }
@@ -214,7 +220,7 @@ fn either(choices: &[String]) -> String {
     let mut choices = choices.to_vec();
     choices.dedup();
     match choices.split_last() {
-        None => "none".to_string(),
+        None => String::new(),
         Some((last, [])) => last.clone(),
         Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
     }

@@ -1,13 +1,14 @@
 //! The smallest window of one toy's operations that no order fits, whatever went before.
 //!
-//! A history may be long, and what is wrong with it short. The window ends where the search was
-//! stuck. It is made shorter from its beginning as long as the operations in it still fit no order
+//! A history may be long, and what is wrong with it short. The search skips what later answers rule
+//! out, so it may be stuck early: the window ends with the first operation up to which no order fits,
+//! whatever comes after. It is made shorter from its beginning as long as the operations in it still fit no order
 //! from *any* state, with any of those that overlap its beginning done before it or not: so nobody
 //! has to look at what went before. Called by [`crate::stock`]; the picture shows it.
 
 use crate::history::{Micros, NEVER_RETURNED};
-use crate::model::{Action, Move, Object, State};
-use crate::search::{Budget, Found, search};
+use crate::model::{Action, Move, Object, PAIRS_MAX, State, Step};
+use crate::search::{Budget, Found, Stuck, search};
 
 /// Steps of all searches for one window.
 const STEPS: u64 = 2_000_000;
@@ -29,18 +30,97 @@ pub struct Window {
     pub moves: Vec<usize>,
 }
 
-/// The smallest window that ends with the move that cannot be placed.
-pub fn smallest(object: &Object, stuck: usize) -> Window {
+/// The first move that cannot be placed, whatever comes after it, and the smallest window that ends
+/// with it.
+pub fn smallest(object: &Object, stuck: Stuck) -> (Stuck, Window) {
+    let mut budget = Budget { steps: STEPS };
+    let stuck = first(object, stuck, &mut budget);
+    let window = shortened(object, stuck.place, &mut budget);
+    (stuck, window)
+}
+
+/// Where the history is stuck without what comes after.
+fn first(object: &Object, stuck: Stuck, budget: &mut Budget) -> Stuck {
+    let mut ends: Vec<Micros> = object.moves.iter().map(|one| one.returned).collect();
+    ends.retain(|end| *end >= object.moves[stuck.place].returned && *end != NEVER_RETURNED);
+    ends.sort_unstable();
+    ends.dedup();
+    // Once no order fits, none does with more. Below `low` some order fits.
+    let (mut low, mut high) = (0, 0);
+    let mut is_stuck = |at: usize| {
+        let (part, _) = until(object, ends[at]);
+        matches!(search(&part, budget), Found::Stuck(_))
+    };
+    while high < ends.len() && !is_stuck(high) {
+        (low, high) = (high + 1, 2 * high + 1);
+    }
+    high = high.min(ends.len());
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if is_stuck(middle) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    let Some(end) = ends.get(high).copied() else { return stuck };
+    if object.moves[stuck.place].returned == end {
+        return stuck;
+    }
+    let ends_there = |one: &Move| one.returned == end;
+    let Some(place) = object.moves.iter().position(ends_there) else { return stuck };
+    // An order of all that ended before it.
+    let (mut part, mut places) = until(object, end);
+    if let Some(misfit) = places.iter().position(|other| *other == place) {
+        part.moves.remove(misfit);
+        places.remove(misfit);
+    }
+    let Found::Linearization(mut prefix) = search(&part, budget) else { return stuck };
+    for step in &mut prefix.steps {
+        if let Step::Move(place) = step {
+            *place = places[*place as usize] as u32;
+        }
+    }
+    Stuck { place, prefix, states: Vec::new() }
+}
+
+/// What had ended by a moment, and what went on then, which may have happened or not; with the
+/// places of both.
+fn until(object: &Object, end: Micros) -> (Object, Vec<usize>) {
+    let mut places: Vec<usize> = Vec::new();
+    let mut part = object.without_moves();
+    for (place, one) in object.moves.iter().enumerate().filter(|(_, one)| one.invoked <= end) {
+        let one = if one.returned <= end { Some(*one) } else { beyond(one) };
+        part.moves.extend(one);
+        places.extend(one.map(|_| place));
+    }
+    (part, places)
+}
+
+/// What goes on beyond a window may have happened, or not; what only sees does not matter.
+fn beyond(one: &Move) -> Option<Move> {
+    match one.action {
+        Action::Take { quantity, .. } => Some(Move {
+            action: Action::Open { quantity },
+            returned: NEVER_RETURNED,
+            pairs: one.pairs.saturating_add(1).min(PAIRS_MAX),
+            ..*one
+        }),
+        Action::Open { .. } => Some(*one),
+        Action::Read { .. } | Action::Refused { .. } | Action::Impossible => None,
+    }
+}
+
+fn shortened(object: &Object, stuck: usize, budget: &mut Budget) -> Window {
     let end = object.moves[stuck].returned;
     let mut ended: Vec<usize> = (0..object.moves.len())
         .filter(|place| object.moves[*place].returned <= end && *place != stuck)
         .collect();
     ended.sort_unstable_by_key(|place| (object.moves[*place].returned, *place));
     ended.push(stuck);
-    let mut budget = Budget { steps: STEPS };
     let mut broken = |count: usize| {
         let (dropped, window) = ended.split_at(ended.len() - count);
-        dropped.is_empty() || is_broken(object, dropped, window, &mut budget)
+        dropped.is_empty() || is_broken(object, dropped, window, budget)
     };
     let mut high = 1;
     while high < ended.len() && !broken(high) {
@@ -77,24 +157,13 @@ fn is_broken(object: &Object, dropped: &[usize], window: &[usize], budget: &mut 
     if overlapping.len() > OVERLAPPING_MAX {
         return false;
     }
-    // What goes on beyond the window may have happened, and so may what was never told.
-    let beyond = object.moves.iter().filter(|one| one.invoked <= end && one.returned > end);
-    let beyond = beyond.filter_map(|one| match one.action {
-        Action::Take { quantity, .. } => Some(Move {
-            action: Action::Open { quantity },
-            returned: NEVER_RETURNED,
-            pairs: one.pairs.saturating_add(1),
-            ..*one
-        }),
-        Action::Open { .. } => Some(*one),
-        Action::Read { .. } | Action::Refused { .. } | Action::Impossible => None,
-    });
-    let beyond: Vec<Move> = beyond.collect();
+    let later = object.moves.iter().filter(|one| one.invoked <= end && one.returned > end);
+    let later: Vec<Move> = later.filter_map(beyond).collect();
     (0..1_u32 << overlapping.len()).all(|done| {
         let kept = (0..).zip(&overlapping).filter(|(bit, _)| done & (1 << bit) == 0);
         let mut moves: Vec<Move> = kept.map(|(_, one)| *one).collect();
         moves.extend(&inside);
-        moves.extend(&beyond);
+        moves.extend(&later);
         from_no_state(object, moves, begin, budget)
     })
 }

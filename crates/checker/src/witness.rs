@@ -39,6 +39,8 @@ pub enum Doubt {
         state: State,
         /// Who made or saw that state.
         since: Option<usize>,
+        /// Whether a restock is assumed before it.
+        assumed: bool,
     },
     /// Both made the same version.
     Twice(usize, usize),
@@ -71,6 +73,7 @@ pub fn check(object: &Object) -> Result<Linearization, Doubt> {
         since: None,
         maker: None,
         latest: None,
+        assumed: false,
         steps: Vec::with_capacity(order.len()),
     };
     for (version, observes, _, place) in order {
@@ -89,6 +92,8 @@ struct Walk<'a> {
     maker: Option<usize>,
     /// Of those that stand in the order, the one that began last, and when.
     latest: Option<(Micros, usize)>,
+    /// Whether a version was taken for a restock, which no answer says.
+    assumed: bool,
     steps: Vec<Step>,
 }
 
@@ -101,7 +106,7 @@ impl Walk<'_> {
             }
             self.state = self.object.after(self.state, Step::Restock);
             self.steps.push(Step::Restock);
-            (self.since, self.maker) = (None, None);
+            (self.since, self.maker, self.assumed) = (None, None, true);
         }
         Ok(())
     }
@@ -109,7 +114,8 @@ impl Walk<'_> {
     fn take(&mut self, version: u64, place: u32) -> Result<(), Doubt> {
         let one = &self.object.moves[place as usize];
         let place_wide = place as usize;
-        let value = Doubt::Value { place: place_wide, state: self.state, since: self.since };
+        let (state, since, assumed) = (self.state, self.since, self.assumed);
+        let value = Doubt::Value { place: place_wide, state, since, assumed };
         // Below the initial version, or made before.
         if version < self.state.version {
             return Err(value);

@@ -71,7 +71,7 @@ pub fn told(history: &History, operation: usize) -> String {
             format!("returned {quantity} left of {asked}{}", at_version(version))
         }
         Outcome::Bought(bought) => {
-            let made = bought.version.map_or_else(String::new, |v| format!(", making version {v}"));
+            let made = at_version(bought.version);
             format!("was given order {} for {asked}{made}", bought.order)
         }
         Outcome::Found { toy, quantity, .. } => {

@@ -20,8 +20,10 @@ const BAND: f64 = 15.0;
 const STATES: f64 = 30.0;
 /// Pixels of the axis.
 const AXIS: f64 = 26.0;
-/// Pixels between two times on the axis, and between two states.
+/// Pixels between two times on the axis.
 const APART: f64 = 84.0;
+/// Pixels between two quantities above the order.
+const STATE_APART: f64 = 20.0;
 /// Pixels of a letter of a band's name.
 const LETTER: f64 = 6.2;
 
@@ -155,10 +157,9 @@ impl Painter<'_> {
         };
         let (middle, wide) = (self.middle(bar.row), bar.to - bar.from);
         let y = middle - BAR / 2.0;
-        let cross = if bar.role == Role::Misfit { "✗ " } else { "" };
         self.add(format_args!(
             "<g class=\"bar {kind}{role}\"{id}><title>{}</title><rect x=\"{:.1}\" y=\"{y:.1}\" \
-             width=\"{wide:.1}\" height=\"{BAR}\" rx=\"3\"/><text x=\"{:.1}\" y=\"{:.1}\">{cross}{}\
+             width=\"{wide:.1}\" height=\"{BAR}\" rx=\"3\"/><text x=\"{:.1}\" y=\"{:.1}\">{}\
              </text></g>",
             escape(&self.hover(bar)),
             bar.from,
@@ -210,7 +211,7 @@ impl Painter<'_> {
                 middle - BAR / 2.0 - 3.0,
                 middle + BAR / 2.0 + 3.0,
             ));
-            if (point.changes || place == 0) && x - last > APART / 2.5 {
+            if (point.changes || place == 0) && x - last > STATE_APART {
                 last = x;
                 self.add(format_args!(
                     "<g class=\"state\"><line x1=\"{x:.1}\" y1=\"{:.1}\" x2=\"{x:.1}\" \

@@ -22,9 +22,11 @@ const BETWEEN_MAX: usize = 60;
 /// Pixels between two times.
 const STEP: f64 = 9.0;
 /// Pixels of a letter.
-const LETTER: f64 = 6.4;
+const LETTER: f64 = 6.7;
 /// Pixels between two points in one bar.
 const POINT_STEP: f64 = 5.0;
+/// Pixels for the last time on the axis.
+const LAST_LABEL: f64 = 90.0;
 
 /// One operation in the picture.
 #[derive(Clone, Debug)]
@@ -187,9 +189,8 @@ fn place(
     let rank = |time: Micros| times.partition_point(|other| *other < time);
     let mut ends: BTreeMap<usize, Vec<(usize, f64)>> = BTreeMap::new();
     for operation in chosen {
-        let label = label(history, *operation);
         let one = &history.operations[*operation];
-        let wide = label.chars().count() as f64 * LETTER + 12.0;
+        let wide = width(&text(history, *operation, misfit));
         ends.entry(rank(one.returned)).or_default().push((rank(one.invoked), wide));
     }
     let mut places: Vec<f64> = Vec::with_capacity(times.len());
@@ -202,13 +203,13 @@ fn place(
         places.push(x);
     }
     scene.axis = places.iter().copied().zip(times.iter().copied()).collect();
-    scene.width = places.last().copied().unwrap_or(0.0) + 4.0 * STEP;
+    scene.width = places.last().copied().unwrap_or(0.0) + LAST_LABEL;
     let mut clients: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
     for operation in chosen {
         clients.entry(history.operations[*operation].client).or_default().push(*operation);
     }
     for (client, operations) in clients {
-        lane(history, client, &operations, &mut scene, |time| places[rank(time)]);
+        lane(history, client, &operations, misfit, &mut scene, |time| places[rank(time)]);
     }
     for bar in &mut scene.bars {
         bar.role = match bar.operation {
@@ -220,11 +221,23 @@ fn place(
     scene
 }
 
+/// What stands in a bar.
+fn text(history: &History, operation: usize, misfit: Option<usize>) -> String {
+    let cross = if Some(operation) == misfit { "✗ " } else { "" };
+    format!("{cross}{}", label(history, operation))
+}
+
+/// Pixels that a bar needs for its text.
+fn width(text: &str) -> f64 {
+    text.chars().count() as f64 * LETTER + 14.0
+}
+
 /// One client's bars: in one row, or in several where its operations overlap.
 fn lane(
     history: &History,
     client: u32,
     operations: &[usize],
+    misfit: Option<usize>,
     scene: &mut Scene,
     x: impl Fn(Micros) -> f64,
 ) {
@@ -232,9 +245,9 @@ fn lane(
     let mut ends: Vec<f64> = Vec::new();
     for operation in operations.iter().copied() {
         let one = &history.operations[operation];
-        let (from, label) = (x(one.invoked), label(history, operation));
+        let (from, label) = (x(one.invoked), text(history, operation, misfit));
         // One that ends as it begins has a bar all the same.
-        let to = x(one.returned).max(from + label.chars().count() as f64 * LETTER + 12.0);
+        let to = x(one.returned).max(from + width(&label));
         let free = ends.iter().position(|end| *end <= from);
         let row = free.unwrap_or(ends.len());
         match free {
