@@ -189,7 +189,8 @@ impl<'a> Accounts<'a> {
             match self.history.head.restock {
                 Some(rule) if !rule.events => {
                     let most = Accounts::restocks_max(shelf, account);
-                    let most = most.map(|count| shelf.quantity.saturating_add(count * rule.to));
+                    let most = most
+                        .map(|count| shelf.quantity.saturating_add(count.saturating_mul(rule.to)));
                     match most {
                         Some(most) if account.sold > most => {
                             let shown = (account.told.last().map(|told| told.2), most);

@@ -25,7 +25,7 @@ pub fn mark(verdict: Verdict) -> &'static str {
 }
 
 /// Which mode of a store does not promise a guarantee. It is judged all the same.
-fn not_promised_by<'a>(head: &'a Head, guarantee: Guarantee) -> Option<&'a str> {
+fn not_promised_by(head: &Head, guarantee: Guarantee) -> Option<&str> {
     let invalidation = head.invalidation.as_str();
     let weak_cache = ["push", "none"].contains(&invalidation) || invalidation.starts_with("ttl=");
     let naive = (head.replication == "naive").then_some(head.replication.as_str());

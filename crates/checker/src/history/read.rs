@@ -17,6 +17,13 @@ use super::{
 /// split into several `log` events.
 pub const LINE_BYTES_MAX: usize = 64 << 20;
 
+/// The most of a toy, in stock or in one order, and the least: a file of 2^32 lines adds up to less
+/// than 2^63.
+pub const QUANTITY_MAX: i64 = 1_000_000_000;
+
+/// The highest version, order number and log index.
+pub const NUMBER_MAX: u64 = 1 << 62;
+
 /// Why a file is no history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadInput {
@@ -136,8 +143,12 @@ fn head(text: &[u8]) -> Result<History, BadInput> {
     if head.clock != "us" {
         return Err(bad(1, column("clock"), "expected \"clock\":\"us\" (microseconds)".into()));
     }
-    if head.restock.is_some_and(|rule| rule.to < 1) {
-        return Err(bad(1, column("restock"), "expected a restock to 1 or more".into()));
+    if head.restock.is_some_and(|rule| !(1..=QUANTITY_MAX).contains(&rule.to)) {
+        let expected = format!("expected a restock to 1 to {QUANTITY_MAX}");
+        return Err(bad(1, column("restock"), expected));
+    }
+    if head.orders > NUMBER_MAX {
+        return Err(bad(1, column("orders"), format!("expected a number up to {NUMBER_MAX}")));
     }
     let mut names = Names::default();
     let mut catalogue = Vec::new();
@@ -146,6 +157,10 @@ fn head(text: &[u8]) -> Result<History, BadInput> {
         let toy = names.put(&shelf.toy);
         if !seen.insert(toy) {
             let expected = format!("expected each toy once, but {:?} stands twice", shelf.toy);
+            return Err(bad(1, column("catalogue"), expected));
+        }
+        if shelf.quantity.abs_diff(0) > QUANTITY_MAX as u64 || shelf.version > NUMBER_MAX {
+            let expected = format!("expected at most {QUANTITY_MAX} of {:?}", shelf.toy);
             return Err(bad(1, column("catalogue"), expected));
         }
         catalogue.push(Shelf { toy, quantity: shelf.quantity, version: shelf.version });
@@ -196,7 +211,27 @@ impl Row<'_> {
         }
     }
 
+    /// Numbers that can be added up.
+    fn bounds(&self, line: &Line<'_>) -> Result<(), BadInput> {
+        let logged = || line.orders.iter().flatten();
+        let quantities = line.quantity.into_iter().chain(logged().map(|order| order.quantity));
+        if !quantities.into_iter().all(|quantity| quantity.abs_diff(0) <= QUANTITY_MAX as u64) {
+            let words = format!("expected a quantity from -{QUANTITY_MAX} to {QUANTITY_MAX}");
+            return Err(self.wrong("quantity", words));
+        }
+        let of_logged = |order: &LoggedLine| [Some(order.number), order.version, order.index];
+        let numbers = [("order", line.order), ("version", line.version), ("index", line.index)];
+        let logged = logged().flat_map(of_logged).map(|number| ("orders", number));
+        for (field, number) in numbers.into_iter().chain(logged) {
+            if number.is_some_and(|number| number > NUMBER_MAX) {
+                return Err(self.wrong(field, format!("expected a number up to {NUMBER_MAX}")));
+            }
+        }
+        Ok(())
+    }
+
     fn take(&mut self, line: &Line<'_>) -> Result<(), BadInput> {
+        self.bounds(line)?;
         match (line.op, line.event) {
             (Some(op), None) => {
                 let operation = self.operation(op, line)?;

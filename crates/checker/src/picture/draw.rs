@@ -175,10 +175,10 @@ impl Painter<'_> {
         let node = operation
             .node
             .map_or_else(String::new, |node| format!("\nanswered by {}", self.history.name(node)));
-        let cache = match operation.outcome {
-            Outcome::Product { cache: Some(cache), .. } => format!(", cache {cache:?}"),
-            _ => String::new(),
-        };
+        let mut cache = String::new();
+        if let Outcome::Product { cache: Some(how), .. } = operation.outcome {
+            cache = format!(", cache {how:?}");
+        }
         format!(
             "{} {}\nfrom {} to {} ({})\nline {}, session {}{node}{}",
             words::who(self.history, bar.operation),

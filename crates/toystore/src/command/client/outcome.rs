@@ -212,6 +212,7 @@ mod tests {
                 done: 0,
                 orders: vec![],
                 samples: vec![sample],
+                operations: vec![],
                 trouble: None,
             };
             outcome.take_in(&report);
@@ -240,6 +241,7 @@ mod tests {
             done: 0,
             orders: vec![],
             samples: vec![],
+            operations: vec![],
             trouble: Some(words.to_string()),
         };
         assert_eq!(outcome.take_in(&report("x")).as_deref(), Some("x"));
