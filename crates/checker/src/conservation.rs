@@ -196,6 +196,7 @@ impl<'a> Accounts<'a> {
                             let shown = (account.told.last().map(|told| told.2), most);
                             findings.add(|| self.too_many(shelf, account.sold, shown));
                         }
+                        _ if account.sold <= shelf.quantity => {}
                         _ if proven.contains_key(&shelf.toy) => {}
                         _ => undecided += 1,
                     }
@@ -211,7 +212,11 @@ impl<'a> Accounts<'a> {
             }
             (_, toys) => (
                 Verdict::NotDecided,
-                format!("of {} neither the restocks nor an order is known", many(toys, "toy")),
+                format!(
+                    "{} may have been restocked or sold too often: no restocks are recorded, and \
+                     no order fits",
+                    many(toys, "toy"),
+                ),
             ),
         };
         findings.judge(Guarantee::Oversold, verdict, words)

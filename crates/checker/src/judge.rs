@@ -63,15 +63,16 @@ impl Judged {
         verdicts.max().unwrap_or(Verdict::NotJudged)
     }
 
-    /// The counterexample that needs the fewest operations, and of these the shortest sentence.
+    /// The counterexample that needs the fewest operations; of these, of the first guarantee, and
+    /// there the shortest sentence.
     pub fn shortest(&self) -> Option<(&Judgement, &Counterexample)> {
         let all = self.judgements.iter().flat_map(|judgement| {
             judgement.found.iter().map(move |counterexample| (judgement, counterexample))
         });
-        all.min_by_key(|(_, found)| {
+        all.min_by_key(|(judgement, found)| {
             // One without operations names none that could be looked at.
             let operations = if found.operations.is_empty() { 3 } else { found.operations.len() };
-            (operations, found.sentence.len())
+            (operations, judgement.guarantee, found.sentence.len())
         })
     }
 }

@@ -98,6 +98,11 @@ pub fn judge(
 /// it, where the search has confirmed that no other order fits.
 fn explain(history: &History, object: &Object, doubt: &Doubt, stuck: &Stuck) -> Counterexample {
     let operation = |place: usize| object.moves[place].operation;
+    if let Some((second, left)) = newer_before(object, stuck) {
+        let sentence = out_of_time(history, object, stuck.place, second, left);
+        let operations = vec![operation(second), operation(stuck.place)];
+        return Counterexample { sentence, operations, toy: Some(object.toy) };
+    }
     let (sentence, operations) = match *doubt {
         Doubt::Time { first, second, left } => {
             (out_of_time(history, object, first, second, left), vec![second, first])
@@ -117,6 +122,25 @@ fn explain(history: &History, object: &Object, doubt: &Doubt, stuck: &Stuck) -> 
     };
     let operations = operations.into_iter().map(operation).collect();
     Counterexample { sentence, operations, toy: Some(object.toy) }
+}
+
+/// The first that had shown or made a newer version before what cannot be placed began, and how many
+/// were left then.
+fn newer_before(object: &Object, stuck: &Stuck) -> Option<(usize, i64)> {
+    let misfit = &object.moves[stuck.place];
+    let version = misfit.version()?;
+    let mut newest: Option<(usize, i64)> = None;
+    let steps = &stuck.prefix.steps;
+    for (step, state) in steps.iter().zip(object.states(steps)) {
+        let Step::Move(place) = *step else { continue };
+        let one = &object.moves[place as usize];
+        let newer = one.version().is_some_and(|other| other > version);
+        let first = newest.is_none_or(|(other, _)| one.returned < object.moves[other].returned);
+        if newer && first && one.returned < misfit.invoked {
+            newest = Some((place as usize, state.quantity));
+        }
+    }
+    newest
 }
 
 /// Whether a version that no answer explains can be nothing but a restock.

@@ -7,7 +7,7 @@
 //! has to look at what went before. Called by [`crate::stock`]; the picture shows it.
 
 use crate::history::{Micros, NEVER_RETURNED};
-use crate::model::{Action, Move, Object, PAIRS_MAX, State, Step};
+use crate::model::{Action, Move, Object, State, Step};
 use crate::search::{Budget, Found, Stuck, search};
 
 /// Steps of all searches for one window.
@@ -48,7 +48,7 @@ fn first(object: &Object, stuck: Stuck, budget: &mut Budget) -> Stuck {
     // Once no order fits, none does with more. Below `low` some order fits.
     let (mut low, mut high) = (0, 0);
     let mut is_stuck = |at: usize| {
-        let (part, _) = until(object, ends[at]);
+        let (part, _) = until(object, ends[at], &[]);
         matches!(search(&part, budget), Found::Stuck(_))
     };
     while high < ends.len() && !is_stuck(high) {
@@ -67,48 +67,50 @@ fn first(object: &Object, stuck: Stuck, budget: &mut Budget) -> Stuck {
     if object.moves[stuck.place].returned == end {
         return stuck;
     }
-    let ends_there = |one: &Move| one.returned == end;
-    let Some(place) = object.moves.iter().position(ends_there) else { return stuck };
-    // An order of all that ended before it.
-    let (mut part, mut places) = until(object, end);
-    if let Some(misfit) = places.iter().position(|other| *other == place) {
-        part.moves.remove(misfit);
-        places.remove(misfit);
-    }
-    let Found::Linearization(mut prefix) = search(&part, budget) else { return stuck };
-    for step in &mut prefix.steps {
-        if let Step::Move(place) = step {
-            *place = places[*place as usize] as u32;
+    let last: Vec<usize> =
+        (0..object.moves.len()).filter(|place| object.moves[*place].returned == end).collect();
+    // An order of all the others; of all that ended before, where two of the last do not fit.
+    let alone = last.iter().map(std::slice::from_ref);
+    for misfits in alone.chain([&last[..]]) {
+        let (part, places) = until(object, end, misfits);
+        if let Found::Linearization(mut prefix) = search(&part, budget) {
+            for step in &mut prefix.steps {
+                if let Step::Move(place) = step {
+                    *place = places[*place as usize] as u32;
+                }
+            }
+            return Stuck { place: misfits[0], prefix, states: Vec::new() };
         }
     }
-    Stuck { place, prefix, states: Vec::new() }
+    stuck
 }
 
-/// What had ended by a moment, and what went on then, which may have happened or not; with the
-/// places of both.
-fn until(object: &Object, end: Micros) -> (Object, Vec<usize>) {
+/// What had ended by a moment, but for some that are taken to go on, and what went on then; with the
+/// places of all.
+fn until(object: &Object, end: Micros, going_on: &[usize]) -> (Object, Vec<usize>) {
     let mut places: Vec<usize> = Vec::new();
     let mut part = object.without_moves();
     for (place, one) in object.moves.iter().enumerate().filter(|(_, one)| one.invoked <= end) {
-        let one = if one.returned <= end { Some(*one) } else { beyond(one) };
-        part.moves.extend(one);
-        places.extend(one.map(|_| place));
+        if one.returned <= end && !going_on.contains(&place) {
+            part.moves.push(*one);
+        } else {
+            part.moves.extend(beyond(one));
+        }
+        places.resize(part.moves.len(), place);
     }
     (part, places)
 }
 
-/// What goes on beyond a window may have happened, or not; what only sees does not matter.
-fn beyond(one: &Move) -> Option<Move> {
-    match one.action {
-        Action::Take { quantity, .. } => Some(Move {
-            action: Action::Open { quantity },
-            returned: NEVER_RETURNED,
-            pairs: one.pairs.saturating_add(1).min(PAIRS_MAX),
-            ..*one
-        }),
-        Action::Open { .. } => Some(*one),
-        Action::Read { .. } | Action::Refused { .. } | Action::Impossible => None,
-    }
+/// What goes on beyond a window may have happened, or not, and so may each take of it that was put
+/// back; what only sees does not matter.
+fn beyond(one: &Move) -> impl Iterator<Item = Move> {
+    let (quantity, takes, pairs) = match one.action {
+        Action::Take { quantity, .. } => (quantity, 1, one.pairs),
+        Action::Refused { quantity, .. } | Action::Open { quantity } => (quantity, 0, one.pairs),
+        Action::Read { .. } | Action::Impossible => (0, 0, 0),
+    };
+    let open = Move { action: Action::Open { quantity }, returned: NEVER_RETURNED, ..*one };
+    [takes, pairs].into_iter().filter(|pairs| *pairs > 0).map(move |pairs| Move { pairs, ..open })
 }
 
 fn shortened(object: &Object, stuck: usize, budget: &mut Budget) -> Window {
@@ -153,17 +155,19 @@ fn is_broken(object: &Object, dropped: &[usize], window: &[usize], budget: &mut 
         return false;
     }
     // What sees may have seen before; what takes may have taken before, or not.
+    let refused: Vec<Move> =
+        overlapping.iter().filter(|one| one.observes()).flat_map(beyond).collect();
     let overlapping: Vec<Move> = overlapping.into_iter().filter(|one| !one.observes()).collect();
     if overlapping.len() > OVERLAPPING_MAX {
         return false;
     }
     let later = object.moves.iter().filter(|one| one.invoked <= end && one.returned > end);
-    let later: Vec<Move> = later.filter_map(beyond).collect();
+    let later: Vec<Move> = later.flat_map(beyond).collect();
     (0..1_u32 << overlapping.len()).all(|done| {
         let kept = (0..).zip(&overlapping).filter(|(bit, _)| done & (1 << bit) == 0);
         let mut moves: Vec<Move> = kept.map(|(_, one)| *one).collect();
         moves.extend(&inside);
-        moves.extend(&later);
+        moves.extend(refused.iter().chain(&later));
         from_no_state(object, moves, begin, budget)
     })
 }

@@ -30,7 +30,7 @@ fn a_file_that_is_no_history_is_refused() {
     let column = timeless.len();
     check_head(&timeless, &format!("line 1, column {column}: missing field `clock`"));
     let millis = HEAD.replace(r#""us""#, r#""ms""#);
-    check_head(&millis, "line 1, column 35: expected \"clock\":\"us\" (microseconds)");
+    check_head(&millis, "line 1, column 34: expected \"clock\":\"us\" (microseconds)");
 }
 
 #[test]

@@ -8,8 +8,8 @@ mod model;
 
 use checker::history::NEVER_RETURNED;
 use checker::model::{Action, Move, Object, State};
-use checker::search::{Budget, Found, search};
-use checker::witness;
+use checker::search::{Budget, Found, Stuck, search};
+use checker::{window, witness};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
@@ -99,6 +99,7 @@ fn mutate(object: &mut Object, draw: &mut impl FnMut(u64) -> u64) {
     let place = draw(object.moves.len() as u64) as usize;
     let other = draw(object.moves.len() as u64) as usize;
     let by = 1 + draw(2);
+    let several = object.moves.len() > 1;
     let one = &mut object.moves[place];
     match draw(6) {
         0 => match &mut one.action {
@@ -125,7 +126,7 @@ fn mutate(object: &mut Object, draw: &mut impl FnMut(u64) -> u64) {
             };
             (object.moves[place].pairs, object.moves[other].pairs) = (b.pairs, a.pairs);
         }
-        4 if object.moves.len() > 1 => {
+        4 if several => {
             object.moves.swap_remove(place);
         }
         _ => {
@@ -143,7 +144,7 @@ fn mutate(object: &mut Object, draw: &mut impl FnMut(u64) -> u64) {
 fn the_search_and_the_witness_agree_with_porcupine() {
     let begin = std::time::Instant::now();
     let first = 0x70_7963;
-    let (mut compared, mut good, mut proved) = (0_u64, 0_u64, 0_u64);
+    let (mut compared, mut good, mut proved, mut windows) = (0_u64, 0_u64, 0_u64, 0_u64);
     for seed in first..first + HISTORIES {
         if begin.elapsed().as_secs() >= SECONDS {
             break;
@@ -157,7 +158,9 @@ fn the_search_and_the_witness_agree_with_porcupine() {
             Found::Undecided => panic!("seed {seed}: not decided\n{object:#?}"),
         };
         assert_eq!(says, expected, "seed {seed}: the search says {found:?}\n{object:#?}");
-        if let Found::Linearization(found) = &found {
+        if let Found::Stuck(stuck) = found {
+            windows += u64::from(assert_window(&object, stuck, seed));
+        } else if let Found::Linearization(found) = &found {
             assert_fits(&object, found, seed);
         }
         if let Ok(found) = witness::check(&object) {
@@ -170,7 +173,8 @@ fn the_search_and_the_witness_agree_with_porcupine() {
     }
     let elapsed = begin.elapsed();
     eprintln_summary(&format!(
-        "{compared} histories from seed {first} in {elapsed:.1?}: {good} good, {proved} by versions"
+        "{compared} histories from seed {first} in {elapsed:.1?}: {good} good, {proved} by versions; \
+         {windows} windows shorter than all before"
     ));
     assert!(good > compared / 10 && good < compared - compared / 10, "{good} of {compared} good");
     assert!(proved > compared / 50, "{proved} of {compared} by versions");
@@ -179,6 +183,56 @@ fn the_search_and_the_witness_agree_with_porcupine() {
 #[allow(clippy::disallowed_macros)] // A test may say what it did.
 fn eprintln_summary(words: &str) {
     eprintln!("{words}");
+}
+
+/// What ended until the misfit fits no order, what ended before it does, and the window fits none
+/// whatever its toy was before. Returns whether the window leaves out something that had ended.
+fn assert_window(object: &Object, stuck: Stuck, seed: u64) -> bool {
+    let (stuck, window) = window::smallest(object, stuck);
+    let end = object.moves[stuck.place].returned;
+    let ended = |by: &dyn Fn(&Move) -> bool| {
+        let mut part = object.without_moves();
+        for one in object.moves.iter().filter(|one| one.invoked <= end) {
+            match one.action {
+                Action::Open { .. } => part.moves.push(*one),
+                _ if by(one) => part.moves.push(*one),
+                // It may have happened, and so may each take of it that was put back.
+                Action::Take { quantity, .. } | Action::Refused { quantity, .. } => {
+                    let open = Action::Open { quantity };
+                    let open = Move { action: open, returned: NEVER_RETURNED, ..*one };
+                    part.moves.push(open);
+                    let takes = u8::from(!one.observes());
+                    part.moves.push(Move { pairs: takes, ..open });
+                }
+                Action::Read { .. } | Action::Impossible => {}
+            }
+        }
+        part
+    };
+    let until = ended(&|one| one.returned <= end);
+    assert!(!model::is_linearizable(&until), "seed {seed}: {stuck:?}\n{object:#?}");
+    let before = ended(&|one| one.returned < end);
+    assert!(model::is_linearizable(&before), "seed {seed}: {stuck:?}\n{object:#?}");
+    assert_eq!(window.moves.last(), Some(&stuck.place), "seed {seed}");
+    let all = object.moves.iter().filter(|one| one.returned <= end).count();
+    let first = window.moves.iter().map(|place| object.moves[*place].invoked).min();
+    let mut dropped = object.moves.iter().enumerate();
+    let overlaps = dropped.any(|(place, one)| {
+        !window.moves.contains(&place) && Some(one.returned) >= first && one.invoked <= end
+    });
+    if window.moves.len() == all || overlaps || object.moves.iter().any(|one| one.pairs > 0) {
+        return window.moves.len() < all;
+    }
+    let mut part = object.without_moves();
+    part.moves = window.moves.iter().map(|place| object.moves[*place]).collect();
+    for quantity in 0..12 {
+        for version in 0..8 {
+            part.initial = State { quantity, version };
+            let fits = model::is_linearizable(&part);
+            assert!(!fits, "seed {seed}: {window:?} fits {:?}\n{object:#?}", part.initial);
+        }
+    }
+    true
 }
 
 /// The order that was found is one: it fits each answer, and time.
