@@ -12,12 +12,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use replication::NodeId;
 use shop::node::Address;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use super::Signals;
 use crate::driver::Driver;
 use crate::driver::disk::DiskQueue;
 use crate::http::connection::Url;
@@ -50,12 +52,16 @@ pub struct Service {
     cluster_token: Option<String>,
     /// Connections at once; those beyond are told 503
     #[arg(long, env = "TOYSTORE_CONNECTIONS_MAX", value_name = "N",
-          default_value_t = CONNECTIONS_MAX_DEFAULT)]
-    connections_max: usize,
+          default_value_t = CONNECTIONS_MAX_DEFAULT,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    connections_max: u32,
     /// Threads that serve; on few cores, one for each node is the fastest
     #[arg(long, env = "TOYSTORE_THREADS", value_name = "N", default_value_t = 1,
           value_parser = clap::value_parser!(u8).range(1..))]
     threads: u8,
+    /// Serve PUT /faults: whoever has the token can then cut this node off, on purpose
+    #[arg(long, env = "TOYSTORE_CHAOS", value_parser = BoolishValueParser::new())]
+    chaos: bool,
     /// End when standard input closes: a child that must not outlive its parent
     #[arg(long, env = "TOYSTORE_EXIT_WITH_STDIN")]
     exit_with_stdin: bool,
@@ -184,7 +190,7 @@ impl Service {
     ) -> Result<ExitCode> {
         self.log_to_stderr();
         let token = self.token()?;
-        raise_file_limit(self.connections_max as u64 + FILES_RESERVED);
+        raise_file_limit(u64::from(self.connections_max) + FILES_RESERVED);
         let mut builder = match self.threads {
             1 => tokio::runtime::Builder::new_current_thread(),
             _ => tokio::runtime::Builder::new_multi_thread(),
@@ -210,10 +216,12 @@ impl Service {
         // refused, and a port that is taken is told at once.
         let mut listeners = vec![(listen(self.listen, "--listen")?, role)];
         let Made { node, disk, address, known, ports } = make()?;
+        // Not before: the disk is read in one go, and whoever does not want to wait may end that.
+        let mut signals = Signals::listen()?;
         for (port, role) in ports {
             listeners.push((listen(port, "--seed-listen")?, role));
         }
-        let driver = Driver::new(node, Peers::new(address, token, known), disk);
+        let driver = Driver::new(node, Peers::new(address, token, known, self.chaos), disk);
         driver.start();
         let (drain, draining) = watch::channel(false);
         let mut sites = Vec::new();
@@ -226,7 +234,7 @@ impl Service {
             sites.push(site);
         }
         tracing::info!("{address} serves at {}", self.listen);
-        super::asked_to_stop().await?;
+        signals.asked_to_stop().await;
         tracing::info!("{address} stops");
         sites.iter().for_each(|site| site.drain());
         driver.stop(STOP_DEADLINE).await;
@@ -278,6 +286,8 @@ impl Service {
         let log = tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_target(false)
+            // To a terminal that is gone, a panic would be the end of a node that drains.
+            .log_internal_errors(false)
             .with_ansi(false)
             .with_writer(std::io::stderr);
         match self.log_format {

@@ -1,17 +1,18 @@
 //! `toystore up`: a whole store on this machine.
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anstream::println;
 use anyhow::{Result, bail};
+use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use shop::invalidation::{Invalidation, duration};
 
 use super::catalog::read_catalogue;
-use super::paint;
+use super::{Signals, paint};
 use crate::supervisor::Store;
 use crate::supervisor::cluster::Cluster;
 use crate::supervisor::control;
@@ -92,6 +93,12 @@ pub struct Up {
     /// Which ports: those of the --…listen flags, or free ones for all nodes
     #[arg(long, env = "TOYSTORE_PORTS", value_enum, default_value_t = PortChoice::Fixed)]
     ports: PortChoice,
+    /// Let nodes break their own network edges when they are told to, by PUT /faults [default: true
+    /// if all listen on loopback]
+    #[arg(long, env = "TOYSTORE_CHAOS", value_name = "BOOL", num_args = 0..=1,
+          require_equals = true, default_missing_value = "true",
+          value_parser = BoolishValueParser::new())]
+    chaos: Option<bool>,
     /// For tests: what was not synced is lost with its process, so that kill -9 is a power cut
     #[arg(long, env = "TOYSTORE_SHADOW_DISK")]
     shadow_disk: bool,
@@ -119,6 +126,12 @@ impl Up {
     fn options(self) -> Result<Options> {
         // Whoever wrote it is told at once, and not by a node of a store that does not come up.
         self.catalogue.as_deref().map(read_catalogue).transpose()?;
+        let wanted = Wanted {
+            listen: self.listen,
+            seed_listen: Some(self.seed_listen),
+            catalog_listen: self.catalog_listen,
+            orders_listen: self.orders_listen,
+        };
         Ok(Options {
             frontends: self.frontends,
             orders: self.orders,
@@ -130,12 +143,8 @@ impl Up {
             timers: self.timers,
             shadow_disk: self.shadow_disk,
             ports_auto: self.ports == PortChoice::Auto || self.listen.port() == 0,
-            wanted: Wanted {
-                listen: self.listen,
-                seed_listen: Some(self.seed_listen),
-                catalog_listen: self.catalog_listen,
-                orders_listen: self.orders_listen,
-            },
+            chaos: self.chaos.unwrap_or_else(|| wanted.is_loopback()),
+            wanted,
             data: data_folder(self.data, self.ephemeral)?,
             logs: Logs::Inherit,
         })
@@ -158,14 +167,10 @@ fn data_folder(data: Option<PathBuf>, ephemeral: bool) -> Result<Option<PathBuf>
 async fn up(options: Options) -> Result<ExitCode> {
     let began = Instant::now();
     let report = Box::new(|event: &_| paint::say(event));
-    let store = tokio::select! {
-        biased;
-        // Dropping a store that is half started kills what has been started.
-        stopped = super::asked_to_stop() => {
-            paint::say("stopped before the store was ready: its processes are ended");
-            return stopped.map(|()| ExitCode::FAILURE);
-        }
-        store = Store::start(&options, report) => store?,
+    let mut signals = Signals::listen()?;
+    let Some(store) = Store::start(&options, report, signals.asked_to_stop()).await? else {
+        paint::say("stopped before the store was ready: its processes have ended");
+        return Ok(ExitCode::FAILURE);
     };
     let ready_after = began.elapsed();
     let socket = match control::listen(store.folder().path()) {
@@ -181,10 +186,10 @@ async fn up(options: Options) -> Result<ExitCode> {
     let fate = if folder.is_ephemeral() { ", removed at the end" } else { "" };
     paint::say(format_args!("data: {}{fate}", folder.path().display()));
     paint::say(format_args!("ready after {} ms; Ctrl-C stops all", ready_after.as_millis()));
-    let stopped = super::asked_to_stop().await;
+    signals.asked_to_stop().await;
     paint::say("stopping: frontends, order replicas, catalog");
     store.stop().await;
-    stopped.map(|()| ExitCode::SUCCESS)
+    Ok(ExitCode::SUCCESS)
 }
 
 fn print_nodes(cluster: &Cluster) {
@@ -197,5 +202,6 @@ fn print_nodes(cluster: &Cluster) {
         };
         table.add_row([member.name.clone(), member.role.to_string(), url, pid]);
     }
-    println!("{table}");
+    // Nobody need look at it for the store to run.
+    let _ = writeln!(anstream::stdout(), "{table}");
 }

@@ -84,6 +84,8 @@ pub enum Endpoint {
     Metrics,
     /// The same as a stream.
     Events,
+    /// What this node's messages suffer, on purpose.
+    Faults,
     /// The interface, as OpenAPI.
     OpenApi,
     /// The original project's: which port leads.
@@ -107,12 +109,13 @@ const fn internal(method: Method, path: &'static str, endpoint: Endpoint) -> Rou
     Route { method, path, endpoint, token: true }
 }
 
-static COMMON: [Route; 5] = [
+static COMMON: [Route; 6] = [
     open(Method::GET, "/health/live", Endpoint::Live),
     open(Method::GET, "/health/ready", Endpoint::Ready),
     open(Method::GET, "/status", Endpoint::Status),
     open(Method::GET, "/metrics", Endpoint::Metrics),
     open(Method::GET, "/events", Endpoint::Events),
+    internal(Method::PUT, "/faults", Endpoint::Faults),
 ];
 
 static FRONTEND: [Route; 9] = [
@@ -173,10 +176,10 @@ fn routes(role: Role) -> impl Iterator<Item = &'static Route> {
     own.iter().chain(&COMMON)
 }
 
-/// What anybody may ask: method, path with `{}`, endpoint.
+/// What people ask: method, path with `{}`, endpoint. For faults they need the token too.
 pub fn public(role: Role) -> impl Iterator<Item = (&'static Method, &'static str, Endpoint)> {
-    let open = routes(role).filter(|route| !route.token);
-    open.map(|route| (&route.method, route.path, route.endpoint))
+    let public = routes(role).filter(|route| !route.token || route.endpoint == Endpoint::Faults);
+    public.map(|route| (&route.method, route.path, route.endpoint))
 }
 
 /// What a method and a path mean.

@@ -27,7 +27,7 @@ fn write_value(text: &mut String, name: &str, labels: &str, value: &Value) {
         }
         Value::Array(items) if labels.is_empty() => {
             for item in items {
-                let label = ["name", "id", "frontend"]
+                let label = ["name", "id", "frontend", "to"]
                     .into_iter()
                     .find(|key| matches!(item.get(key), Some(Value::String(_) | Value::Number(_))));
                 let Some(label) = label else { continue };

@@ -20,6 +20,7 @@
 //! | `seed` | a message → the original project's JSON |
 //! | [`wire`] | how our own services speak to each other: the same endpoints in postcard |
 //! | `metrics` | `/metrics` |
+//! | [`chaos`] | `/faults`, and answers that get lost on purpose |
 //! | [`connection`] | the asking side: one kept connection, for shoppers, links and tools |
 //! | `openapi` | `/openapi.json`: the table of endpoints, for machines |
 //!
@@ -28,6 +29,7 @@
 //! library: ARCHITECTURE.md has what that was measured to be worth.
 
 mod answer;
+pub mod chaos;
 pub mod connection;
 pub mod endpoint;
 mod head;

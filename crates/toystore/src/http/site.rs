@@ -11,9 +11,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use hyper::{Method, StatusCode};
 use percent_encoding::percent_decode_str;
-use replication::NodeId;
 use serde_json::{Value, json};
-use shop::message::{CacheUse, Problem, Reply, Response};
+use shop::message::{CacheUse, OrderOutcome, Problem, Reply, Response};
 use shop::node::Address;
 use tokio::sync::mpsc;
 
@@ -22,11 +21,12 @@ use super::endpoint::{self, Endpoint, Found, Role};
 use super::head::Head;
 use super::incoming::{self, BODY_BYTES_MAX_INTERNAL, BODY_BYTES_MAX_PUBLIC};
 use super::lab;
-use super::request::{self, Asked};
+use super::request::{self, Asked, Message};
 use super::served::Served;
 use super::wire::{self, Encoding, LogBody};
-use super::{metrics, openapi, seed};
+use super::{chaos, metrics, openapi, seed};
 use crate::driver::Driver;
+use crate::peer::faults::node_name;
 
 /// How long a node may take to answer: longer than any deadline inside it.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
@@ -62,11 +62,7 @@ struct Counters {
 impl<N: Served> Site<N> {
     /// A port of `role` for a node.
     pub fn new(driver: Arc<Driver<N>>, role: Role, node: Address, token: &str) -> Site<N> {
-        let name = match node {
-            // There is one; its number is of no interest to anybody.
-            Address::Catalog(NodeId(1)) => "catalog".to_string(),
-            node => node.to_string(),
-        };
+        let name = node_name(node);
         Site {
             driver,
             role,
@@ -130,6 +126,12 @@ impl<N: Served> Site<N> {
 
     /// Answers a request that was admitted, with its whole body.
     pub async fn answer(self: &Arc<Self>, route: &Route<'_>, head: &Head, body: &[u8]) -> Answer {
+        let answer = self.respond(route, head, body).await;
+        chaos::hold_back(self.driver.peers(), head).await;
+        answer
+    }
+
+    async fn respond(self: &Arc<Self>, route: &Route<'_>, head: &Head, body: &[u8]) -> Answer {
         let asked = Asked {
             role: self.role,
             endpoint: route.endpoint,
@@ -138,13 +140,13 @@ impl<N: Served> Site<N> {
             head,
             body,
         };
-        let message = match request::read(&asked) {
+        let Message { request, refused } = match request::read(&asked) {
             Ok(Some(message)) => message,
             Ok(None) => return self.own(&asked).await,
             Err(problem) => return self.render(&asked, &Err(problem)),
         };
-        let response =
-            match tokio::time::timeout(ANSWER_DEADLINE, self.driver.request(message)).await {
+        let mut response =
+            match tokio::time::timeout(ANSWER_DEADLINE, self.driver.request(request)).await {
                 Ok(Some(response)) => response,
                 Ok(None) => Err(Problem::OutcomeUnknown("the process ends".to_string())),
                 Err(_) => {
@@ -152,6 +154,12 @@ impl<N: Served> Site<N> {
                     Err(Problem::OutcomeUnknown(why))
                 }
             };
+        if let Ok(Reply::Orders(outcomes)) = &mut response {
+            // Places rise, so that each finds those before it in theirs.
+            for (place, problem) in refused {
+                outcomes.insert(place, OrderOutcome::Said(Err(problem)));
+            }
+        }
         self.render(&asked, &response)
     }
 
@@ -188,6 +196,7 @@ impl<N: Served> Site<N> {
                 answer::whole(StatusCode::OK, "text/plain; version=0.0.4", text)
             }
             Endpoint::Events => self.events(),
+            Endpoint::Faults => chaos::put(self.driver.peers(), asked.body),
             Endpoint::Snapshot => match self.driver.with(|node, _| node.snapshot()) {
                 Some(snapshot) => lab::snapshot(&snapshot),
                 None => answer::error(StatusCode::NOT_FOUND, "this node has no snapshot"),
@@ -245,6 +254,7 @@ impl<N: Served> Site<N> {
                 "answers_4xx": answers[4],
                 "answers_5xx": answers[5],
             },
+            "faults": chaos::status(self.driver.peers()),
             "status": status,
         })
     }

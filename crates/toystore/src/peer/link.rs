@@ -3,17 +3,21 @@
 //! Called by the driver. A connection carries one call at a time, so that a call which the other
 //! side answers late (a take that waits for the disk) holds up no other.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use replication::engine::Message;
 use shop::message::Request;
 use shop::node::{Address, Answer};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use super::faults::Faults;
 use super::outbox::Outbox;
-use crate::http::connection::{Connection, NoAnswer, Url};
+use crate::http::chaos::FROM_HEADER;
+use crate::http::connection::{Ask, Connection, NoAnswer, Url};
 use crate::http::wire;
 
 /// Calls in flight to one node, each on a connection of its own. Those beyond wait for one.
@@ -31,6 +35,8 @@ pub struct Link {
     free: Semaphore,
     /// Replication messages on their way to it.
     pub(super) outbox: Outbox,
+    /// What happens on the way there on purpose, under `--chaos`.
+    faults: Option<Arc<Faults>>,
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -39,7 +45,13 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Link {
-    pub(super) fn new(me: Address, to: Address, url: Url, token: Arc<str>) -> Link {
+    pub(super) fn new(
+        me: Address,
+        to: Address,
+        url: Url,
+        token: Arc<str>,
+        faults: Option<Arc<Faults>>,
+    ) -> Link {
         Link {
             me,
             to,
@@ -48,6 +60,7 @@ impl Link {
             idle: Mutex::default(),
             free: Semaphore::new(CALLS_MAX),
             outbox: Outbox::default(),
+            faults,
         }
     }
 
@@ -76,13 +89,36 @@ impl Link {
     }
 
     /// Asks, and waits at most `deadline`.
-    pub async fn call(&self, request: &Request, deadline: Duration) -> Answer {
+    pub async fn call(self: &Arc<Link>, request: &Request, deadline: Duration) -> Answer {
+        let faulty = self.faults.as_ref().and_then(|faults| faults.call(self.to));
+        let Some(arrivals) = faulty else { return self.ask(request, deadline).await };
+        let end = Instant::now() + deadline;
+        let mut first = None;
+        for delay in arrivals {
+            let (link, request) = (self.clone(), request.clone());
+            // A task each, since what is late arrives also when nobody waits for it any more.
+            let copy = tokio::spawn(async move {
+                tokio::time::sleep(delay).await;
+                link.ask(&request, deadline).await
+            });
+            first.get_or_insert(copy);
+        }
+        if let Some(first) = first
+            && let Ok(Ok(answer)) = tokio::time::timeout_at(end, first).await
+        {
+            return answer;
+        }
+        tokio::time::sleep_until(end).await;
+        Answer::Unknown
+    }
+
+    async fn ask(&self, request: &Request, deadline: Duration) -> Answer {
         let end = Instant::now() + deadline;
         let Ok(permit) = tokio::time::timeout_at(end, self.free.acquire()).await else {
             // It never left.
             return Answer::Refused;
         };
-        let ask = wire::to_http(request, &self.token);
+        let ask = self.name_asker(wire::to_http(request, &self.token));
         let mut connection = self.take();
         let left = end.saturating_duration_since(Instant::now());
         let said = connection.ask(&ask, left).await;
@@ -100,6 +136,24 @@ impl Link {
             }
             Err(NoAnswer::Refused(_)) => Answer::Refused,
             Err(NoAnswer::Unknown(_)) => Answer::Unknown,
+        }
+    }
+
+    /// Whether nothing gets there, on purpose.
+    pub(super) fn is_cut(&self) -> bool {
+        self.faults.as_ref().is_some_and(|faults| faults.is_cut(self.to))
+    }
+
+    /// Loses and doubles messages that leave now, on purpose; returns after which delay they do.
+    pub(super) fn batch(&self, messages: &mut VecDeque<Message>) -> Duration {
+        self.faults.as_ref().map_or(Duration::ZERO, |faults| faults.batch(self.to, messages))
+    }
+
+    /// Says who asks, for the faults of the answer.
+    pub(super) fn name_asker(&self, ask: Ask) -> Ask {
+        match &self.faults {
+            Some(_) => ask.with(FROM_HEADER, self.me.to_string()),
+            None => ask,
         }
     }
 
@@ -124,6 +178,10 @@ impl Link {
     /// What may ride home with the answer to a `POST /log` of the other side, encoded; `None` if
     /// there is nothing.
     pub async fn answer_to_log(&self) -> Option<Bytes> {
+        if self.faults.as_ref().is_some_and(|faults| faults.any(self.to)) {
+            // They leave where they can be lost.
+            return None;
+        }
         let mut messages = self.outbox.take_for_answer().await;
         if messages.is_empty() {
             return None;
@@ -131,5 +189,67 @@ impl Link {
         let body = wire::log_body(self.me, &mut messages);
         self.outbox.put_back(messages);
         Some(body)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use replication::NodeId;
+    use tokio::io::AsyncReadExt;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    const ME: Address = Address::Order(NodeId(3));
+    const OTHER: Address = Address::Order(NodeId(2));
+    const SHORT: Duration = Duration::from_millis(50);
+
+    fn link(listener: &TcpListener, faults: &str) -> Arc<Link> {
+        let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let all = Faults::new(ME);
+        let faults = format!("{{\"edges\":[{{\"to\":\"order-2\",{faults}}}]}}");
+        all.put(faults.as_bytes(), &[OTHER]).unwrap();
+        Arc::new(Link::new(ME, OTHER, url, "token".into(), Some(Arc::new(all))))
+    }
+
+    /// What comes on the next connection, at first.
+    async fn heard(listener: &TcpListener) -> String {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut bytes = [0; 1024];
+        let count = stream.read(&mut bytes).await.unwrap();
+        String::from_utf8_lossy(&bytes[..count]).into_owned()
+    }
+
+    #[tokio::test]
+    async fn a_cut_looks_like_silence_also_where_nobody_listens() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (cut, whole) = (link(&listener, "\"cut\":true"), link(&listener, "\"cut\":false"));
+        drop(listener);
+        let began = Instant::now();
+        assert_eq!(whole.call(&Request::ReadLeader, SHORT).await, Answer::Refused);
+        assert_eq!(cut.call(&Request::ReadLeader, SHORT).await, Answer::Unknown);
+        assert!(began.elapsed() >= SHORT);
+    }
+
+    #[tokio::test]
+    async fn what_is_late_arrives_after_its_caller_has_given_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let link = link(&listener, "\"delay_ms\":200");
+        let began = Instant::now();
+        assert_eq!(link.call(&Request::ReadLeader, SHORT).await, Answer::Unknown);
+        let head = heard(&listener).await;
+        assert!(head.starts_with("GET /leader ") && head.contains("toystore-from: order-3"));
+        assert!(began.elapsed() >= SHORT * 4);
+    }
+
+    #[tokio::test]
+    async fn what_is_doubled_arrives_twice() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let link = link(&listener, "\"duplicate\":1");
+        let call = tokio::spawn(async move { link.call(&Request::ReadLeader, SHORT).await });
+        for _ in 0..2 {
+            assert!(heard(&listener).await.starts_with("GET /leader "));
+        }
+        assert_eq!(call.await.unwrap(), Answer::Unknown);
     }
 }

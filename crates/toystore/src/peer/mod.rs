@@ -5,6 +5,7 @@
 //! goes down. Everything is REST: a call is one HTTP request on a pooled keep-alive connection;
 //! replication messages that wait for the same replica go out together in one `POST /log`.
 
+pub mod faults;
 mod link;
 mod outbox;
 mod watch;
@@ -18,6 +19,7 @@ use shop::node::Address;
 use tokio::runtime::Handle;
 
 use crate::http::connection::Url;
+use faults::Faults;
 pub use link::Link;
 
 /// What a link tells its node.
@@ -58,16 +60,31 @@ struct Shared {
     report: OnceLock<Report>,
     /// A frontend may become known on the disk thread, which is no thread of the runtime.
     runtime: Handle,
+    /// Shared with the links; absent without `--chaos`, and then nothing can be broken.
+    faults: Option<Arc<Faults>>,
 }
 
 impl Peers {
-    /// The nodes that are known from the start. Must be called inside a runtime.
-    pub fn new(me: Address, token: &str, known: BTreeMap<Address, Url>) -> Peers {
+    /// The nodes that are known from the start. Under `chaos`, what goes to them can be broken.
+    /// Must be called inside a runtime.
+    pub fn new(me: Address, token: &str, known: BTreeMap<Address, Url>, chaos: bool) -> Peers {
         let token: Arc<str> = token.into();
-        let link = |(node, url)| (node, Arc::new(Link::new(me, node, url, token.clone())));
-        let links = known.into_iter().map(link).collect();
-        let (links, report) = (RwLock::new(links), OnceLock::new());
-        Peers { shared: Arc::new(Shared { me, token, links, report, runtime: Handle::current() }) }
+        let faults = chaos.then(|| Arc::new(Faults::new(me)));
+        let link =
+            |(node, url)| (node, Arc::new(Link::new(me, node, url, token.clone(), faults.clone())));
+        let links = RwLock::new(known.into_iter().map(link).collect());
+        let (report, runtime) = (OnceLock::new(), Handle::current());
+        Peers { shared: Arc::new(Shared { me, token, links, report, runtime, faults }) }
+    }
+
+    /// The faults of what this node sends; absent without `--chaos`.
+    pub fn faults(&self) -> Option<&Faults> {
+        self.shared.faults.as_deref()
+    }
+
+    /// Every other node that is known.
+    pub fn known(&self) -> Vec<Address> {
+        self.links().keys().copied().collect()
     }
 
     /// Opens the links and begins to watch them. Called once.
@@ -116,8 +133,8 @@ impl Peers {
         if let Some(link) = link {
             return link.moved(url);
         }
-        let Shared { me, token, .. } = &*self.shared;
-        let link = Arc::new(Link::new(*me, node, url, token.clone()));
+        let Shared { me, token, faults, .. } = &*self.shared;
+        let link = Arc::new(Link::new(*me, node, url, token.clone(), faults.clone()));
         self.shared
             .links
             .write()

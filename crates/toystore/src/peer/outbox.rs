@@ -109,6 +109,10 @@ pub(super) async fn run(link: Arc<Link>, report: Report) {
     loop {
         if waiting.is_empty() {
             waiting = link.outbox.take();
+            let delay = link.batch(&mut waiting);
+            if !waiting.is_empty() && !delay.is_zero() {
+                tokio::time::sleep(delay).await;
+            }
         }
         if waiting.is_empty() {
             link.outbox.posted.notified().await;
@@ -117,7 +121,7 @@ pub(super) async fn run(link: Arc<Link>, report: Report) {
         if *connection.url() != link.url() {
             connection = Connection::new(link.url());
         }
-        let ask = wire::log_batch(link.me(), &mut waiting, link.token());
+        let ask = link.name_asker(wire::log_batch(link.me(), &mut waiting, link.token()));
         match connection.ask(&ask, POST_DEADLINE).await {
             Ok(said) => match wire::log_answer(&said) {
                 Ok(messages) if messages.is_empty() => {}

@@ -3,7 +3,8 @@
 //! A killed process closes its connections within a millisecond; that is the fastest sign of death
 //! there is, so one connection is kept open for it. If it closes and a new one is refused, the link
 //! is down. A hung process is not noticed here: its connections stay open, and deadlines are the
-//! business of whoever waits for it.
+//! business of whoever waits for it. Nor is anything noticed of a link that is cut on purpose
+//! ([`super::faults`]): a network that is cut does not say that the other end is gone.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -29,6 +30,10 @@ pub(super) async fn watch(link: Arc<Link>, report: Report) {
     loop {
         let url = link.url();
         let opened = tokio::time::timeout(CONNECT_DEADLINE, KeptOpen::connect(&url)).await;
+        if link.is_cut() {
+            tokio::time::sleep(RETRY_MAX).await;
+            continue;
+        }
         if let Ok(Ok(mut connection)) = opened {
             if up != Some(true) {
                 up = Some(true);
@@ -51,5 +56,57 @@ pub(super) async fn watch(link: Arc<Link>, report: Report) {
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(RETRY_MAX);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use replication::NodeId;
+    use shop::node::Address;
+
+    use super::super::faults::Faults;
+    use super::super::link::lock;
+    use super::*;
+
+    const ME: Address = Address::Order(NodeId(3));
+    const OTHER: Address = Address::Order(NodeId(2));
+
+    async fn until(what: &str, holds: impl Fn() -> bool) {
+        let waited = async {
+            while !holds() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), waited).await.expect(what);
+    }
+
+    #[tokio::test]
+    async fn the_end_of_a_node_is_noticed_but_not_behind_a_cut() {
+        let faults = Arc::new(Faults::new(ME));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let link = Arc::new(Link::new(ME, OTHER, url, "token".into(), Some(faults.clone())));
+        let told: Arc<Mutex<Vec<bool>>> = Arc::default();
+        let events = told.clone();
+        let report: Report = Arc::new(move |event| match event {
+            Event::Link { up, .. } => lock(&events).push(up),
+            Event::Messages { .. } => {}
+        });
+        let task = tokio::spawn(watch(link, report));
+        let (stream, _) = listener.accept().await.unwrap();
+        until("it is up", || *lock(&told) == [true]).await;
+
+        faults.put(br#"{"edges":[{"to":"order-2","cut":true}]}"#, &[OTHER]).unwrap();
+        drop(listener);
+        drop(stream);
+        // Three times as long as it takes without a cut.
+        tokio::time::sleep(RETRY_MAX * 3).await;
+        assert_eq!(*lock(&told), [true], "a cut network says nothing");
+
+        faults.put(b"{}", &[OTHER]).unwrap();
+        until("it is down", || *lock(&told) == [true, false]).await;
+        task.abort();
     }
 }

@@ -77,6 +77,9 @@ pub fn nodes(
         arguments.extend(flag("--listen", listen.to_string()));
         arguments.extend(flag("--cluster-token-file", token));
         arguments.push("--exit-with-stdin".into());
+        if options.chaos {
+            arguments.push("--chaos".into());
+        }
         arguments.extend(more);
         nodes.push(NodePlan { name, role, url: url(listen), seed_url, data, arguments });
     };

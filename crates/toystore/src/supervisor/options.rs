@@ -80,6 +80,8 @@ pub struct Options {
     pub timers: Timers,
     /// For tests: what was not synced is lost with its process.
     pub shadow_disk: bool,
+    /// Let nodes break their own network edges when they are told to (`PUT /faults`).
+    pub chaos: bool,
     /// Free ports instead of those of `wanted`.
     pub ports_auto: bool,
     /// Addresses.

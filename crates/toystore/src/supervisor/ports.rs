@@ -47,6 +47,14 @@ pub struct Wanted {
     pub orders_listen: SocketAddr,
 }
 
+impl Wanted {
+    /// Whether this machine alone reaches every node.
+    pub fn is_loopback(&self) -> bool {
+        let others = [self.listen, self.catalog_listen, self.orders_listen];
+        others.iter().chain(&self.seed_listen).all(|address| address.ip().is_loopback())
+    }
+}
+
 /// One address, whose it is to be, and the flag that changes it.
 pub struct Claim {
     /// The node.
@@ -277,6 +285,22 @@ mod tests {
         let ports = Ports::fixed(wanted(), 3, 3).unwrap();
         let numbers: Vec<u16> = ports.claims().iter().map(|c| c.address.port()).collect();
         assert_eq!(numbers, [8080, 8082, 8083, 8003, 8081, 8091, 8092, 8093]);
+    }
+
+    #[test]
+    fn a_store_is_on_loopback_if_all_its_nodes_are() {
+        let check = |change: fn(&mut Wanted), expected| {
+            let mut wanted = wanted();
+            change(&mut wanted);
+            assert_eq!(wanted.is_loopback(), expected, "{wanted:?}");
+        };
+        check(|_| {}, true);
+        check(|w| w.listen = "[::1]:8080".parse().unwrap(), true);
+        check(|w| w.seed_listen = None, true);
+        check(|w| w.listen = "0.0.0.0:8080".parse().unwrap(), false);
+        check(|w| w.seed_listen = Some("192.0.2.1:8003".parse().unwrap()), false);
+        check(|w| w.catalog_listen = "[::]:8081".parse().unwrap(), false);
+        check(|w| w.orders_listen = "192.0.2.1:8091".parse().unwrap(), false);
     }
 
     #[test]

@@ -497,6 +497,9 @@ fn internal_endpoints_need_the_token() {
         ("order-1", "GET", "/snapshot"),
         ("order-1", "POST", "/members"),
         ("order-1", "GET", "/digest"),
+        ("frontend-1", "PUT", "/faults"),
+        ("order-1", "PUT", "/faults"),
+        ("catalog", "PUT", "/faults"),
     ];
     for (name, method, path) in endpoints {
         let url = &store.url(name);

@@ -9,6 +9,7 @@ mod exchange;
 mod faults;
 mod history;
 mod load;
+mod network;
 mod openapi;
 mod raw;
 mod services;

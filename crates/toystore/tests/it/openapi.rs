@@ -9,7 +9,7 @@ use crate::raw::{Heard, Raw, ask, get, request};
 use crate::store::Store;
 
 /// What is public, by role; `{}` as in the document.
-const FRONTEND: [(&str, &str); 12] = [
+const FRONTEND: [(&str, &str); 13] = [
     ("get", "/products/{name}"),
     ("get", "/products"),
     ("post", "/orders"),
@@ -22,6 +22,7 @@ const FRONTEND: [(&str, &str); 12] = [
     ("get", "/status"),
     ("get", "/metrics"),
     ("get", "/events"),
+    ("put", "/faults"),
 ];
 
 /// Requests, and what each is answered.
@@ -53,6 +54,7 @@ const AT_FRONTEND: &Requests = &[
     ("get", "/status", "", 200),
     ("get", "/metrics", "", 200),
     ("get", "/events", "", 200),
+    ("put", "/faults", "{}", 401),
 ];
 
 const AT_LEADER: &Requests = &[
@@ -73,6 +75,7 @@ const AT_LEADER: &Requests = &[
     ("get", "/health/ready", "", 200),
     ("get", "/metrics", "", 200),
     ("get", "/events", "", 200),
+    ("put", "/faults", "{}", 401),
 ];
 
 const AT_FOLLOWER: &Requests = &[
@@ -93,6 +96,7 @@ const AT_CATALOG: &Requests = &[
     ("get", "/health/ready", "", 200),
     ("get", "/metrics", "", 200),
     ("get", "/events", "", 200),
+    ("put", "/faults", "{}", 401),
 ];
 
 /// A document, with what it says of itself.
@@ -295,6 +299,18 @@ fn every_public_endpoint_is_described_and_answers_as_described() {
 
     // What needs more than a path and a body.
     let url = &store.frontend();
+    let bearer = format!("Bearer {}", store.token());
+    let put = |token: &str, body: &str, status: u16| {
+        let heard = ask(url, "PUT", "/faults", &[("Authorization", token)], body);
+        assert_eq!(heard.status, status, "{heard:?}");
+        frontend.describes("put", "/faults", &heard);
+    };
+    put("Bearer wrong", "{}", 403);
+    put(&bearer, r#"{"edges":[{"to":"nobody"}]}"#, 400);
+    let body = &frontend.0["paths"]["/faults"]["put"]["requestBody"]["content"];
+    put(&bearer, &body["application/json"]["example"].to_string(), 200);
+    frontend.describes("get", "/status", &get(url, "/status"));
+    put(&bearer, "{}", 200);
     let known = [("If-None-Match", "*")];
     let heard = ask(url, "GET", "/products/fox", &known, "");
     let unchanged = &frontend.0["paths"]["/products/{name}"]["get"]["responses"]["304"];

@@ -22,10 +22,11 @@ use std::time::Duration;
 use anstream::println;
 use anyhow::Result;
 use clap::Args;
+use clap::builder::BoolishValueParser;
 use serde_json::json;
 use shop::shopper::{Config, Probability};
 
-use super::paint;
+use super::{Signals, paint};
 use crate::client::dialect::Dialect;
 use crate::client::runner::Party;
 use crate::http::connection::Url;
@@ -82,11 +83,16 @@ pub struct Demo {
           value_parser = duration)]
     pause: Duration,
     /// Fixes every choice of the shoppers [default: random, and printed]
-    #[arg(long, env = "TOYSTORE_SEED", value_name = "N")]
+    #[arg(long, env = "TOYSTORE_SEED", value_name = "N", value_parser = super::client::seed)]
     seed: Option<u64>,
     /// Keep data and logs in this folder, which must be new [default: nothing is kept]
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
+    /// Let nodes break their own network edges when they are told to, by PUT /faults
+    #[arg(long, env = "TOYSTORE_CHAOS", value_name = "BOOL", num_args = 0..=1,
+          require_equals = true, default_missing_value = "true", default_value = "true",
+          value_parser = BoolishValueParser::new())]
+    chaos: bool,
     /// Print the verdict as one JSON object
     #[arg(long, env = "TOYSTORE_JSON")]
     json: bool,
@@ -120,17 +126,12 @@ impl Demo {
             if self.frontends == 1 { "" } else { "s" }
         ));
         let options = self.options()?;
-        let asked_to_stop = super::asked_to_stop();
-        tokio::pin!(asked_to_stop);
-        let store = tokio::select! {
-            biased;
-            // Dropping a store that is half started kills what has been started.
-            stopped = &mut asked_to_stop => return stopped.map(|()| ExitCode::FAILURE),
-            store = Store::start(&options, report(story)) => store?,
-        };
+        let mut signals = Signals::listen()?;
+        let started = Store::start(&options, report(story), signals.asked_to_stop()).await?;
+        let Some(store) = started else { return Ok(ExitCode::FAILURE) };
         let done = tokio::select! {
             biased;
-            stopped = &mut asked_to_stop => stopped.map(|()| None),
+            () = signals.asked_to_stop() => Ok(None),
             judged = self.judge(&store, story, seed) => judged.map(Some),
         };
         store.stop().await;
@@ -185,6 +186,7 @@ impl Demo {
             catalogue: None,
             timers: Timers::Default,
             shadow_disk: false,
+            chaos: self.chaos,
             ports_auto: true,
             // Only the host counts: free ports are taken.
             wanted: Wanted {

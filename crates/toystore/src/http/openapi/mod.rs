@@ -12,13 +12,14 @@ use utoipa::openapi::path::{
     HttpMethod, Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn,
 };
 use utoipa::openapi::request_body::RequestBodyBuilder;
+use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{
     ContentBuilder, HeaderBuilder, InfoBuilder, OpenApiBuilder, Paths, RefOr, Required,
     ResponseBuilder, Schema,
 };
 
 use super::endpoint::{self, Endpoint, Role};
-use schemas::{named, number, text};
+use schemas::{CLUSTER_TOKEN, named, number, text};
 
 /// The whole document.
 pub fn document(role: Role) -> String {
@@ -118,8 +119,9 @@ fn describe(role: Role, endpoint: Endpoint) -> Described {
         Endpoint::Metrics => Described::new("metrics", "The same numbers for Prometheus")
             .answered(200, answer("Text format 0.0.4", "text/plain", text().into(), None)),
         Endpoint::Events => Described::new("events", "The same state, now and each half second")
-            .answered(200, answer("Events `status`", "text/event-stream", text().into(), None))
+            .answered(200, answer("Events", "text/event-stream", schemas::event().into(), None))
             .error(503, "Too many listen already", "32 listen to /events already"),
+        Endpoint::Faults => faults(),
         _ => Described::new("openapi", "This document").answered(
             200,
             answer("OpenAPI 3.1", "application/json", schemas::anything().into(), None),
@@ -134,11 +136,8 @@ fn product(role: Role) -> Described {
         "An ETag that is known: the answer is 304 if it is still the one",
         text(),
     );
-    let mut described = Described::new("readProduct", "One toy").with(none_match);
-    if role == Role::Catalog {
-        let meaning = "NUMBER CATALOG.COUNT: a frontend that will cache the answer, and its lease";
-        described = described.with(parameter(ParameterIn::Header, "X-Frontend", meaning, text()));
-    }
+    // What a frontend says of its lease (`X-Frontend`) is between it and the catalog.
+    let described = Described::new("readProduct", "One toy").with(none_match);
     let example = schemas::product_example(role);
     let headers = [X_CACHE, ETAG, CACHE_CONTROL, TOY_VERSION];
     let unchanged = headers.iter().fold(
@@ -208,6 +207,24 @@ fn order_log() -> Described {
         .with(parameter(ParameterIn::Query, "limit", "At most so many; 100", number(1)))
         .answered(200, page)
         .error(400, "A parameter is wrong", "limit=0 is no limit")
+}
+
+fn faults() -> Described {
+    let example = schemas::faults_example();
+    let body = ContentBuilder::new().schema(Some(named("Faults"))).example(Some(example));
+    let body = RequestBodyBuilder::new().content("application/json", body.build()).build();
+    let about = "What this node sends to others is lost, late or doubled from now on";
+    let mut described = Described::new("putFaults", about);
+    let token = SecurityRequirement::new(CLUSTER_TOKEN, Vec::<String>::new());
+    described.operation = described.operation.request_body(Some(body)).security(token);
+    let inside = "this is internal: it needs Authorization: Bearer CLUSTER_TOKEN";
+    let example = json!({"data": schemas::faults_example()});
+    described
+        .json(200, "The whole set in force", "FaultsAnswer", example)
+        .error(400, "The set is wrong, and the old one stays", "edges[0].loss: 2 is no probability")
+        .error(401, "Without the cluster token", inside)
+        .error(403, "With another one", "wrong cluster token")
+        .error(404, "Without --chaos", "this node causes no faults: start it with --chaos")
 }
 
 fn fate(id: &str, summary: &str) -> Described {

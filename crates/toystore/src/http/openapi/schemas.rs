@@ -4,11 +4,16 @@ use serde_json::{Value, json};
 use shop::message::RequestId;
 use shop::toy::{Quantity, ToyName};
 use utoipa::openapi::schema::{AdditionalProperties, SchemaType, Type};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{
     ArrayBuilder, Components, ComponentsBuilder, ObjectBuilder, OneOfBuilder, Ref, RefOr, Schema,
 };
 
 use super::super::endpoint::Role;
+use crate::peer::faults::DELAY_MS_MAX;
+
+/// The name of the secret that nodes show each other.
+pub const CLUSTER_TOKEN: &str = "ClusterToken";
 
 /// A schema of [`all`], by its name.
 pub fn named(name: &str) -> RefOr<Schema> {
@@ -25,9 +30,10 @@ pub fn number(minimum: u64) -> Schema {
     ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(minimum)).into()
 }
 
-/// A toy's name.
+/// A toy's name: no control characters.
 pub fn toy_name() -> Schema {
     let name = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1));
+    let name = name.pattern(Some(r"^[^\u0000-\u001f\u007f-\u009f]+$"));
     name.max_length(Some(ToyName::CHARACTERS_MAX)).into()
 }
 
@@ -103,7 +109,11 @@ pub fn all(role: Role) -> Components {
         .schema("FateAnswer", data(named("Fate")))
         .schema("Live", data(Schema::from(object(&[("live", truth().into())]))))
         .schema("Ready", data(Schema::from(object(&[("ready", truth().into())]))))
+        .schema("EdgeFaults", edge_faults())
+        .schema("Faults", object(&[("seed?", number(0).into()), ("edges?", list("EdgeFaults"))]))
+        .schema("FaultsAnswer", data(named("Faults")))
         .schema("Status", status())
+        .security_scheme(CLUSTER_TOKEN, SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)))
         .build()
 }
 
@@ -125,9 +135,16 @@ fn new_order(role: Role) -> ObjectBuilder {
     if role == Role::Order { order.property("idempotency_key", key()) } else { order }
 }
 
-/// At the order service, which also takes several at once.
+/// At the order service, which also takes several at once. Each of them is judged by itself: a list
+/// of anything is accepted, and its items are answered one by one.
 pub fn one_or_many_orders() -> RefOr<Schema> {
-    OneOfBuilder::new().item(named("NewOrder")).item(list("NewOrder")).into()
+    let many = Schema::Array(ArrayBuilder::new().items(RefOr::from(anything())).build());
+    OneOfBuilder::new().item(named("NewOrder")).item(many).into()
+}
+
+/// One of the events of `/events`.
+pub fn event() -> Schema {
+    object(&[("event", one_of(&["status"]).into()), ("data", text().into())]).into()
 }
 
 fn ordered_answer(role: Role) -> Schema {
@@ -157,7 +174,32 @@ fn fate() -> ObjectBuilder {
     ])
 }
 
+fn edge_faults() -> ObjectBuilder {
+    let whole = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0_u64));
+    let milliseconds = Schema::from(whole.maximum(Some(DELAY_MS_MAX)));
+    let number = ObjectBuilder::new().schema_type(Type::Number).minimum(Some(0_u64));
+    let probability = Schema::from(number.maximum(Some(1_u64)));
+    object(&[
+        ("to", text().into()),
+        ("cut?", truth().into()),
+        ("delay_ms?", milliseconds.clone().into()),
+        ("jitter_ms?", milliseconds.into()),
+        ("loss?", probability.clone().into()),
+        ("duplicate?", probability.into()),
+    ])
+}
+
+/// A node that is cut off from one other, and reaches a second one badly.
+pub fn faults_example() -> Value {
+    json!({"seed": 1, "edges": [
+        {"to": "order-2", "cut": true},
+        {"to": "catalog", "delay_ms": 50, "jitter_ms": 20, "loss": 0.1, "duplicate": 0.1},
+    ]})
+}
+
 fn status() -> ObjectBuilder {
+    let none = ObjectBuilder::new().schema_type(Type::Null);
+    let faults = OneOfBuilder::new().item(named("Faults")).item(none);
     let why = ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::String, Type::Null]));
     let free = Schema::from(ObjectBuilder::new().schema_type(Type::Object));
     object(&[
@@ -169,6 +211,7 @@ fn status() -> ObjectBuilder {
         ("ready", truth().into()),
         ("not_ready_because", Schema::from(why).into()),
         ("http", free.clone().into()),
+        ("faults", Schema::from(faults).into()),
         ("status", free.into()),
     ])
 }
