@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::command::{
-    catalog, client, control, demo, export, frontend, health, order, paint, status, up,
+    catalog, check, client, control, demo, export, frontend, health, order, paint, status, up,
 };
 use crate::supervisor::control::Action;
 
@@ -40,6 +40,7 @@ Data goes to stdout, everything else to stderr. Exit code 0: done, and what was 
 enum Command {
     Up(up::Up),
     Client(client::Client),
+    Check(check::Check),
     Demo(demo::Demo),
     Status(status::Status),
     Catalog(catalog::CatalogCommand),
@@ -86,6 +87,7 @@ pub fn run() -> ExitCode {
     let outcome = match read().command {
         Command::Up(up) => up.run(),
         Command::Client(client) => client.run(),
+        Command::Check(check) => check.run(),
         Command::Demo(demo) => demo.run(),
         Command::Status(status) => status.run(),
         Command::Catalog(catalog) => catalog.run(),

@@ -6,5 +6,6 @@
 pub mod csv;
 pub mod dialect;
 pub mod order_log;
+pub mod recording;
 pub mod runner;
 pub mod tally;

@@ -3,6 +3,7 @@
 //! `anyhow` ends here: what a command returns is what a person reads.
 
 pub mod catalog;
+pub mod check;
 pub mod client;
 pub mod control;
 pub mod demo;

@@ -34,9 +34,9 @@ fn check_refused(output: &Output, code: i32, parts: &[&str]) {
     assert!(!words.contains("panicked"), "{words}");
 }
 
-const COMMANDS: [&str; 14] = [
-    "up", "catalog", "order", "frontend", "client", "demo", "status", "kill", "pause", "resume",
-    "start", "export", "health", "help",
+const COMMANDS: [&str; 15] = [
+    "up", "catalog", "order", "frontend", "client", "check", "demo", "status", "kill", "pause",
+    "resume", "start", "export", "health", "help",
 ];
 
 #[test]

@@ -7,6 +7,7 @@ mod cli;
 mod docs;
 mod exchange;
 mod faults;
+mod history;
 mod load;
 mod network;
 mod openapi;

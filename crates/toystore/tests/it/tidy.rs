@@ -8,10 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::workspace::{TextFile, expect_none, files_ending, text_files};
 
 /// The crates that know no clock, disk, socket or thread.
-const PURE_CRATES: [&str; 2] = ["replication", "shop"];
+const PURE_CRATES: [&str; 3] = ["checker", "replication", "shop"];
 
 /// What each pure crate may depend on: data structures, encodings and seeded generators.
-const PURE_DEPENDENCIES: [(&str, &[&str]); 2] = [
+const PURE_DEPENDENCIES: [(&str, &[&str]); 3] = [
+    ("checker", &["serde", "serde_json"]),
     ("replication", &["bytes", "serde"]),
     (
         "shop",

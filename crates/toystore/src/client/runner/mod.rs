@@ -15,7 +15,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::dialect::Dialect;
-use crate::http::connection::{Ask, Connection, NoAnswer, Url};
+use super::recording::{Attempt, Recorder};
+use crate::http::connection::{Ask, Connection, NoAnswer, Said, Url};
 
 /// Reports that may wait for whoever hears them; more make shoppers wait.
 const REPORTS_WAITING_MAX: usize = 1024;
@@ -60,6 +61,8 @@ pub struct Party {
     pub dialect: Dialect,
     /// How many shoppers.
     pub clients: u32,
+    /// Whether every operation is recorded, for a history.
+    pub recorded: bool,
     /// What each is told; its number and the frontend that it tries first are filled in here.
     pub each: Config,
 }
@@ -75,6 +78,8 @@ pub struct Report {
     pub orders: Vec<OrderLine>,
     /// Requests that ended.
     pub samples: Vec<Sample>,
+    /// Its operations as lines of a history, if they are recorded.
+    pub operations: Vec<String>,
     /// Why the last attempt will be repeated, or was given up, in words.
     pub trouble: Option<String>,
 }
@@ -94,11 +99,16 @@ impl Party {
         let (stop, stopped) = watch::channel(false);
         let mut shoppers = JoinSet::new();
         for session in 1..=self.clients {
+            let session_id = format!("toystore-{:x}-{session}", self.each.seed);
+            let recorder = Recorder { client: session, session: session_id.clone() };
             let task = Task {
+                recorder: self.recorded.then_some(recorder),
+                attempt: None,
+                operations: vec![],
                 shopper: Shopper::new(self.config(session)),
                 connections: self.urls.iter().cloned().map(Connection::new).collect(),
                 dialect: self.dialect,
-                session_id: format!("toystore-{:x}-{session}", self.each.seed),
+                session_id,
                 clock,
                 stopped: stopped.clone(),
                 trouble: None,
@@ -150,6 +160,11 @@ struct Task {
     clock: Clock,
     stopped: watch::Receiver<bool>,
     trouble: Option<String>,
+    recorder: Option<Recorder>,
+    /// What is under way, if it is recorded.
+    attempt: Option<Attempt>,
+    /// What is recorded and not reported yet.
+    operations: Vec<String>,
 }
 
 impl Task {
@@ -163,9 +178,11 @@ impl Task {
                 done: self.shopper.progress().0,
                 orders: self.shopper.take_orders(),
                 samples: self.shopper.take_samples(),
+                operations: std::mem::take(&mut self.operations),
                 trouble: self.trouble.take(),
             };
-            if !report.samples.is_empty() || report.trouble.is_some() {
+            let told = !report.samples.is_empty() || !report.operations.is_empty();
+            if told || report.trouble.is_some() {
                 // Nobody listens any more: the summary still counts.
                 let _ = reporter.send(report).await;
             }
@@ -184,8 +201,12 @@ impl Task {
                 Effect::Call { call, to, request, deadline } => {
                     let answer = tokio::select! {
                         biased;
-                        _ = stopped.wait_for(|stop| *stop) => return Some(Input::Stop),
-                        answer = self.call(to, &request, deadline) => answer,
+                        _ = stopped.wait_for(|stop| *stop) => None,
+                        answer = self.call(to, &request, deadline) => Some(answer),
+                    };
+                    let Some(answer) = answer else {
+                        self.record(None, &Answer::Unknown);
+                        return Some(Input::Stop);
                     };
                     return Some(Input::Answer { call, answer });
                 }
@@ -220,9 +241,22 @@ impl Task {
             return Answer::Said(Err(Problem::Bad(why)));
         };
         let ask: Ask = ask.with("session-id", self.session_id.as_str());
+        if self.recorder.is_some() {
+            let (request, key) = (request.clone(), key.to_string());
+            self.attempt = Some(Attempt { request, key, invoked: self.clock.now() });
+        }
         let connection = &mut self.connections[usize::from(number) - 1];
         let answered = connection.ask(&ask, deadline).await;
-        let url = connection.url();
+        let node = answered.as_ref().ok().and_then(|said| said.header("toystore-served-by"));
+        let node = node.map(str::to_string);
+        let answer = self.judge(number, request, answered);
+        self.record(node.as_deref(), &answer);
+        answer
+    }
+
+    /// What an answer means to the shopper.
+    fn judge(&mut self, number: u8, request: &Request, answered: Result<Said, NoAnswer>) -> Answer {
+        let url = self.connections[usize::from(number) - 1].url();
         match answered {
             Ok(said) => {
                 let response = self.dialect.answer(request, &said);
@@ -244,6 +278,16 @@ impl Task {
                 self.trouble = Some(format!("{url}: {}", NoAnswer::Unknown(why)));
                 Answer::Unknown
             }
+        }
+    }
+}
+
+impl Task {
+    /// Writes the attempt down that has ended.
+    fn record(&mut self, node: Option<&str>, answer: &Answer) {
+        if let (Some(recorder), Some(attempt)) = (&self.recorder, self.attempt.take()) {
+            let line = recorder.line(&attempt, self.clock.now(), node, answer);
+            self.operations.extend(line);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `toystore client`: shoppers for a store, and whether it kept its word to them.
 
+mod history_file;
 mod order_file;
 mod outcome;
 
@@ -24,6 +25,7 @@ use crate::supervisor::cluster::Cluster;
 use crate::supervisor::layout::Role;
 use shop::invalidation::{duration, duration_text};
 
+use history_file::HistoryFile;
 use order_file::OrderFile;
 pub use outcome::Outcome;
 
@@ -84,6 +86,9 @@ pub struct Client {
         default_value = "toystore-orders.csv"
     )]
     orders_csv: PathBuf,
+    /// Write everything that was asked and told, for `toystore check`; nobody else may buy meanwhile
+    #[arg(long, env = "TOYSTORE_HISTORY", value_name = "FILE")]
+    history: Option<PathBuf>,
     /// Print the result as one JSON object
     #[arg(long, env = "TOYSTORE_JSON")]
     json: bool,
@@ -124,7 +129,19 @@ impl Client {
         paint::say(format_args!("seed {}; on a new store, this does the same:", party.each.seed));
         paint::say(format_args!("  {repeat}"));
         let mut orders = OrderFile::create(&self.orders_csv)?;
-        let outcome = run(&party, &mut orders).await?;
+        let mut history = match &self.history {
+            Some(path) => {
+                Some(HistoryFile::begin(path, &party, self.store_of(&party), &repeat).await?)
+            }
+            None => None,
+        };
+        let clock = Clock::start();
+        let outcome = run(&party, clock, &mut orders, history.as_mut()).await?;
+        if let Some(history) = history {
+            let path = history.path().display().to_string();
+            history.end(&party, clock, &outcome.summaries).await?;
+            paint::say(format_args!("history: {path}\n  toystore check {path}"));
+        }
         if self.json {
             let mut result = json!({
                 "seed": party.each.seed,
@@ -169,7 +186,17 @@ impl Client {
             pause: self.pause,
             ..Config::new(0, vec![], seed)
         };
-        Ok(Party { urls, dialect: self.dialect, clients: self.clients, each })
+        let (dialect, clients, recorded) = (self.dialect, self.clients, self.history.is_some());
+        Ok(Party { urls, dialect, clients, recorded, each })
+    }
+
+    /// The store that is shopped at, if it is the one in the data folder: its catalog and replicas
+    /// can be asked, in the lab's dialect.
+    fn store_of(&self, party: &Party) -> Option<Cluster> {
+        let store = Cluster::find(&self.running.data).ok()?;
+        let urls: Vec<Url> = store.of(Role::Frontend).filter_map(|m| m.url().ok()).collect();
+        let ours = party.urls.iter().all(|url| urls.contains(url));
+        (ours && self.dialect == Dialect::Lab).then_some(store)
     }
 
     /// The frontends that are meant.
@@ -247,8 +274,12 @@ fn names_of_the_original_project() -> Result<Vec<ToyName>> {
 }
 
 /// Until all are done or somebody wants an end; what is not known then stays unknown.
-async fn run(party: &Party, orders: &mut OrderFile) -> Result<Outcome> {
-    let clock = Clock::start();
+async fn run(
+    party: &Party,
+    clock: Clock,
+    orders: &mut OrderFile,
+    mut history: Option<&mut HistoryFile>,
+) -> Result<Outcome> {
     let mut outcome = Outcome::default();
     let mut shoppers = party.start(clock);
     let mut bar = Bar::new(party);
@@ -264,6 +295,9 @@ async fn run(party: &Party, orders: &mut OrderFile) -> Result<Outcome> {
             report = shoppers.next() => {
                 let Some(report) = report else { break };
                 orders.add(&report.orders)?;
+                if let Some(history) = &mut history {
+                    history.add(&report.operations)?;
+                }
                 bar.advance(&report);
                 if let Some(trouble) = outcome.take_in(&report) {
                     bar.say(&trouble);

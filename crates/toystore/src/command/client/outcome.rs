@@ -217,6 +217,7 @@ mod tests {
                 done: 0,
                 orders: vec![],
                 samples: vec![sample],
+                operations: vec![],
                 trouble: None,
             };
             outcome.take_in(&report);
@@ -255,6 +256,7 @@ mod tests {
             done: 0,
             orders: vec![],
             samples: vec![],
+            operations: vec![],
             trouble: Some(words.to_string()),
         };
         assert_eq!(outcome.take_in(&report("x")).as_deref(), Some("x"));

@@ -8,7 +8,7 @@
 //! | `evidence` | what is asked of the store afterwards |
 //! | `verdict` | which promises were kept |
 
-mod evidence;
+pub mod evidence;
 mod outage;
 mod play;
 mod story;
@@ -209,7 +209,8 @@ impl Demo {
             ..Config::new(0, vec![], seed)
         };
         let urls = urls.collect::<Result<Vec<Url>>>()?;
-        Ok(Party { urls, dialect: Dialect::Lab, clients: self.clients, each })
+        let (dialect, clients) = (Dialect::Lab, self.clients);
+        Ok(Party { urls, dialect, clients, recorded: false, each })
     }
 
     fn repeat(&self, seed: u64) -> String {
