@@ -155,6 +155,8 @@ pub enum Effect {
     Passed(u64),
     /// The read barrier with this number cannot be passed: not the leader (any more).
     Failed(u64),
+    /// For the operator's log: what should not be, in a sentence.
+    Warn(String),
     /// `naive` (and after an unclean election): another history took the place of entries. The
     /// service must roll back to a state without them and name what is lost.
     Discard {

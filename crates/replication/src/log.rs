@@ -158,6 +158,11 @@ impl Log {
         self.start
     }
 
+    /// The term of that snapshot's last entry.
+    pub fn start_term(&self) -> Term {
+        self.start_term
+    }
+
     /// The term of the entry at `index`; `None` if it is compacted away or not there yet.
     pub fn term_at(&self, index: Index) -> Option<Term> {
         if index == self.start { Some(self.start_term) } else { self.get(index).map(|e| e.term) }

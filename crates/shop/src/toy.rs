@@ -4,17 +4,20 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The name of a toy, 1 to 64 characters, in the spelling that its speaker used.
 ///
 /// Names match without regard to case: equality, order and hash are those of [`ToyName::key`].
 /// Only the catalog knows the catalogue's own spelling, and puts it into its answers.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone)]
 pub struct ToyName {
-    spelling: Arc<str>,
-    key: Arc<str>,
+    /// The spelling; behind it the key, if that is another: names are made and copied for each
+    /// order, so that one is one piece of memory.
+    text: Arc<str>,
+    /// Where the spelling ends.
+    end: usize,
 }
 
 impl ToyName {
@@ -23,12 +26,12 @@ impl ToyName {
 
     /// The name as it was written.
     pub fn spelling(&self) -> &str {
-        &self.spelling
+        &self.text[..self.end]
     }
 
     /// The name in lower case: what is compared.
     pub fn key(&self) -> &str {
-        &self.key
+        if self.end == self.text.len() { &self.text } else { &self.text[self.end..] }
     }
 }
 
@@ -43,30 +46,52 @@ impl FromStr for ToyName {
         if let Some(control) = text.chars().find(|c| c.is_control()) {
             return Err(format!("a toy's name holds no control characters, this one {control:?}"));
         }
-        let spelling: Arc<str> = text.into();
+        let end = text.len();
+        if text.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase()) {
+            return Ok(ToyName { text: text.into(), end });
+        }
         let key = text.to_lowercase();
-        let key = if key == text { spelling.clone() } else { key.into() };
-        Ok(ToyName { spelling, key })
+        let both = if key == text { text.into() } else { [text, &key].concat().into() };
+        Ok(ToyName { text: both, end })
     }
 }
 
-impl TryFrom<String> for ToyName {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<ToyName, String> {
-        text.parse()
+impl Serialize for ToyName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.spelling())
     }
 }
 
-impl From<ToyName> for String {
-    fn from(name: ToyName) -> String {
-        name.spelling.to_string()
+impl<'de> Deserialize<'de> for ToyName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ToyName, D::Error> {
+        struct Name;
+
+        impl Visitor<'_> for Name {
+            type Value = ToyName;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<ToyName, E> {
+                text.parse().map_err(E::custom)
+            }
+        }
+
+        // As a visitor, since a `String` that is thrown away would be made otherwise.
+        deserializer.deserialize_str(Name)
+    }
+}
+
+impl fmt::Debug for ToyName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.spelling(), f)
     }
 }
 
 impl PartialEq for ToyName {
     fn eq(&self, other: &ToyName) -> bool {
-        self.key == other.key
+        self.key() == other.key()
     }
 }
 
@@ -80,26 +105,26 @@ impl PartialOrd for ToyName {
 
 impl Ord for ToyName {
     fn cmp(&self, other: &ToyName) -> std::cmp::Ordering {
-        self.key.cmp(&other.key)
+        self.key().cmp(other.key())
     }
 }
 
 impl std::hash::Hash for ToyName {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.key.hash(state);
+        self.key().hash(state);
     }
 }
 
 /// So that a map keyed by names can be asked with a lower-case `&str`.
 impl std::borrow::Borrow<str> for ToyName {
     fn borrow(&self) -> &str {
-        &self.key
+        self.key()
     }
 }
 
 impl fmt::Display for ToyName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.spelling)
+        f.write_str(self.spelling())
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::command::{
     catalog, client, control, demo, export, frontend, health, order, paint, sim, status, up,
@@ -62,10 +62,29 @@ enum Command {
     Health(health::Health),
 }
 
+/// A number below zero is refused by its range, with the flag's name; else it is taken for a flag
+/// that does not exist. All flags that want a number are told by the word for their value.
+fn with_numbers_below_zero(argument: Arg) -> Arg {
+    let words = argument.get_value_names().unwrap_or_default();
+    match words.first().map(|word| word.as_str()) {
+        Some("N" | "P" | "ID") => argument.allow_negative_numbers(true),
+        // With its unit it is no number to clap.
+        Some("DURATION") => argument.allow_hyphen_values(true),
+        Some(_) | None => argument,
+    }
+}
+
+fn read() -> Cli {
+    let mut all =
+        Cli::command().mut_subcommands(|command| command.mut_args(with_numbers_below_zero));
+    let matches = all.get_matches_mut();
+    Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut all).exit())
+}
+
 /// Reads the command line, does what it says, and returns the exit code: 2 for wrong usage (clap's
 /// own), 1 for an error.
 pub fn run() -> ExitCode {
-    let outcome = match Cli::parse().command {
+    let outcome = match read().command {
         Command::Up(up) => up.run(),
         Command::Client(client) => client.run(),
         Command::Demo(demo) => demo.run(),

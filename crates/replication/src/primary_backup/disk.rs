@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 
+use crate::engine::Effect;
 use crate::log::{Index, Record};
 
-/// Follows records from [`Effect::Persist`](crate::engine::Effect::Persist) to
+/// Follows records from [`Effect::Persist`] to
 /// [`Input::Persisted`](crate::engine::Input::Persisted).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Disk {
@@ -29,9 +30,9 @@ impl Disk {
         self.durable
     }
 
-    pub(super) fn emitted(&mut self, record: &Record) {
+    pub(super) fn persist(&mut self, record: Record, effects: &mut Vec<Effect>) {
         self.count += 1;
-        match record {
+        match &record {
             Record::Promise(_) => self.promise = self.count,
             Record::Append(entry) => self.waiting.push_back((self.count, entry.index)),
             Record::Truncate(from) => {
@@ -39,6 +40,7 @@ impl Disk {
                 self.waiting.retain(|(_, index)| index < from);
             }
         }
+        effects.push(Effect::Persist(record));
     }
 
     /// Whether the newest promise is on disk, so that its term may be used.

@@ -1,5 +1,7 @@
 //! A follower: copies the leader's log, answers when it is on disk.
 
+use std::iter;
+
 use crate::engine::Effect;
 use crate::log::{Entry, Index, Record};
 use crate::term::{NodeId, Term};
@@ -19,6 +21,8 @@ pub(super) struct Follower {
     pub installing: Option<Installing>,
     /// Until then no snapshot is accepted: the last one could not be read.
     pub rest_until: Time,
+    /// Whether it was said that the leader's history is another one.
+    pub said_apart: bool,
 }
 
 /// The fields of [`Message::Append`].
@@ -131,6 +135,10 @@ impl PrimaryBackup {
         if let Role::Follower(Follower { installing: Some(_), .. }) = &self.role {
             return;
         }
+        if self.is_apart(&append) {
+            self.warn_apart(from, effects);
+            return;
+        }
         if let Some(last) = self.mismatch(&append) {
             let reject = Message::Reject { promised: self.promised, last };
             self.send(from, reject, effects);
@@ -149,6 +157,30 @@ impl PrimaryBackup {
         self.apply(effects);
     }
 
+    /// Whether the leader's history is another one before this replica's snapshot. Only after an
+    /// unclean election: what a snapshot stands for was committed.
+    fn is_apart(&self, append: &Append) -> bool {
+        let entries = append.entries.iter().map(|entry| (entry.index, entry.term));
+        let mut shown = iter::once((append.previous, append.previous_term)).chain(entries);
+        shown.any(|(index, term)| {
+            let own = self.log.term_at(index);
+            // The term of what is compacted is forgotten; it was at most that of what follows.
+            let other = own.map_or(term > self.log.start_term(), |own| own != term);
+            index <= self.snapshot && other
+        })
+    }
+
+    fn warn_apart(&mut self, leader: NodeId, effects: &mut Vec<Effect>) {
+        let Role::Follower(follower) = &mut self.role else { return };
+        if !std::mem::replace(&mut follower.said_apart, true) {
+            effects.push(Effect::Warn(format!(
+                "the history of leader {leader} is another one before this replica's snapshot at \
+                 {}, after an unclean election: it cannot follow; start it with an empty folder",
+                self.snapshot
+            )));
+        }
+    }
+
     /// If `previous` does not fit this log: where the logs may be equal.
     fn mismatch(&self, append: &Append) -> Option<Index> {
         if append.previous < self.log.start() {
@@ -158,9 +190,9 @@ impl PrimaryBackup {
             Some(term) if term == append.previous_term => None,
             None => Some(self.log.last()),
             Some(conflicting) => {
-                // Skip the whole conflicting term at once, never below what is committed.
+                // Skip the whole conflicting term at once, never below what stays.
                 let mut last = append.previous.previous();
-                let floor = if self.naive() { self.log.start() } else { self.committed };
+                let floor = if self.may_lose() { self.snapshot } else { self.committed };
                 while last > floor && self.log.term_at(last) == Some(conflicting) {
                     last = last.previous();
                 }
@@ -182,7 +214,7 @@ impl PrimaryBackup {
                 None => {}
             }
             self.log.append(entry.clone());
-            self.persist(Record::Append(entry), effects);
+            self.disk.persist(Record::Append(entry), effects);
             wrote = true;
         }
         wrote
@@ -191,7 +223,7 @@ impl PrimaryBackup {
     /// Forgets entries that another history replaces. Under a view nothing committed can be among
     /// them; naive (and an unclean election) names each entry that goes.
     fn truncate(&mut self, from: Index, effects: &mut Vec<Effect>) {
-        if self.naive() || self.config.unclean {
+        if self.may_lose() {
             self.discard(from, effects);
         }
         assert!(
@@ -200,7 +232,7 @@ impl PrimaryBackup {
             self.committed
         );
         self.log.truncate(from);
-        self.persist(Record::Truncate(from), effects);
+        self.disk.persist(Record::Truncate(from), effects);
     }
 
     /// Names every entry from `from` on. Whether one was acknowledged is not known for certain:

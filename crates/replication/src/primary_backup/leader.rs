@@ -13,7 +13,7 @@ use crate::time::Time;
 use super::follower::Follower;
 use super::members::Change;
 use super::progress::Progress;
-use super::{ENTRIES_PER_MESSAGE_MAX, Message, PrimaryBackup, Role, Timers};
+use super::{ENTRIES_PER_MESSAGE_MAX, Message, PrimaryBackup, Role, Timers, send};
 
 /// Entries that may be under way to one follower before it has acknowledged any of them.
 const ENTRIES_UNDER_WAY_MAX: u64 = 8192;
@@ -69,16 +69,17 @@ impl Leader {
         log: &Log,
         committed: Index,
         always: bool,
-    ) -> Vec<Message> {
+        effects: &mut Vec<Effect>,
+    ) {
         let (term, barrier) = (self.term, self.barrier);
-        let Some(progress) = self.followers.get_mut(&to) else { return Vec::new() };
+        let Some(progress) = self.followers.get_mut(&to) else { return };
         // Its place is not known: one frame with each heartbeat and each of its answers. A frame
         // for each new entry would repeat all that it lacks, and it may be hung.
         if progress.probing && !always {
-            return Vec::new();
+            return;
         }
         let compacted = progress.next.previous() < log.start();
-        let mut messages = Vec::new();
+        let mut heartbeat = always;
         loop {
             let previous = if compacted { log.start() } else { progress.next.previous() };
             let window = ENTRIES_UNDER_WAY_MAX
@@ -89,26 +90,21 @@ impl Leader {
                 ENTRIES_PER_MESSAGE_MAX.min(usize::try_from(window).unwrap_or(usize::MAX))
             };
             let entries = log.from(previous.next(), limit).to_vec();
-            if entries.is_empty() && !(always && messages.is_empty()) {
+            if entries.is_empty() && !heartbeat {
                 break;
             }
+            heartbeat = false;
             let count = entries.len() as u64;
             let previous_term = log.term_at(previous).expect("previous is in the log");
-            messages.push(Message::Append {
-                term,
-                previous,
-                previous_term,
-                entries,
-                committed,
-                barrier,
-            });
+            let append =
+                Message::Append { term, previous, previous_term, entries, committed, barrier };
+            effects.push(send(to, append));
             progress.sent = now;
             if progress.probing || count == 0 {
                 break;
             }
             progress.next = Index(progress.next.0 + count);
         }
-        messages
     }
 }
 
@@ -182,15 +178,15 @@ impl PrimaryBackup {
             self.log.append(Entry { index: self.log.last().next(), term, command });
         }
         self.replicate(now, false, effects);
-        for entry in self.log.from(first, usize::MAX).to_vec() {
-            self.persist(Record::Append(entry), effects);
+        for entry in self.log.from(first, usize::MAX) {
+            self.disk.persist(Record::Append(entry.clone()), effects);
         }
     }
 
     /// Sends every follower what it lacks, in id order (the order matters to nobody but the trace).
     pub(super) fn replicate(&mut self, now: Time, always: bool, effects: &mut Vec<Effect>) {
-        for peer in self.config.peers.clone() {
-            self.replicate_to(now, peer, always, effects);
+        for place in 0..self.config.peers.len() {
+            self.replicate_to(now, self.config.peers[place], always, effects);
         }
     }
 
@@ -205,10 +201,7 @@ impl PrimaryBackup {
             return;
         }
         let Role::Leader(leader) = &mut self.role else { return };
-        let messages = leader.send_entries(now, peer, &self.log, self.committed, always);
-        for message in messages {
-            self.send(peer, message, effects);
-        }
+        leader.send_entries(now, peer, &self.log, self.committed, always, effects);
         self.transfer_if_needed(now, peer, effects);
     }
 
@@ -256,7 +249,13 @@ impl PrimaryBackup {
             return;
         }
         let Some(progress) = leader.followers.get_mut(&from) else { return };
-        assert!(matched <= last, "{from} acknowledges {matched}, the log ends at {last}");
+        // No replica says so, but whoever has the token may, and what it does not have must not be
+        // counted.
+        if matched > last {
+            let what = format!("replica {from} acknowledges {matched}, the log ends at {last}");
+            effects.push(Effect::Warn(format!("{what}: not heard")));
+            return;
+        }
         progress.acknowledged(now, matched, barrier, last);
         self.forget_snapshot();
         self.replicate_to(now, from, false, effects);

@@ -44,11 +44,11 @@ impl PrimaryBackup {
                         || (p.matched < self.log.last() && now.since(p.moved) >= suspicion)
                 })
         };
-        let live: BTreeSet<NodeId> =
-            leader.in_sync.iter().copied().filter(|id| *id == me || !silent(id)).collect();
+        let gone = |id: &NodeId| *id != me && silent(id);
         let mut catching_up = None;
         let mut view = None;
-        if live.len() < leader.in_sync.len() {
+        if leader.in_sync.iter().any(gone) {
+            let live = leader.in_sync.iter().copied().filter(|id| !gone(id)).collect();
             view = Some((live, None));
         } else if leader.leading {
             let last = self.log.last();

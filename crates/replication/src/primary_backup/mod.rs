@@ -44,6 +44,13 @@
 //! in-sync set is lost, the rest must wait, or lead by `unclean` election and lose what only the
 //! lost ones had. A replica whose disk was wiped must not come back under its old id.
 //!
+//! After an **unclean** election a lost replica may return with more than the leader has. Nobody
+//! in the view acknowledged its surplus, so that gives way, and each entry of it is named
+//! ([`Effect::Discard`]); then it follows as any other. Where the histories part before its newest
+//! snapshot it cannot: a snapshot is not taken apart. It says so ([`Effect::Warn`]), answers
+//! nothing, and must be started with an empty folder, which is harmless while the view is without
+//! it.
+//!
 //! **naive** leaves out the view, the fence and the waiting: whoever is told to lead, leads, and
 //! acknowledges what is on its own disk. When two of its histories meet, the one of the lower term
 //! gives way, and each entry of it is named ([`Effect::Discard`]). A leader that hears of a higher
@@ -153,6 +160,9 @@ pub struct PrimaryBackup {
     committed: Index,
     /// Invariant: applied <= committed, applied <= what is on this disk.
     applied: Index,
+    /// The newest snapshot that is on disk, or on its way there: what it stands for cannot be taken
+    /// back any more.
+    snapshot: Index,
     /// Who leads, as far as this replica knows.
     leader: Option<NodeId>,
     role: Role,
@@ -194,6 +204,7 @@ impl PrimaryBackup {
             promised,
             committed,
             applied: snapshot,
+            snapshot,
             leader: None,
             role: Role::Follower(Follower::default()),
             election: None,
@@ -206,15 +217,15 @@ impl PrimaryBackup {
         self.config.rules == Rules::Naive
     }
 
-    fn persist(&mut self, record: Record, effects: &mut Vec<Effect>) {
-        self.disk.emitted(&record);
-        effects.push(Effect::Persist(record));
+    /// Whether another history may take the place of what is committed.
+    fn may_lose(&self) -> bool {
+        self.naive() || self.config.unclean
     }
 
     fn promise(&mut self, term: Term, effects: &mut Vec<Effect>) {
         if term > self.promised {
             self.promised = term;
-            self.persist(Record::Promise(term), effects);
+            self.disk.persist(Record::Promise(term), effects);
         }
     }
 
@@ -230,7 +241,7 @@ impl PrimaryBackup {
     }
 
     fn send(&self, to: NodeId, message: Message, effects: &mut Vec<Effect>) {
-        effects.push(Effect::Send { to, message: engine::Message::PrimaryBackup(message) });
+        effects.push(send(to, message));
     }
 
     /// Whether a follower should know better than to listen to this term.
@@ -275,6 +286,10 @@ impl PrimaryBackup {
             Role::Follower(_) => self.on_unreachable_in_election(now, effects),
         }
     }
+}
+
+fn send(to: NodeId, message: Message) -> Effect {
+    Effect::Send { to, message: engine::Message::PrimaryBackup(message) }
 }
 
 impl Engine for PrimaryBackup {
@@ -352,6 +367,7 @@ impl Engine for PrimaryBackup {
     }
 
     fn checkpoint(&mut self, snapshot: Snapshot) -> Checkpoint {
+        self.snapshot = snapshot.index;
         let after = self.log.from(snapshot.index.next(), usize::MAX).to_vec();
         self.log.compact(Index(snapshot.index.0.saturating_sub(self.config.entries_kept)));
         Checkpoint { promised: self.promised, snapshot, tail: after }

@@ -73,6 +73,7 @@ impl Disk {
                 | Effect::Install(_)
                 | Effect::AskView { .. }
                 | Effect::NotInSync(_)
+                | Effect::Warn(_)
                 | Effect::WantSnapshot
                 | Effect::Following { .. }
                 | Effect::Discard { .. } => panic!("a node without peers: {effect:?}"),

@@ -221,6 +221,7 @@ impl Catalog {
                 | engine::Effect::Following { .. }
                 | engine::Effect::Passed(_)
                 | engine::Effect::Failed(_)
+                | engine::Effect::Warn(_)
                 | engine::Effect::Discard { .. } => {
                     unreachable!("one node has no peers and was asked for no barrier: {effect:?}")
                 }

@@ -77,6 +77,17 @@ struct Reign {
     by_request: BTreeMap<RequestId, u64>,
 }
 
+impl Reign {
+    fn known(&self, item: &Item) -> Option<&Kept> {
+        let slot = self.slots.get(&item.number);
+        let first = || self.slots.get(self.by_request.get(&item.request_id)?);
+        match slot.or_else(first)? {
+            Slot::Kept(kept) => Some(kept),
+            Slot::GivenUp => None,
+        }
+    }
+}
+
 /// All remembered takes.
 ///
 /// Invariant: with fencing, a term below that of the view has only slots that hold stock.
@@ -101,12 +112,7 @@ impl Takes {
 
     /// The take that this request of this term made, under this or another number.
     pub fn known(&self, term: Term, item: &Item) -> Option<Kept> {
-        let reign = self.reigns.get(&term)?;
-        let first = reign.by_request.get(&item.request_id);
-        match reign.slots.get(&item.number).or_else(|| reign.slots.get(first?)) {
-            Some(Slot::Kept(kept)) => Some(*kept),
-            Some(Slot::GivenUp) | None => None,
-        }
+        self.reigns.get(&term)?.known(item).copied()
     }
 
     /// Whether everything in a batch may be answered.
@@ -126,18 +132,17 @@ impl Takes {
             if item.number < floor {
                 return bad(item.number, &format!("is below the floor {floor}: it is forgotten"));
             }
-            let slot = reign.and_then(|reign| reign.slots.get(&item.number));
-            match slot {
+            let Some(reign) = reign else { continue };
+            match reign.slots.get(&item.number) {
                 Some(Slot::GivenUp) => return bad(item.number, "was given up"),
                 Some(Slot::Kept(kept)) if kept.item.request_id != item.request_id => {
                     return bad(item.number, "was for another request");
                 }
                 Some(Slot::Kept(_)) | None => {}
             }
-            let known = self.known(term, item);
             let same =
                 |kept: &Kept| (kept.item.toy, kept.item.quantity) == (item.toy, item.quantity);
-            if known.is_some_and(|kept| !same(&kept)) {
+            if reign.known(item).is_some_and(|kept| !same(kept)) {
                 return Err(Problem::KeyReused);
             }
         }

@@ -35,8 +35,8 @@ impl Orders {
         match answer {
             Answer::Said(Ok(Reply::Takes(answers))) => {
                 let commands = self.purchases.answered(term, &numbers, answers);
-                let commands: Vec<Bytes> = commands.iter().map(command::Command::encode).collect();
                 if !commands.is_empty() {
+                    let commands = command::Command::encode_all(&commands);
                     self.drive(now, engine::Input::Propose(commands), out);
                 }
             }

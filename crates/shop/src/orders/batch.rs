@@ -48,7 +48,7 @@ pub struct Batches {
 }
 
 impl Batches {
-    /// Opens an answer of `count` items; `single` for one that is no array.
+    /// Opens an answer of `count` items, at least one; `single` for one that is no array.
     pub fn open(&mut self, now: Time, token: Token, count: usize, single: bool) -> u64 {
         self.next += 1;
         if !single {
@@ -86,19 +86,16 @@ impl Batches {
             open.outcomes[position] = Some(outcome);
             open.missing -= 1;
         }
-        self.close_if_complete(batch, effects);
-    }
-
-    /// Answers a batch that waits for nothing (more).
-    pub fn close_if_complete(&mut self, batch: u64, effects: &mut Vec<Effect>) {
-        if self.open.get(&batch).is_some_and(|open| open.missing == 0) {
+        if open.missing == 0 {
             self.answer(batch, effects);
         }
     }
 
     fn answer(&mut self, batch: u64, effects: &mut Vec<Effect>) {
-        self.until.remove(&batch);
         if let Some(done) = self.open.remove(&batch) {
+            if !done.single {
+                self.until.remove(&batch);
+            }
             effects.push(Effect::Reply { token: done.token, response: done.response() });
         }
     }

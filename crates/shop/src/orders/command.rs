@@ -13,6 +13,9 @@ use crate::toy::Version;
 /// The first byte of every command. Raise it when a variant or field changes.
 const FORMAT: u8 = 1;
 
+/// The bytes that most commands fit into.
+const LENGTH_USUAL: usize = 48;
+
 /// A step of the ledger. An engine's own entry (`Lead`) is an empty command.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Command {
@@ -48,6 +51,26 @@ impl Command {
     pub fn encode(&self) -> Bytes {
         let bytes = postcard::to_extend(self, vec![FORMAT]);
         bytes.expect("a command has no types that postcard cannot write").into()
+    }
+
+    /// The same for several at once, in one piece of memory: they are sent, written and forgotten
+    /// together.
+    pub fn encode_all(commands: &[Command]) -> Vec<Bytes> {
+        let mut bytes = Vec::with_capacity(commands.len() * LENGTH_USUAL);
+        let mut ends = Vec::with_capacity(commands.len());
+        for command in commands {
+            bytes.push(FORMAT);
+            let longer = postcard::to_extend(command, bytes);
+            bytes = longer.expect("a command has no types that postcard cannot write");
+            ends.push(bytes.len());
+        }
+        let mut rest = Bytes::from(bytes);
+        let mut begin = 0;
+        let each = ends.into_iter().map(|end| {
+            let length = end - std::mem::replace(&mut begin, end);
+            rest.split_to(length)
+        });
+        each.collect()
     }
 
     /// # Errors

@@ -4,6 +4,7 @@
 //! older than its own, whatever the engine let through. Pure: log entries in, fates out. Called by
 //! [`super::Orders`].
 
+use std::collections::btree_map::Entry as Place;
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::command::Command;
-use crate::message::{Fate, NewOrder, Order, OrderNumber, Ordered, Refusal, RequestId};
+use crate::message::{Fate, NewOrder, Order, OrderNumber, Ordered, Problem, Refusal, RequestId};
 use crate::toy::{Quantity, ToyName, Version};
 
 /// Refusals that are remembered; the oldest is forgotten first, at the same entry on every replica.
@@ -31,9 +32,13 @@ struct Row {
     request_id: RequestId,
     index: u64,
     version: Version,
-    /// Position in `Ledger::names`.
+    /// Position in `Names::spellings`.
     name: u32,
     quantity: Quantity,
+}
+
+fn row(orders: &[Row], number: OrderNumber) -> &Row {
+    &orders[usize::try_from(number.0).expect("it is in memory")]
 }
 
 /// What became of a request that made no order.
@@ -54,6 +59,22 @@ enum Slot {
 }
 
 impl Slot {
+    fn fate(&self, orders: &[Row]) -> Fate {
+        match self {
+            Slot::Order(number) => {
+                let row = row(orders, *number);
+                let (number, version, index) = (*number, row.version, row.index);
+                Fate::Recorded(Ordered { number, version, index })
+            }
+            Slot::Refused(refused) => Fate::Refused {
+                refusal: refused.refusal,
+                version: refused.version,
+                index: refused.index,
+            },
+            Slot::Never(_) => Fate::Never,
+        }
+    }
+
     /// The entry that made it, if it is no order.
     fn index(&self) -> Option<u64> {
         match self {
@@ -64,13 +85,44 @@ impl Slot {
     }
 }
 
+/// The spellings of toys that were sold.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+struct Names {
+    spellings: Vec<ToyName>,
+    /// The position of each in `spellings`; made from it.
+    #[serde(skip)]
+    positions: BTreeMap<String, u32>,
+}
+
+impl Names {
+    fn position(&mut self, name: &ToyName) -> u32 {
+        if let Some(position) = self.positions.get(name.spelling()) {
+            return *position;
+        }
+        let position = u32::try_from(self.spellings.len()).expect("the catalogue has fewer toys");
+        self.spellings.push(name.clone());
+        self.positions.insert(name.spelling().to_string(), position);
+        position
+    }
+
+    /// After reading a snapshot.
+    fn find_positions(&mut self) {
+        let spellings = self.spellings.iter().map(|name| name.spelling().to_string());
+        self.positions = spellings.zip(0..).collect();
+    }
+
+    fn at(&self, position: u32) -> &ToyName {
+        &self.spellings[position as usize]
+    }
+}
+
 /// What applying an entry did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Applied {
     /// A leader's first entry.
     Lead,
     /// This request has its fate now (or had it before).
-    Decided(RequestId),
+    Decided(RequestId, Fate),
     /// The take is of an older term: as if it had not been proposed.
     Rejected(RequestId),
 }
@@ -88,10 +140,7 @@ pub struct Ledger {
     applied: Index,
     applied_term: Term,
     orders: Vec<Row>,
-    names: Vec<ToyName>,
-    /// The position of each spelling in `names`; made from it.
-    #[serde(skip)]
-    positions: BTreeMap<String, u32>,
+    names: Names,
     requests: BTreeMap<RequestId, Slot>,
     /// Refused and resolved requests, oldest first.
     refused: VecDeque<RequestId>,
@@ -129,61 +178,49 @@ impl Ledger {
             {
                 Applied::Rejected(order.request_id)
             }
-            Command::Record { order, .. } | Command::Refuse { order, .. }
-                if self.requests.contains_key(&order.request_id) =>
-            {
-                Applied::Decided(order.request_id)
-            }
-            Command::Record { order, version, .. } => {
-                let request_id = order.request_id;
-                self.record(order, version, index);
-                Applied::Decided(request_id)
-            }
+            Command::Record { order, version, .. } => self.record(&order, version, index),
             Command::Refuse { order, refusal, version, .. } => {
                 let request_id = order.request_id;
                 let refused = Refused { order, refusal, version, index };
-                self.remember(request_id, Slot::Refused(Box::new(refused)));
-                Applied::Decided(request_id)
+                self.remember(request_id, Slot::Refused(Box::new(refused)))
             }
-            Command::Never { request_id } => {
-                if !self.requests.contains_key(&request_id) {
-                    self.remember(request_id, Slot::Never(index));
-                }
-                Applied::Decided(request_id)
-            }
+            Command::Never { request_id } => self.remember(request_id, Slot::Never(index)),
         }
     }
 
-    fn record(&mut self, order: NewOrder, version: Version, index: u64) {
-        let number = OrderNumber(self.orders.len() as u64);
-        let name = self.position(&order.name);
+    fn record(&mut self, order: &NewOrder, version: Version, index: u64) -> Applied {
         let request_id = order.request_id;
+        let number = OrderNumber(self.orders.len() as u64);
+        match self.requests.entry(request_id) {
+            Place::Occupied(slot) => {
+                return Applied::Decided(request_id, slot.get().fate(&self.orders));
+            }
+            Place::Vacant(place) => place.insert(Slot::Order(number)),
+        };
+        let name = self.names.position(&order.name);
         self.orders.push(Row { request_id, index, version, name, quantity: order.quantity });
-        self.requests.insert(request_id, Slot::Order(number));
         self.digest = self.chain(self.digest, self.orders.len() - 1);
         if self.orders.len().is_multiple_of(DIGEST_EVERY) {
             self.digests.push(self.digest);
         }
+        Applied::Decided(request_id, Fate::Recorded(Ordered { number, version, index }))
     }
 
-    fn position(&mut self, name: &ToyName) -> u32 {
-        if let Some(position) = self.positions.get(name.spelling()) {
-            return *position;
-        }
-        let position = u32::try_from(self.names.len()).expect("the catalogue has fewer toys");
-        self.names.push(name.clone());
-        self.positions.insert(name.spelling().to_string(), position);
-        position
-    }
-
-    fn remember(&mut self, request_id: RequestId, slot: Slot) {
-        self.requests.insert(request_id, slot);
+    /// Remembers what became of a request that makes no order, unless it has its fate already.
+    fn remember(&mut self, request_id: RequestId, slot: Slot) -> Applied {
+        let fate = match self.requests.entry(request_id) {
+            Place::Occupied(slot) => {
+                return Applied::Decided(request_id, slot.get().fate(&self.orders));
+            }
+            Place::Vacant(place) => place.insert(slot).fate(&self.orders),
+        };
         self.refused.push_back(request_id);
         if self.refused.len() > REFUSALS_MAX
             && let Some(oldest) = self.refused.pop_front()
         {
             self.requests.remove(&oldest);
         }
+        Applied::Decided(request_id, fate)
     }
 
     /// Takes the last applied entry back (`naive`, when two histories meet). Returns the order that
@@ -234,39 +271,30 @@ impl Ledger {
     /// The order with a number; `None` if there is none (yet).
     pub fn order(&self, number: OrderNumber) -> Option<Order> {
         let row = self.orders.get(usize::try_from(number.0).ok()?)?;
-        let name = self.names[row.name as usize].clone();
+        let name = self.names.at(row.name).clone();
         Some(Order { number, name, quantity: row.quantity, index: row.index })
     }
 
     /// What became of a request, if that is decided.
     pub fn fate(&self, request_id: RequestId) -> Option<Fate> {
-        Some(match self.requests.get(&request_id)? {
-            Slot::Order(number) => Fate::Recorded(self.ordered(*number)),
-            Slot::Refused(refused) => Fate::Refused {
-                refusal: refused.refusal,
-                version: refused.version,
-                index: refused.index,
-            },
-            Slot::Never(_) => Fate::Never,
-        })
+        Some(self.requests.get(&request_id)?.fate(&self.orders))
     }
 
-    /// Whether the request was for another toy or quantity than this.
-    pub fn differs(&self, order: &NewOrder) -> bool {
-        match self.requests.get(&order.request_id) {
-            Some(Slot::Order(number)) => self.order(*number).is_some_and(|recorded| {
-                recorded.name != order.name || recorded.quantity != order.quantity
-            }),
-            Some(Slot::Refused(refused)) => {
-                refused.order.name != order.name || refused.order.quantity != order.quantity
+    /// The same for whoever sends the whole order.
+    ///
+    /// # Errors
+    /// `KeyReused` if the request was for another toy or quantity than this.
+    pub fn fate_of(&self, order: &NewOrder) -> Option<Result<Fate, Problem>> {
+        let slot = self.requests.get(&order.request_id)?;
+        let same = match slot {
+            Slot::Order(number) => {
+                let row = row(&self.orders, *number);
+                self.names.at(row.name) == &order.name && row.quantity == order.quantity
             }
-            Some(Slot::Never(_)) | None => false,
-        }
-    }
-
-    fn ordered(&self, number: OrderNumber) -> Ordered {
-        let row = &self.orders[usize::try_from(number.0).expect("it is in memory")];
-        Ordered { number, version: row.version, index: row.index }
+            Slot::Refused(refused) => refused.order == *order,
+            Slot::Never(_) => true,
+        };
+        Some(if same { Ok(slot.fate(&self.orders)) } else { Err(Problem::KeyReused) })
     }
 
     fn chain(&self, before: [u8; 32], position: usize) -> [u8; 32] {
@@ -274,7 +302,7 @@ impl Ledger {
         let mut hash = Sha256::new();
         hash.update(before);
         hash.update((position as u64).to_be_bytes());
-        hash.update(self.names[row.name as usize].key());
+        hash.update(self.names.at(row.name).key());
         hash.update(row.quantity.get().to_be_bytes());
         hash.update(row.request_id.0.to_be_bytes());
         hash.finalize().into()
@@ -310,8 +338,7 @@ impl Ledger {
             }
         };
         ledger.fencing = fencing;
-        let positions = ledger.names.iter().zip(0..);
-        ledger.positions = positions.map(|(name, at)| (name.spelling().to_string(), at)).collect();
+        ledger.names.find_positions();
         Ok(ledger)
     }
 }

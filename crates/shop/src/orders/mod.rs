@@ -37,7 +37,6 @@ mod status;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use bytes::Bytes;
 use replication::engine::{self, Viewed};
 use replication::log::{Recovered, Snapshot};
 use replication::primary_backup::{self, PrimaryBackup, Rules};
@@ -198,15 +197,16 @@ impl Orders {
 
     /// Steps the engine and does what it says, until it says nothing more.
     fn drive(&mut self, now: Time, input: engine::Input, out: &mut Vec<Effect>) {
-        let mut inputs = VecDeque::from([input]);
-        while let Some(input) = inputs.pop_front() {
-            let mut effects = Vec::new();
+        let mut next = Some(input);
+        // What the engine asked for and gets at once, seldom anything.
+        let mut inputs = VecDeque::new();
+        let mut effects = Vec::new();
+        while let Some(input) = next {
             self.engine.step(now, input, &mut effects);
-            for effect in effects {
-                if let Some(more) = self.perform(now, effect, out) {
-                    inputs.push_back(more);
-                }
+            for effect in effects.drain(..) {
+                inputs.extend(self.perform(now, effect, out));
             }
+            next = inputs.pop_front();
         }
     }
 
@@ -245,6 +245,7 @@ impl Orders {
                     out.push(Effect::Reply { token, response: Err(self.not_leader()) });
                 }
             }
+            engine::Effect::Warn(what) => out.push(Effect::Warn(what)),
             engine::Effect::Discard { entries, from, committed } => {
                 self.on_discard(&entries, from, committed, out);
             }
@@ -257,7 +258,7 @@ impl Orders {
             Applied::Lead => {}
             // Its purchase, if it is this leader's, starts over when the new term is settled.
             Applied::Rejected(_) => {}
-            Applied::Decided(request_id) => self.on_decided(request_id, out),
+            Applied::Decided(request_id, fate) => self.on_decided(request_id, &fate, out),
         }
     }
 

@@ -96,26 +96,25 @@ impl Purchases {
     /// were pending go by themselves: the catalog holds its answer for a moment in which they may
     /// become visible, and new ones should not be held with them.
     pub fn next_call(&mut self, term: Term) -> Option<(Request, Vec<u64>)> {
-        let numbers = if self.repeated.is_none() && !self.to_ask.is_empty() {
+        let items = if self.repeated.is_none() && !self.to_ask.is_empty() {
             let numbers = self.next_to_ask();
             self.repeated = numbers.first().copied();
-            numbers
+            let item = |number| {
+                let purchase = self.all.get(self.numbers.get(&number)?)?;
+                Some(TakeItem { number, order: purchase.order.clone() })
+            };
+            numbers.into_iter().filter_map(item).collect()
         } else if self.calls < TAKE_CALLS_MAX {
-            self.begin_takes()
+            let items = self.begin_takes();
+            self.calls += usize::from(!items.is_empty());
+            items
         } else {
             Vec::new()
         };
-        if numbers.is_empty() {
+        if items.is_empty() {
             return None;
         }
-        if self.repeated != numbers.first().copied() {
-            self.calls += 1;
-        }
-        let items = numbers.iter().filter_map(|number| {
-            let purchase = self.all.get(self.numbers.get(number)?)?;
-            Some(TakeItem { number: *number, order: purchase.order.clone() })
-        });
-        let items: Vec<TakeItem> = items.collect();
+        let numbers = items.iter().map(|item| item.number).collect();
         self.told_floor = self.floor();
         Some((Request::Take { term, floor: self.told_floor, items }, numbers))
     }
@@ -139,20 +138,21 @@ impl Purchases {
     }
 
     /// Gives numbers to those that wait without one.
-    fn begin_takes(&mut self) -> Vec<u64> {
-        let mut numbers = Vec::new();
-        while numbers.len() < TAKES_PER_CALL_MAX
+    fn begin_takes(&mut self) -> Vec<TakeItem> {
+        let mut items = Vec::with_capacity(self.queue.len().min(TAKES_PER_CALL_MAX));
+        while items.len() < TAKES_PER_CALL_MAX
             && let Some(request_id) = self.queue.pop_front()
         {
             // It may have been decided while it waited here, and begun anew behind that.
             let queued = self.all.get_mut(&request_id).filter(|p| p.stage == Stage::Queued);
             let Some(purchase) = queued else { continue };
             self.next_number += 1;
-            purchase.stage = Stage::Taking(self.next_number);
-            self.numbers.insert(self.next_number, request_id);
-            numbers.push(self.next_number);
+            let number = self.next_number;
+            purchase.stage = Stage::Taking(number);
+            self.numbers.insert(number, request_id);
+            items.push(TakeItem { number, order: purchase.order.clone() });
         }
-        numbers
+        items
     }
 
     /// A call is over.
@@ -193,20 +193,21 @@ impl Purchases {
         answers: Vec<TakeAnswer>,
     ) -> Vec<Command> {
         self.finish_call(numbers);
-        let mut commands = Vec::new();
+        let mut commands = Vec::with_capacity(answers.len());
         for TakeAnswer { number, taken } in answers {
             let Some(request_id) = self.numbers.get(&number) else { continue };
             let Some(purchase) = self.all.get_mut(request_id) else { continue };
             if purchase.stage != Stage::Taking(number) {
                 continue;
             }
-            let mut order = purchase.order.clone();
+            let NewOrder { request_id, quantity, .. } = purchase.order;
             let command = match taken {
                 Taken::Taken { version, name } => {
-                    order.name = name;
+                    let order = NewOrder { request_id, name, quantity };
                     Command::Record { term, order, version }
                 }
                 Taken::Refused { refusal, version } => {
+                    let order = purchase.order.clone();
                     Command::Refuse { term, order, refusal, version }
                 }
                 // It is proposed there, and will be taken.

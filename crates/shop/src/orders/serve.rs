@@ -83,23 +83,23 @@ impl Orders {
             out.push(Effect::Reply { token, response: Err(problem) });
             return;
         }
+        if orders.is_empty() {
+            out.push(Effect::Reply { token, response: Ok(Reply::Orders(Vec::new())) });
+            return;
+        }
         let batch = self.batches.open(now, token, orders.len(), single);
         for (position, order) in orders.into_iter().enumerate() {
             if let Some(outcome) = self.order(order, (batch, position)) {
                 self.batches.decide((batch, position), outcome, out);
             }
         }
-        self.batches.close_if_complete(batch, out);
     }
 
     /// Begins a purchase, or joins the one under way, or finds the recorded answer.
     fn order(&mut self, order: NewOrder, waiter: (u64, usize)) -> Option<Result<Ordered, Problem>> {
         let request_id = order.request_id;
-        if self.ledger.differs(&order) {
-            return Some(Err(Problem::KeyReused));
-        }
-        if let Some(fate) = self.ledger.fate(request_id) {
-            return Some(outcome(&fate));
+        if let Some(fate) = self.ledger.fate_of(&order) {
+            return Some(fate.and_then(|fate| outcome(&fate)));
         }
         if let Some(purchase) = self.purchases.get_mut(request_id) {
             if purchase.order.name != order.name || purchase.order.quantity != order.quantity {
@@ -130,16 +130,15 @@ impl Orders {
     }
 
     /// The ledger has a request's fate: everybody who waits for it hears it.
-    pub(super) fn on_decided(&mut self, request_id: RequestId, out: &mut Vec<Effect>) {
-        let Some(fate) = self.ledger.fate(request_id) else { return };
+    pub(super) fn on_decided(&mut self, request_id: RequestId, fate: &Fate, out: &mut Vec<Effect>) {
         if let Some(purchase) = self.purchases.decided(request_id) {
             for waiter in purchase.waiters {
-                self.batches.decide(waiter, outcome(&fate), out);
+                self.batches.decide(waiter, outcome(fate), out);
             }
         }
         let resolved = self.resolving.remove(&request_id).unwrap_or_default();
         for waiter in resolved.orders {
-            self.batches.decide(waiter, outcome(&fate), out);
+            self.batches.decide(waiter, outcome(fate), out);
         }
         for token in resolved.tokens {
             out.push(Effect::Reply { token, response: Ok(Reply::Fate(fate.clone())) });

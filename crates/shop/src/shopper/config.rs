@@ -99,18 +99,6 @@ impl fmt::Display for Draw {
     }
 }
 
-impl FromStr for Draw {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Draw, String> {
-        match text {
-            "independent" => Ok(Draw::Independent),
-            "exact" => Ok(Draw::Exact),
-            other => Err(format!("{other:?} is neither independent nor exact")),
-        }
-    }
-}
-
 /// What a shopper is told at its start.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Config {

@@ -4,8 +4,8 @@
 //! is left out where nobody could see it (`NO_COLOR`, a pipe). Called by every command.
 
 use std::fmt::Display;
+use std::io::Write;
 
-use anstream::eprintln;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, Table};
 use owo_colors::OwoColorize;
@@ -38,17 +38,18 @@ pub fn micros(micros: u64) -> String {
     }
 }
 
-/// One line about what is going on, to stderr.
+/// One line about what is going on, to stderr. A terminal that is gone is no reason to end without
+/// what must still be done: its closing asks `up` to stop its nodes.
 pub fn say(text: impl Display) {
-    eprintln!("{text}");
+    let _ = writeln!(anstream::stderr(), "{text}");
 }
 
 /// An error, what caused it, and what to do next, to stderr.
 pub fn error(error: &anyhow::Error) {
     // A message may carry its hint behind a line break.
-    eprintln!("{} {error}", "error:".red().bold());
+    say(format_args!("{} {error}", "error:".red().bold()));
     for cause in error.chain().skip(1) {
-        eprintln!("  because: {cause}");
+        say(format_args!("  because: {cause}"));
     }
 }
 

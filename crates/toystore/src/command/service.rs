@@ -19,6 +19,7 @@ use shop::node::Address;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use super::Signals;
 use crate::driver::Driver;
 use crate::driver::disk::DiskQueue;
 use crate::http::connection::Url;
@@ -51,8 +52,9 @@ pub struct Service {
     cluster_token: Option<String>,
     /// Connections at once; those beyond are told 503
     #[arg(long, env = "TOYSTORE_CONNECTIONS_MAX", value_name = "N",
-          default_value_t = CONNECTIONS_MAX_DEFAULT)]
-    connections_max: usize,
+          default_value_t = CONNECTIONS_MAX_DEFAULT,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    connections_max: u32,
     /// Threads that serve; on few cores, one for each node is the fastest
     #[arg(long, env = "TOYSTORE_THREADS", value_name = "N", default_value_t = 1,
           value_parser = clap::value_parser!(u8).range(1..))]
@@ -188,7 +190,7 @@ impl Service {
     ) -> Result<ExitCode> {
         self.log_to_stderr();
         let token = self.token()?;
-        raise_file_limit(self.connections_max as u64 + FILES_RESERVED);
+        raise_file_limit(u64::from(self.connections_max) + FILES_RESERVED);
         let mut builder = match self.threads {
             1 => tokio::runtime::Builder::new_current_thread(),
             _ => tokio::runtime::Builder::new_multi_thread(),
@@ -214,6 +216,8 @@ impl Service {
         // refused, and a port that is taken is told at once.
         let mut listeners = vec![(listen(self.listen, "--listen")?, role)];
         let Made { node, disk, address, known, ports } = make()?;
+        // Not before: the disk is read in one go, and whoever does not want to wait may end that.
+        let mut signals = Signals::listen()?;
         for (port, role) in ports {
             listeners.push((listen(port, "--seed-listen")?, role));
         }
@@ -230,7 +234,7 @@ impl Service {
             sites.push(site);
         }
         tracing::info!("{address} serves at {}", self.listen);
-        super::asked_to_stop().await?;
+        signals.asked_to_stop().await;
         tracing::info!("{address} stops");
         sites.iter().for_each(|site| site.drain());
         driver.stop(STOP_DEADLINE).await;
@@ -282,6 +286,8 @@ impl Service {
         let log = tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_target(false)
+            // To a terminal that is gone, a panic would be the end of a node that drains.
+            .log_internal_errors(false)
             .with_ansi(false)
             .with_writer(std::io::stderr);
         match self.log_format {

@@ -1,18 +1,18 @@
 //! `toystore up`: a whole store on this machine.
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anstream::println;
 use anyhow::{Result, bail};
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use shop::invalidation::{Invalidation, duration};
 
 use super::catalog::read_catalogue;
-use super::paint;
+use super::{Signals, paint};
 use crate::supervisor::Store;
 use crate::supervisor::cluster::Cluster;
 use crate::supervisor::control;
@@ -167,14 +167,10 @@ fn data_folder(data: Option<PathBuf>, ephemeral: bool) -> Result<Option<PathBuf>
 async fn up(options: Options) -> Result<ExitCode> {
     let began = Instant::now();
     let report = Box::new(|event: &_| paint::say(event));
-    let store = tokio::select! {
-        biased;
-        // Dropping a store that is half started kills what has been started.
-        stopped = super::asked_to_stop() => {
-            paint::say("stopped before the store was ready: its processes are ended");
-            return stopped.map(|()| ExitCode::FAILURE);
-        }
-        store = Store::start(&options, report) => store?,
+    let mut signals = Signals::listen()?;
+    let Some(store) = Store::start(&options, report, signals.asked_to_stop()).await? else {
+        paint::say("stopped before the store was ready: its processes have ended");
+        return Ok(ExitCode::FAILURE);
     };
     let ready_after = began.elapsed();
     let socket = match control::listen(store.folder().path()) {
@@ -190,10 +186,10 @@ async fn up(options: Options) -> Result<ExitCode> {
     let fate = if folder.is_ephemeral() { ", removed at the end" } else { "" };
     paint::say(format_args!("data: {}{fate}", folder.path().display()));
     paint::say(format_args!("ready after {} ms; Ctrl-C stops all", ready_after.as_millis()));
-    let stopped = super::asked_to_stop().await;
+    signals.asked_to_stop().await;
     paint::say("stopping: frontends, order replicas, catalog");
     store.stop().await;
-    stopped.map(|()| ExitCode::SUCCESS)
+    Ok(ExitCode::SUCCESS)
 }
 
 fn print_nodes(cluster: &Cluster) {
@@ -206,5 +202,6 @@ fn print_nodes(cluster: &Cluster) {
         };
         table.add_row([member.name.clone(), member.role.to_string(), url, pid]);
     }
-    println!("{table}");
+    // Nobody need look at it for the store to run.
+    let _ = writeln!(anstream::stdout(), "{table}");
 }

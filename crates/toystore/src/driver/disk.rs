@@ -79,7 +79,15 @@ impl DiskQueue {
             true => Arc::new(ShadowDisk::new(real).context("cannot shadow the disk")?),
             false => real,
         };
-        let (wal, found) = Wal::open(disk, wal::Options::default())?;
+        let (mut wal, found) = Wal::open(disk, wal::Options::default())?;
+        // A new log without room for its reserve is refused here, where an error can be told: its
+        // node would begin by saying that the disk is full, and nobody could wait for it.
+        if found.checkpoint.is_none()
+            && found.records.is_empty()
+            && let Some(job) = wal.begin_prepare()?
+        {
+            wal.finish(job.run())?;
+        }
         for note in &found.notes {
             tracing::warn!("{note}");
         }

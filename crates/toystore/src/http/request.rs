@@ -41,18 +41,26 @@ fn bad(what: impl Into<String>) -> Problem {
     Problem::Bad(what.into())
 }
 
+/// What the node is asked.
+pub struct Message {
+    /// All that it can be asked.
+    pub request: Request,
+    /// Items of an array of orders that are none, each with its place: the others are bought.
+    pub refused: Vec<(usize, Problem)>,
+}
+
 /// The message. `None` for what the node itself is not asked (health, status …).
 ///
 /// # Errors
 /// [`Problem::Bad`], mostly.
-pub fn read(asked: &Asked<'_>) -> Result<Option<Request>, Problem> {
+pub fn read(asked: &Asked<'_>) -> Result<Option<Message>, Problem> {
     let request = match asked.endpoint {
         Endpoint::Product => product(asked)?,
         Endpoint::Products => {
             let after = asked.query("after")?.map(|text| text.parse().map_err(bad)).transpose()?;
             Request::ListProducts { after, limit: asked.limit()? }
         }
-        Endpoint::PlaceOrder => place_order(asked)?,
+        Endpoint::PlaceOrder => return place_order(asked).map(Some),
         Endpoint::Order => Request::ReadOrder { number: number(&asked.argument()?)? },
         Endpoint::OrderLog => {
             let after = asked.query("after")?.map(|text| number(&text)).transpose()?;
@@ -113,7 +121,7 @@ pub fn read(asked: &Asked<'_>) -> Result<Option<Request>, Problem> {
         | Endpoint::OpenApi
         | Endpoint::SeedLeader => return Ok(None),
     };
-    Ok(Some(request))
+    Ok(Some(Message { request, refused: Vec::new() }))
 }
 
 impl Asked<'_> {
@@ -162,11 +170,11 @@ impl Asked<'_> {
 
     fn limit(&self) -> Result<u32, Problem> {
         let Some(text) = self.query("limit")? else { return Ok(LIMIT_DEFAULT) };
-        match text.parse() {
-            Ok(0) | Err(_) => {
-                Err(bad(format!("limit={text} is no limit: expected a whole number from 1 on")))
-            }
-            Ok(limit) => Ok(limit),
+        let digits = !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit());
+        // More than there will ever be is as much as there is.
+        match text.parse().unwrap_or(if digits { u32::MAX } else { 0 }) {
+            0 => Err(bad(format!("limit={text} is no limit: expected a whole number from 1 on"))),
+            limit => Ok(limit),
         }
     }
 }
@@ -215,24 +223,32 @@ fn holder(text: &str) -> Option<LeaseHolder> {
     Some(LeaseHolder { frontend: frontend.parse().ok()?, generation })
 }
 
-fn place_order(asked: &Asked<'_>) -> Result<Request, Problem> {
+fn place_order(asked: &Asked<'_>) -> Result<Message, Problem> {
+    let mut refused = Vec::new();
     if asked.encoding == Encoding::Postcard {
-        return Ok(Request::PlaceOrders(asked.decode()?));
+        return Ok(Message { request: Request::PlaceOrders(asked.decode()?), refused });
     }
     if let Some(order) = plain_order(asked) {
-        return Ok(Request::PlaceOrder(order));
+        return Ok(Message { request: Request::PlaceOrder(order), refused });
     }
     let value: Value = Encoding::Json.decode(asked.body).map_err(bad)?;
-    match (value, asked.role) {
+    let request = match (value, asked.role) {
         (Value::Array(items), Role::Order) => {
-            let orders = items.iter().map(|item| order(asked, item, None));
-            Ok(Request::PlaceOrders(orders.collect::<Result<_, _>>()?))
+            let mut orders = Vec::with_capacity(items.len());
+            for (place, item) in items.iter().enumerate() {
+                match order(asked, item, None) {
+                    Ok(order) => orders.push(order),
+                    Err(problem) => refused.push((place, problem)),
+                }
+            }
+            Request::PlaceOrders(orders)
         }
         (value, _) => {
             let key = asked.idempotency_key()?;
-            Ok(Request::PlaceOrder(order(asked, &value, key)?))
+            Request::PlaceOrder(order(asked, &value, key)?)
         }
-    }
+    };
+    Ok(Message { request, refused })
 }
 
 /// An order that is as it should be, as most are. Whatever is not is read again as a value, which
@@ -326,7 +342,9 @@ mod tests {
         let (head, body, encoding) = (&head, body.as_bytes(), Encoding::Json);
         let asked = Asked { role, endpoint, argument, head, encoding, body };
         let shown = match read(&asked) {
-            Ok(Some(request)) => request.to_string(),
+            Ok(Some(Message { request, refused })) => refused
+                .iter()
+                .fold(request.to_string(), |text, (at, why)| format!("{text}; {at}: {why}")),
             Ok(None) => "nothing".to_string(),
             Err(problem) => problem.to_string(),
         };
@@ -356,6 +374,10 @@ mod tests {
         check_as(Role::SeedFrontend, Endpoint::PlaceOrder, "", "", body, "400 insufficient stock");
         let body = r#"[{"name":"tux","quantity":2},{"name":"fox","quantity":1}]"#;
         check_as(Role::Order, Endpoint::PlaceOrder, "", "", body, "orders [tuxx2:");
+        let body = r#"[7,{"name":"fox","quantity":1},{"name":"tux"}]"#;
+        check_as(Role::Order, Endpoint::PlaceOrder, "", "", body, "orders [foxx1:");
+        check_as(Role::Order, Endpoint::PlaceOrder, "", "", body, "; 0: 400 an order is an object");
+        check_as(Role::Order, Endpoint::PlaceOrder, "", "", body, "; 2: 400 quantity is missing");
     }
 
     #[test]
@@ -368,6 +390,8 @@ mod tests {
             check(Endpoint::Order, wrong, "", "", "is no order number");
         }
         check(Endpoint::Products, "", "after=Tux&limit=3", "", "products after=Tux limit=3");
+        let (most, more) = (u32::MAX, "limit=99999999999999999999");
+        check(Endpoint::Products, "", more, "", &format!("products limit={most}"));
         check(Endpoint::Products, "", "limit=0", "", "400 limit=0 is no limit");
         check(Endpoint::Products, "", "limit=many", "", "400 limit=many is no limit");
         check(Endpoint::Fate, "key", "", "", "fate ");

@@ -16,7 +16,7 @@ use super::serving;
 use super::site::Site;
 
 /// The most connections of one listener, unless told otherwise.
-pub const CONNECTIONS_MAX_DEFAULT: usize = 16_384;
+pub const CONNECTIONS_MAX_DEFAULT: u32 = 16_384;
 
 /// How long accepting rests when the process has no file descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -46,10 +46,10 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 pub async fn serve<N: Served>(
     listener: TcpListener,
     site: Arc<Site<N>>,
-    connections_max: usize,
+    connections_max: u32,
     mut draining: watch::Receiver<bool>,
 ) {
-    let free = Arc::new(Semaphore::new(connections_max));
+    let free = Arc::new(Semaphore::new(connections_max as usize));
     let refusals = Arc::new(Semaphore::new(REFUSALS_MAX));
     // Every connection holds one; when all are gone, the last one has ended.
     let (alive, mut ended) = tokio::sync::mpsc::channel::<Infallible>(1);

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use hyper::{Method, StatusCode};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
-use shop::message::{CacheUse, Problem, Reply, Response};
+use shop::message::{CacheUse, OrderOutcome, Problem, Reply, Response};
 use shop::node::Address;
 use tokio::sync::mpsc;
 
@@ -21,7 +21,7 @@ use super::endpoint::{self, Endpoint, Found, Role};
 use super::head::Head;
 use super::incoming::{self, BODY_BYTES_MAX_INTERNAL, BODY_BYTES_MAX_PUBLIC};
 use super::lab;
-use super::request::{self, Asked};
+use super::request::{self, Asked, Message};
 use super::served::Served;
 use super::wire::{self, Encoding, LogBody};
 use super::{chaos, metrics, openapi, seed};
@@ -140,13 +140,13 @@ impl<N: Served> Site<N> {
             head,
             body,
         };
-        let message = match request::read(&asked) {
+        let Message { request, refused } = match request::read(&asked) {
             Ok(Some(message)) => message,
             Ok(None) => return self.own(&asked).await,
             Err(problem) => return self.render(&asked, &Err(problem)),
         };
-        let response =
-            match tokio::time::timeout(ANSWER_DEADLINE, self.driver.request(message)).await {
+        let mut response =
+            match tokio::time::timeout(ANSWER_DEADLINE, self.driver.request(request)).await {
                 Ok(Some(response)) => response,
                 Ok(None) => Err(Problem::OutcomeUnknown("the process ends".to_string())),
                 Err(_) => {
@@ -154,6 +154,12 @@ impl<N: Served> Site<N> {
                     Err(Problem::OutcomeUnknown(why))
                 }
             };
+        if let Ok(Reply::Orders(outcomes)) = &mut response {
+            // Places rise, so that each finds those before it in theirs.
+            for (place, problem) in refused {
+                outcomes.insert(place, OrderOutcome::Said(Err(problem)));
+            }
+        }
         self.render(&asked, &response)
     }
 

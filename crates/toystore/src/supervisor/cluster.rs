@@ -8,8 +8,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 use serde::{Deserialize, Serialize};
 
+use super::control;
 use super::folder::write_atomically;
 use super::layout::Role;
 use super::options::Replication;
@@ -85,7 +88,7 @@ impl Cluster {
     /// The store whose data is in a folder.
     ///
     /// # Errors
-    /// If there is none; says what to do.
+    /// If none runs there; says what to do.
     pub fn find(data: &Path) -> Result<Cluster> {
         let path = data.join("cluster.json");
         let text = match fs::read_to_string(&path) {
@@ -97,8 +100,24 @@ impl Cluster {
             ),
             Err(error) => return Err(error).context(format!("cannot read {}", path.display())),
         };
-        serde_json::from_str(&text)
-            .with_context(|| format!("{} is not as this program writes it", path.display()))
+        let cluster: Cluster = serde_json::from_str(&text)
+            .with_context(|| format!("{} is not as this program writes it", path.display()))?;
+        if cluster.is_left_behind(data) {
+            let (pid, data) = (cluster.pid, data.display());
+            bail!(
+                "no store runs on {data}: its `toystore up` (pid {pid}) was killed, and its nodes \
+                 ended with it\nhint: toystore up --data {data} starts it again"
+            );
+        }
+        Ok(cluster)
+    }
+
+    /// Whether its `up` ended without removing this. Both signs together: a process that is just
+    /// starting has no socket yet, and one in another container is not seen.
+    fn is_left_behind(&self, data: &Path) -> bool {
+        let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
+        let missing = pid.is_none_or(|pid| test_kill_process(pid) == Err(Errno::SRCH));
+        missing && !control::is_served(data)
     }
 
     /// Puts it where [`Cluster::find`] finds it.

@@ -151,9 +151,9 @@ pub async fn ask(data: &Path, action: Action, node: &str) -> Result<String> {
 }
 
 /// Whether the `up` that owns a folder still runs.
-pub async fn is_served(data: &Path) -> bool {
+pub fn is_served(data: &Path) -> bool {
     match socket_path(data) {
-        Ok((path, _folder)) => UnixStream::connect(&path).await.is_ok(),
+        Ok((path, _folder)) => std::os::unix::net::UnixStream::connect(&path).is_ok(),
         Err(_) => false,
     }
 }

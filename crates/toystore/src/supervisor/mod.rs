@@ -87,12 +87,18 @@ struct Node {
 }
 
 impl Store {
-    /// Starts every node and returns when all are ready.
+    /// Starts every node and returns when all are ready; nothing, if it was asked to stop before:
+    /// then all are stopped in order.
     ///
     /// # Errors
     /// If the folder is taken, its options contradict, a port is in use, or a node does not come
     /// up. No process is left behind then.
-    pub async fn start(options: &Options, report: Report) -> Result<Arc<Store>> {
+    pub async fn start(
+        options: &Options,
+        report: Report,
+        asked_to_stop: impl Future<Output = ()>,
+    ) -> Result<Option<Arc<Store>>> {
+        tokio::pin!(asked_to_stop);
         let folder = match &options.data {
             Some(path) => Folder::take(path)?,
             None => Folder::ephemeral()?,
@@ -114,7 +120,15 @@ impl Store {
             let ports = choose_ports(options, made)?;
             let plans = layout::nodes(options, made, &ports, store.folder.path(), &token);
             store.spawn_all(plans)?;
-            let Err(error) = store.wait_until_ready().await else { break };
+            let ready = tokio::select! {
+                biased;
+                () = &mut asked_to_stop => {
+                    store.stop().await;
+                    return Ok(None);
+                }
+                ready = store.wait_until_ready() => ready,
+            };
+            let Err(error) = ready else { break };
             let taken = ports.taken_by_another(&store.pids());
             store.stop().await;
             if !options.ports_auto || !taken || tries == PORT_TRIES_MAX {
@@ -124,7 +138,7 @@ impl Store {
         }
         store.lock().all.iter_mut().for_each(|node| node.state = State::Running);
         store.write_cluster();
-        Ok(store)
+        Ok(Some(store))
     }
 
     /// The data folder.

@@ -104,6 +104,8 @@ fn a_bad_environment_value_is_refused_like_a_bad_flag() {
 fn a_bad_choice_is_refused_with_the_choices() {
     let output = toystore(&["up", "--replication", "magic"], &[]);
     check_refused(&output, 2, &["magic", "primary-backup, naive"]);
+    let output = toystore(&["client", "--draw", "lots"], &[]);
+    check_refused(&output, 2, &["lots", "independent, exact"]);
 }
 
 #[test]
@@ -175,6 +177,34 @@ fn a_bad_probability_is_refused_with_what_is_expected() {
         let output = toystore(&[command, "--probability", "1.5"], &[]);
         check_refused(&output, 2, &["1.5", "--probability", "0 to 1"]);
     }
+}
+
+#[test]
+fn a_number_below_zero_is_refused_by_its_range() {
+    let check = |command: &str, flag: &str, value: &str, expected: &str| {
+        let output = toystore(&[command, flag, value], &[]);
+        check_refused(&output, 2, &[value, &format!("'{flag} <"), expected]);
+    };
+    for flag in ["--frontends", "--orders"] {
+        check("up", flag, "-1", "1..=9");
+    }
+    check("up", "--cache-capacity", "-1", "0..");
+    check("up", "--restock-interval", "-1s", "such as 500ms, 10s or 2m");
+    check("order", "--id", "-3", "1..=");
+    for flag in ["--connections-max", "--threads"] {
+        check("catalog", flag, "-1", "1..");
+    }
+    check("frontend", "--cache-capacity", "-1", "0..");
+    check("health", "--timeout", "-2s", "such as 500ms, 10s or 2m");
+    for command in ["client", "demo"] {
+        check(command, "--clients", "-1", "1..=");
+        check(command, "--requests", "-1", "0..");
+        check(command, "--probability", "-1", "0 to 1");
+        check(command, "--probability", "-0.5", "0 to 1");
+        check(command, "--pause", "-20ms", "such as 500ms, 10s or 2m");
+        check(command, "--seed", "-1", "from 0 to");
+    }
+    check("client", "--retries", "-1", "0..");
 }
 
 #[test]

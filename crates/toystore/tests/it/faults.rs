@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
@@ -502,15 +502,20 @@ fn a_full_disk_of_a_follower_stops_nobody() {
 }
 
 #[test]
-fn a_new_store_without_room_says_so() {
-    let mut store = Store::prepare(&[]);
-    store.give_disks(&[("order-2", ROOM_FOR_ONE_SEGMENT / 2)]);
-    store.spawn_up();
-    let status = store.wait_for_end();
-    assert_eq!(status.code(), Some(1));
-    let said = store.said();
-    for part in ["order-2", "No space left on device", "free some space"] {
-        assert!(said.contains(part), "{part:?} is not in:\n{said}");
+fn a_new_store_without_room_says_so_at_once() {
+    let one = ROOM_FOR_ONE_SEGMENT;
+    for (node, room) in [("order-2", one / 2), ("order-2", one), ("catalog", one)] {
+        let mut store = Store::prepare(&[]);
+        store.give_disks(&[(node, room)]);
+        let began = Instant::now();
+        store.spawn_up();
+        assert_eq!(store.wait_for_end().code(), Some(1));
+        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+        let said = store.said();
+        let why = format!("{node} did not start");
+        for part in [why.as_str(), "No space left on device", "free some space"] {
+            assert!(said.contains(part), "{part:?} is not in:\n{said}");
+        }
     }
 }
 

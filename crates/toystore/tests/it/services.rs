@@ -1,11 +1,14 @@
 //! The store on real processes as a person meets it: `up`, `client`, `status`, `kill`, `start`,
 //! `export`, `demo`, while nothing else goes wrong.
 
+use std::fs::File;
+
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::load::{Clients, Shoppers};
 use crate::sound::{assert_sound, digest, order_log, wait_until_quiet};
-use crate::store::{Store, toystore};
+use crate::store::{Store, is_ours, signal as send, toystore, turn, wait_for};
 
 #[test]
 fn five_shoppers_buy_and_compare() {
@@ -76,9 +79,68 @@ fn the_original_projects_dialect_is_spoken_and_orders_are_written_down() {
     assert_eq!(orders.lines().count(), 51);
 }
 
+/// Whether it is interrupted before it has started a node, or while they start.
+#[test]
+fn a_store_that_is_stopped_while_it_starts_stops_in_order() {
+    for (signal, file) in [
+        (Signal::INT, "lock"),
+        (Signal::TERM, "cluster.json"),
+        (Signal::HUP, "cluster.json"),
+        (Signal::INT, "control.sock"),
+    ] {
+        let mut store = Store::prepare(&[]);
+        store.spawn_up();
+        wait_for("it starts", || store.data.join(file).exists().then_some(()));
+        let pids = store.pids();
+        send(store.up_pid(), signal);
+        let ended = store.wait_for_end();
+        let said = store.said();
+        assert!(ended.code().is_some(), "{signal:?} at {file}: {ended}\n{said}");
+        assert!(said.contains("stopped before") || said.contains("stopping: "), "{said}");
+        assert!(!store.data.join("cluster.json").exists(), "{signal:?} at {file}:\n{said}");
+        assert!(!pids.into_iter().any(is_ours), "{signal:?} at {file}:\n{said}");
+        assert!(!said.contains("panicked") && !said.contains("SIGKILL"), "{said}");
+        store.up();
+    }
+}
+
+/// A terminal that is gone fails every write, as a device that is full does.
+#[test]
+fn a_store_whose_terminal_closes_stops_in_order() {
+    let _turn = turn();
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = toystore(&["up", "--ports", "auto", "--data"]);
+    let gone = || File::options().write(true).open("/dev/full").unwrap();
+    command.arg(folder.path()).stdout(gone()).stderr(gone());
+    let mut up = command.spawn().unwrap();
+    let cluster = folder.path().join("cluster.json");
+    wait_for("it is ready", || {
+        let text = std::fs::read_to_string(&cluster).unwrap_or_default();
+        let ready = text.contains("running") && !text.contains("starting");
+        ready.then_some(())
+    });
+    send(up.id(), Signal::HUP);
+    let ended = wait_for("up ends", || up.try_wait().unwrap());
+    assert!(ended.success(), "{ended}");
+    assert!(!cluster.exists());
+}
+
+#[test]
+fn commands_say_that_a_store_was_killed_and_how_it_goes_on() {
+    let mut store = Store::start(&[]);
+    store.kill_up();
+    for command in [&["status"][..], &["export", "orders"], &["kill", "leader"]] {
+        let output = store.run(command);
+        let words = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{words}");
+        assert!(words.contains("was killed, and its nodes ended with it"), "{words}");
+        assert!(words.contains("hint: toystore up --data "), "{words}");
+    }
+}
+
 #[test]
 fn a_demo_keeps_every_promise() {
-    let _turn = crate::store::turn();
+    let _turn = turn();
     let flags = ["demo", "--json", "--frontends", "2", "--requests", "100", "--pause", "10ms"];
     let output = toystore(&flags).output().unwrap();
     let words = String::from_utf8_lossy(&output.stderr);

@@ -55,6 +55,27 @@ fn who_speaks_for_the_leader_of_a_term_is_not_heard() {
 }
 
 #[test]
+fn an_acknowledgement_of_what_is_not_there_is_not_heard() {
+    let mut world = World::new(3, Rules::View);
+    for id in [1, 2, 3] {
+        world.step(NodeId(id), Input::Start);
+    }
+    world.settle();
+    world.step(NodeId(3), Input::Lead { after: Term::ZERO });
+    world.settle();
+    // Replica 1 does not get the entry, so that it must not be committed.
+    world.cut.push((NodeId(3), NodeId(1)));
+    world.step(NodeId(3), Input::Propose(vec![Bytes::from_static(b"tux")]));
+    let term = world.hosts[&NodeId(3)].engine.status().term;
+    let message = Message::Acknowledge { term, matched: Index(3), barrier: 0 };
+    let message = engine::Message::PrimaryBackup(message);
+    world.step(NodeId(3), Input::Receive { from: NodeId(1), message });
+    world.settle();
+    assert!(world.trace.contains("3: warn replica 1 acknowledges 3, the log ends at 2: not heard"));
+    assert_eq!(world.hosts[&NodeId(3)].engine.status().committed, Index(1));
+}
+
+#[test]
 fn indexes_beyond_any_log_do_no_harm() {
     let last = Index(u64::MAX);
     check(Message::Ask { last, last_term: Term::ZERO });

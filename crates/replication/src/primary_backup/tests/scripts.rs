@@ -29,6 +29,8 @@ struct Script {
 enum Command {
     /// The same three replicas without view and fence.
     Naive,
+    /// The same three replicas, of which each may lead at the price of what the others have.
+    Unclean,
     /// Processes start.
     Start(Vec<u8>),
     /// The frontend tells a replica to lead, since every term up to `after` failed.
@@ -140,6 +142,7 @@ impl Runner for Script {
         let world = &mut self.world;
         match command {
             Command::Naive => *world = World::new(3, Rules::Naive),
+            Command::Unclean => *world = World::unclean(3),
             Command::Start(ids) => self.each(ids, |world, id| world.step(id, Input::Start)),
             Command::Lead { id, after } => {
                 let highest = world.hosts.values().map(|h| h.engine.status().term).max();

@@ -53,12 +53,23 @@ pub struct World {
     /// Read barriers under way: by whom, and what had been acknowledged when they began.
     pub barriers: BTreeMap<u64, (NodeId, Index)>,
     pub rules: Rules,
+    /// Whether anybody may lead, at the price of what the others have.
+    pub unclean: bool,
     /// The next snapshot that comes to these cannot be read.
     pub damaged: BTreeSet<NodeId>,
 }
 
 impl World {
     pub fn new(count: u8, rules: Rules) -> World {
+        World::of(count, rules, false)
+    }
+
+    /// One in which anybody may lead, at the price of what the others have.
+    pub fn unclean(count: u8) -> World {
+        World::of(count, Rules::View, true)
+    }
+
+    fn of(count: u8, rules: Rules, unclean: bool) -> World {
         let mut world = World {
             hosts: BTreeMap::new(),
             network: Vec::new(),
@@ -74,6 +85,7 @@ impl World {
             passed: Vec::new(),
             barriers: BTreeMap::new(),
             rules,
+            unclean,
             damaged: BTreeSet::new(),
         };
         for id in (1..=count).map(NodeId) {
@@ -102,7 +114,7 @@ impl World {
             peers,
             rules: self.rules,
             timers: Timers::DEFAULT,
-            unclean: false,
+            unclean: self.unclean,
             entries_kept: 3,
         }
     }
@@ -191,6 +203,7 @@ impl World {
                     "{id} would answer from {applied}, {acknowledged} was acknowledged before"
                 );
             }
+            Effect::Warn(what) => writeln!(self.trace, "{id}: warn {what}").expect("a string"),
             Effect::Failed(tag) => {
                 writeln!(self.trace, "{id}: barrier {tag} failed").expect("a string");
                 self.barriers.remove(&tag).expect("each fails once");
@@ -269,7 +282,9 @@ impl World {
             Viewed::Granted(view)
         } else if previous == self.view.term
             && view.term > previous
-            && (previous == Term::ZERO || self.view.in_sync.contains(&view.leader()))
+            && (previous == Term::ZERO
+                || self.unclean
+                || self.view.in_sync.contains(&view.leader()))
         {
             self.view = view.clone();
             Viewed::Granted(view)
@@ -352,7 +367,7 @@ impl World {
     /// What holds at every moment under a view: replicas that applied an index applied the same
     /// entry there, and what a leader applied is on every in-sync disk.
     pub fn check(&self) {
-        if self.rules == Rules::Naive {
+        if self.rules == Rules::Naive || self.unclean {
             return;
         }
         for (id, host) in &self.hosts {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use replication::{Entry, Index, NodeId, Term};
 
-use crate::message::{Fate, NewOrder, OrderNumber, Refusal, RequestId};
+use crate::message::{Fate, NewOrder, OrderNumber, Ordered, Problem, Refusal, RequestId};
 use crate::orders::command::Command;
 use crate::orders::ledger::{Applied, Ledger, REFUSALS_MAX};
 use crate::toy::{Quantity, Version};
@@ -28,6 +28,12 @@ fn refuse(of: u64, request: u128) -> Command {
 
 fn never(request: u128) -> Command {
     Command::Never { request_id: RequestId(request) }
+}
+
+/// What [`record`] does where its request has no fate yet.
+fn recorded(request: u128, number: u64, index: u64) -> Applied {
+    let ordered = Ordered { number: OrderNumber(number), version: Version(7), index };
+    Applied::Decided(RequestId(request), Fate::Recorded(ordered))
 }
 
 /// A ledger and the log that made it.
@@ -109,11 +115,32 @@ fn a_request_has_one_fate() {
     for request in 1..=3 {
         for again in [record(1, request, "Tux"), refuse(1, request), never(request)] {
             let id = RequestId(request);
-            assert_eq!(book.apply(1, &again), Applied::Decided(id));
+            let fate = before[usize::try_from(request).unwrap() - 1].clone().unwrap();
+            assert_eq!(book.apply(1, &again), Applied::Decided(id, fate));
         }
     }
     assert_eq!(before, [1, 2, 3].map(|request| book.ledger.fate(RequestId(request))));
     assert_eq!(book.ledger.len(), 1);
+}
+
+#[test]
+fn a_request_id_is_for_one_order() {
+    let mut book = Book::new(true);
+    book.lead(1);
+    book.apply(1, &record(1, 1, "Tux"));
+    book.apply(1, &refuse(1, 2));
+    book.apply(1, &never(3));
+    let of = |request, name| book.ledger.fate_of(&order(request, name));
+    let fate = |request| book.ledger.fate(RequestId(request)).map(Ok);
+    // Case does not count.
+    assert_eq!(of(1, "tux"), fate(1));
+    assert_eq!(of(2, "whale"), fate(2));
+    assert_eq!(of(3, "Fox"), fate(3));
+    assert_eq!(of(4, "Fox"), None);
+    let other_quantity = NewOrder { quantity: Quantity::new(9).unwrap(), ..order(1, "Tux") };
+    assert_eq!(book.ledger.fate_of(&other_quantity), Some(Err(Problem::KeyReused)));
+    assert_eq!(of(1, "Fox"), Some(Err(Problem::KeyReused)));
+    assert_eq!(of(2, "Tux"), Some(Err(Problem::KeyReused)));
 }
 
 #[test]
@@ -124,11 +151,11 @@ fn takes_of_older_terms_are_rejected() {
     assert_eq!(book.apply(2, &record(1, 1, "Tux")), rejected);
     assert_eq!(book.apply(2, &refuse(1, 1)), rejected);
     assert_eq!(book.ledger.fate(RequestId(1)), None);
-    assert_eq!(book.apply(2, &record(2, 1, "Tux")), Applied::Decided(RequestId(1)));
+    assert_eq!(book.apply(2, &record(2, 1, "Tux")), recorded(1, 0, 4));
 
     let mut naive = Book::new(false);
     naive.lead(2);
-    assert_eq!(naive.apply(2, &record(1, 1, "Tux")), Applied::Decided(RequestId(1)));
+    assert_eq!(naive.apply(2, &record(1, 1, "Tux")), recorded(1, 0, 2));
 }
 
 #[test]
@@ -189,7 +216,7 @@ fn undoing_names_orders_and_gives_their_numbers_again() {
     assert_eq!(book.undo_to(2), [OrderNumber(1)]);
     // The other history knows neither the request nor the term.
     book.lead(2);
-    assert_eq!(book.apply(2, &record(2, 4, "Fox")), Applied::Decided(RequestId(4)));
+    assert_eq!(book.apply(2, &record(2, 4, "Fox")), recorded(4, 1, 4));
     assert_eq!(book.ledger.order(OrderNumber(1)).unwrap().name.spelling(), "Fox");
 }
 
@@ -240,6 +267,6 @@ fn the_oldest_refusals_are_forgotten_and_no_order_is() {
     assert!(matches!(book.ledger.fate(RequestId(4)), Some(Fate::Refused { .. })));
     // What is forgotten is a new request.
     let again = entry(book.ledger.applied().0.0 + 1, record(1, 1, "Tux").encode());
-    assert_eq!(book.ledger.apply(&again), Applied::Decided(RequestId(1)));
+    assert_eq!(book.ledger.apply(&again), recorded(1, 1, again.index.0));
     assert_eq!(book.ledger.len(), 2);
 }

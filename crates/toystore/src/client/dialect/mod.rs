@@ -114,6 +114,28 @@ impl Dialect {
         }
     }
 
+    /// What should be said otherwise on the command line, if an answer shows that: a wrong dialect
+    /// is seen in the first look at a toy, since only one of the two has an envelope.
+    pub fn advice(self, request: &Request, said: &Said) -> Option<String> {
+        if matches!(request, Request::ListProducts { .. }) && said.status == 404 {
+            return Some(
+                "it lists no toys. If it speaks the original project's dialect, say --dialect \
+                 seed; else --toys says what to look at"
+                    .to_string(),
+            );
+        }
+        if !matches!(request, Request::ReadProduct { .. }) || said.status != 200 {
+            return None;
+        }
+        let body: Value = serde_json::from_slice(&said.body).ok()?;
+        let spoken = match (name(&body["data"]), name(&body)) {
+            (Some(_), _) => Dialect::Lab,
+            (None, Some(_)) => Dialect::Seed,
+            (None, None) => return None,
+        };
+        (spoken != self).then(|| format!("it speaks the other dialect: say --dialect {spoken}"))
+    }
+
     /// What the field is called that says how many.
     fn quantity(self) -> &'static str {
         match self {

@@ -52,6 +52,25 @@ fn requests_are_written_as_each_dialect_wants_them() {
 }
 
 #[test]
+fn a_wrong_dialect_is_seen_in_the_first_answers() {
+    let lab = said(200, &[], r#"{"data":{"name":"Tux","price":25.90,"quantity":98}}"#);
+    let seed = said(200, &[], r#"{"name":"tux","qty":98,"cost":25.99}"#);
+    let nothing = said(404, &[], r#"{"error":{"code":404,"message":"Product not found"}}"#);
+    let list = Request::ListProducts { after: None, limit: 9 };
+    let look = read_product();
+    let other = |flag: &str| Some(format!("it speaks the other dialect: say --dialect {flag}"));
+    assert_eq!(Dialect::Lab.advice(&look, &seed), other("seed"));
+    assert_eq!(Dialect::Seed.advice(&look, &lab), other("lab"));
+    let words = Dialect::Lab.advice(&list, &nothing).unwrap();
+    assert!(words.contains("--dialect seed") && words.contains("--toys"), "{words}");
+    for (dialect, right) in [(Dialect::Lab, &lab), (Dialect::Seed, &seed)] {
+        for answer in [right, &nothing, &said(200, &[], "[]")] {
+            assert_eq!(dialect.advice(&look, answer), None);
+        }
+    }
+}
+
+#[test]
 fn products_orders_and_numbers_are_read_in_both_dialects() {
     let headers = [("x-cache", "hit"), ("toystore-toy-version", "17")];
     let lab = said(200, &headers, r#"{"data":{"name":"Tux","price":25.90,"quantity":98}}"#);

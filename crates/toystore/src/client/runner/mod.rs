@@ -226,7 +226,9 @@ impl Task {
         match answered {
             Ok(said) => {
                 let response = self.dialect.answer(request, &said);
-                if let Err(problem) = response.as_ref()
+                if let Some(advice) = self.dialect.advice(request, &said) {
+                    self.trouble = Some(format!("{url}: {advice}"));
+                } else if let Err(problem) = response.as_ref()
                     && !is_everyday(problem)
                 {
                     self.trouble = Some(format!("{url} says {}: {}", said.status, said.message()));

@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use anstream::println;
 use anyhow::Result;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 use shop::shopper::{Config, Draw, Probability};
 use shop::toy::ToyName;
 
-use super::{DATA_DEFAULT, Running, paint};
+use super::{DATA_DEFAULT, Running, Signals, paint};
 use crate::client::dialect::Dialect;
 use crate::client::runner::{Clock, FRONTENDS_MAX, Party, Report};
 use crate::http::connection::Url;
@@ -52,9 +52,9 @@ pub struct Client {
     /// How likely it orders a toy that is in stock, 0 to 1
     #[arg(long, env = "TOYSTORE_PROBABILITY", value_name = "P", default_value = "0.5")]
     probability: Probability,
-    /// independent: each time with that probability. exact: that share of all times
-    #[arg(long, env = "TOYSTORE_DRAW", value_name = "HOW", default_value = "independent")]
-    draw: Draw,
+    /// How it is drawn which of them it orders
+    #[arg(long, env = "TOYSTORE_DRAW", value_enum, default_value_t = DrawChoice::Independent)]
+    draw: DrawChoice,
     /// How often a request that fails is tried again, with the same Idempotency-Key
     #[arg(long, env = "TOYSTORE_RETRIES", value_name = "N", default_value_t = 3)]
     retries: u32,
@@ -67,7 +67,7 @@ pub struct Client {
           value_parser = duration)]
     pause: Duration,
     /// Fixes every choice [default: random, and printed]
-    #[arg(long, env = "TOYSTORE_SEED", value_name = "N")]
+    #[arg(long, env = "TOYSTORE_SEED", value_name = "N", value_parser = seed)]
     seed: Option<u64>,
     /// Whose JSON is spoken
     #[arg(long, env = "TOYSTORE_DIALECT", value_enum, default_value_t = Dialect::Lab)]
@@ -89,6 +89,24 @@ pub struct Client {
     json: bool,
     #[command(flatten)]
     running: Running,
+}
+
+/// [`Draw`], as it is said on a command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum DrawChoice {
+    /// Each time with that probability: the lab's shopper
+    Independent,
+    /// That share of all times: the original project's
+    Exact,
+}
+
+impl From<DrawChoice> for Draw {
+    fn from(choice: DrawChoice) -> Draw {
+        match choice {
+            DrawChoice::Independent => Draw::Independent,
+            DrawChoice::Exact => Draw::Exact,
+        }
+    }
 }
 
 impl Client {
@@ -145,7 +163,7 @@ impl Client {
             toys,
             requests: self.requests,
             probability: self.probability,
-            draw: self.draw,
+            draw: self.draw.into(),
             retries: self.retries,
             retry_interval: self.retry_interval,
             pause: self.pause,
@@ -198,7 +216,7 @@ impl Client {
         };
         let default = Config::new(0, vec![], 0);
         let interval = duration_text(self.retry_interval);
-        add(self.draw != default.draw, "--draw", self.draw.to_string());
+        add(party.each.draw != default.draw, "--draw", party.each.draw.to_string());
         add(self.dialect != Dialect::Lab, "--dialect", self.dialect.to_string());
         add(self.retries != default.retries, "--retries", self.retries.to_string());
         add(self.retry_interval != default.retry_interval, "--retry-interval", interval);
@@ -207,6 +225,14 @@ impl Client {
         add(!toys.is_empty(), "--toys", format!("'{}'", toys.join(",").replace('\'', "'\\''")));
         words
     }
+}
+
+/// Reads a seed.
+///
+/// # Errors
+/// Says which numbers are seeds.
+pub fn seed(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("expected a whole number from 0 to {}", u64::MAX))
 }
 
 /// A seed that is short enough to be typed; 48 bits of chance do not meet twice in one store.
@@ -226,14 +252,12 @@ async fn run(party: &Party, orders: &mut OrderFile) -> Result<Outcome> {
     let mut outcome = Outcome::default();
     let mut shoppers = party.start(clock);
     let mut bar = Bar::new(party);
-    let asked_to_stop = super::asked_to_stop();
-    tokio::pin!(asked_to_stop);
+    let mut signals = Signals::listen()?;
     let mut stopping = false;
     loop {
         tokio::select! {
             biased;
-            stopped = &mut asked_to_stop, if !stopping => {
-                stopped?;
+            () = signals.asked_to_stop(), if !stopping => {
                 stopping = true;
                 shoppers.stop();
             }

@@ -52,18 +52,25 @@ impl Outcome {
         self.summaries.iter().all(Summary::all_matched) && self.unserved().is_empty()
     }
 
-    /// Kinds of requests of which not one was answered.
-    fn unserved(&self) -> Vec<Kind> {
+    /// Kinds of requests of which not one was served, and why. An order that is refused is served;
+    /// a look at a toy that is not there is not.
+    fn unserved(&self) -> Vec<(Kind, &'static str)> {
         let lines = self.tally.lines();
         let kinds = lines.iter().filter(|line| line.outcome.is_none()).map(|line| line.kind);
-        let answered = |kind: Kind| {
-            lines.iter().filter(|line| line.kind == kind).filter_map(|line| line.outcome).any(
-                |outcome| {
-                    !matches!(outcome, shopper::Outcome::Unavailable | shopper::Outcome::Unknown)
-                },
-            )
+        let all = |kind: Kind, unserved: &[shopper::Outcome]| {
+            let mut of_kind = lines.iter().filter(|line| line.kind == kind);
+            of_kind.all(|line| line.outcome.is_none_or(|outcome| unserved.contains(&outcome)))
         };
-        kinds.filter(|kind| !answered(*kind)).collect()
+        let silent = [shopper::Outcome::Unavailable, shopper::Outcome::Unknown];
+        let absent = [&silent[..], &[shopper::Outcome::NotFound]].concat();
+        let why = |kind: Kind| match kind {
+            kind if all(kind, &silent) => Some("was answered"),
+            Kind::Query if all(kind, &absent) => {
+                Some("found its toy; --toys names toys that this store has")
+            }
+            Kind::List | Kind::Query | Kind::Order | Kind::OrderQuery => None,
+        };
+        kinds.filter_map(|kind| Some((kind, why(kind)?))).collect()
     }
 
     /// A sum over all shoppers.
@@ -105,11 +112,9 @@ impl Outcome {
         if failed > 0 {
             words.push(paint::check(false, &format!("{failed} answers were not as agreed")));
         }
-        for kind in self.unserved() {
-            words.push(paint::check(
-                false,
-                &format!("no request of the kind `{kind}` was answered"),
-            ));
+        for (kind, why) in self.unserved() {
+            let sentence = format!("no request of the kind `{kind}` {why}");
+            words.push(paint::check(false, &sentence));
         }
         words.push(self.comparison());
         words.extend(self.differences());
@@ -230,6 +235,16 @@ mod tests {
         let dead = outcome(&[looked, unavailable]);
         assert!(!dead.all_matched());
         assert!(dead.sentences().iter().any(|words| words.contains("kind `order` was answered")));
+    }
+
+    #[test]
+    fn a_run_that_found_no_toy_does_not_pass() {
+        let looked = (Kind::Query, shopper::Outcome::Ok);
+        let absent = (Kind::Query, shopper::Outcome::NotFound);
+        assert!(outcome(&[looked, absent]).all_matched());
+        let empty = outcome(&[absent, absent]);
+        assert!(!empty.all_matched());
+        assert!(empty.sentences().iter().any(|words| words.contains("`query` found its toy;")));
     }
 
     #[test]

@@ -26,7 +26,7 @@ use clap::builder::BoolishValueParser;
 use serde_json::json;
 use shop::shopper::{Config, Probability};
 
-use super::paint;
+use super::{Signals, paint};
 use crate::client::dialect::Dialect;
 use crate::client::runner::Party;
 use crate::http::connection::Url;
@@ -83,7 +83,7 @@ pub struct Demo {
           value_parser = duration)]
     pause: Duration,
     /// Fixes every choice of the shoppers [default: random, and printed]
-    #[arg(long, env = "TOYSTORE_SEED", value_name = "N")]
+    #[arg(long, env = "TOYSTORE_SEED", value_name = "N", value_parser = super::client::seed)]
     seed: Option<u64>,
     /// Keep data and logs in this folder, which must be new [default: nothing is kept]
     #[arg(long, value_name = "DIR")]
@@ -126,17 +126,12 @@ impl Demo {
             if self.frontends == 1 { "" } else { "s" }
         ));
         let options = self.options()?;
-        let asked_to_stop = super::asked_to_stop();
-        tokio::pin!(asked_to_stop);
-        let store = tokio::select! {
-            biased;
-            // Dropping a store that is half started kills what has been started.
-            stopped = &mut asked_to_stop => return stopped.map(|()| ExitCode::FAILURE),
-            store = Store::start(&options, report(story)) => store?,
-        };
+        let mut signals = Signals::listen()?;
+        let started = Store::start(&options, report(story), signals.asked_to_stop()).await?;
+        let Some(store) = started else { return Ok(ExitCode::FAILURE) };
         let done = tokio::select! {
             biased;
-            stopped = &mut asked_to_stop => stopped.map(|()| None),
+            () = signals.asked_to_stop() => Ok(None),
             judged = self.judge(&store, story, seed) => judged.map(Some),
         };
         store.stop().await;

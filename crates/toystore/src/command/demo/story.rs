@@ -3,8 +3,9 @@
 use std::fmt::Display;
 use std::time::Instant;
 
-use anstream::eprintln;
 use owo_colors::OwoColorize;
+
+use crate::command::paint;
 
 /// Tells; to stderr, since the verdict is the data.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +22,6 @@ impl Story {
     /// One line.
     pub fn tell(self, words: impl Display) {
         let time = format!("t+{:.1}s", self.began.elapsed().as_secs_f64());
-        eprintln!("{:>8}  {words}", time.dimmed());
+        paint::say(format_args!("{:>8}  {words}", time.dimmed()));
     }
 }

@@ -13,9 +13,8 @@ use serde_json::json;
 use shop::{catalog, frontend, orders};
 use tokio::task::JoinSet;
 
-use super::{Running, paint};
+use super::Running;
 use crate::supervisor::cluster::{Cluster, Member};
-use crate::supervisor::control;
 use crate::supervisor::layout::Role;
 use crate::supervisor::leader::reign;
 use crate::supervisor::node_status::{self, NodeStatus};
@@ -59,29 +58,18 @@ impl Status {
     /// If there is no such store, or no node of it answers.
     pub fn run(self) -> Result<ExitCode> {
         let cluster = Cluster::find(&self.running.data)?;
-        let (seen, served) = super::block_on(async {
-            (look(&cluster).await, control::is_served(&cluster.data).await)
-        })?;
+        let seen = super::block_on(look(&cluster))?;
         if seen.iter().all(|node| node.said.is_err()) {
             let words = seen.iter().filter_map(|node| node.said.as_ref().err()).next();
             bail!(
-                "no node of the store in {} answers: {}\n\
-                 hint: if its `toystore up` is gone, toystore up --data {} starts it again",
+                "no node of the store in {} answers: {}",
                 cluster.data.display(),
-                words.map_or("it has none", String::as_str),
-                cluster.data.display()
+                words.map_or("it has none", String::as_str)
             );
         }
         match self.json {
             true => println!("{}", to_json(&cluster, &seen)),
             false => show::lines(&cluster, &seen).iter().for_each(|line| println!("{line}")),
-        }
-        if !served {
-            paint::say(format_args!(
-                "the `toystore up` of this store is gone, and its nodes are ending\n\
-                 hint: toystore up --data {} starts it again",
-                cluster.data.display()
-            ));
         }
         Ok(ExitCode::SUCCESS)
     }

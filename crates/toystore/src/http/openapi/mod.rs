@@ -119,7 +119,7 @@ fn describe(role: Role, endpoint: Endpoint) -> Described {
         Endpoint::Metrics => Described::new("metrics", "The same numbers for Prometheus")
             .answered(200, answer("Text format 0.0.4", "text/plain", text().into(), None)),
         Endpoint::Events => Described::new("events", "The same state, now and each half second")
-            .answered(200, answer("Events `status`", "text/event-stream", text().into(), None))
+            .answered(200, answer("Events", "text/event-stream", schemas::event().into(), None))
             .error(503, "Too many listen already", "32 listen to /events already"),
         Endpoint::Faults => faults(),
         _ => Described::new("openapi", "This document").answered(
@@ -136,11 +136,8 @@ fn product(role: Role) -> Described {
         "An ETag that is known: the answer is 304 if it is still the one",
         text(),
     );
-    let mut described = Described::new("readProduct", "One toy").with(none_match);
-    if role == Role::Catalog {
-        let meaning = "NUMBER CATALOG.COUNT: a frontend that will cache the answer, and its lease";
-        described = described.with(parameter(ParameterIn::Header, "X-Frontend", meaning, text()));
-    }
+    // What a frontend says of its lease (`X-Frontend`) is between it and the catalog.
+    let described = Described::new("readProduct", "One toy").with(none_match);
     let example = schemas::product_example(role);
     let headers = [X_CACHE, ETAG, CACHE_CONTROL, TOY_VERSION];
     let unchanged = headers.iter().fold(

@@ -30,9 +30,10 @@ pub fn number(minimum: u64) -> Schema {
     ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(minimum)).into()
 }
 
-/// A toy's name.
+/// A toy's name: no control characters.
 pub fn toy_name() -> Schema {
     let name = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1));
+    let name = name.pattern(Some(r"^[^\u0000-\u001f\u007f-\u009f]+$"));
     name.max_length(Some(ToyName::CHARACTERS_MAX)).into()
 }
 
@@ -134,9 +135,16 @@ fn new_order(role: Role) -> ObjectBuilder {
     if role == Role::Order { order.property("idempotency_key", key()) } else { order }
 }
 
-/// At the order service, which also takes several at once.
+/// At the order service, which also takes several at once. Each of them is judged by itself: a list
+/// of anything is accepted, and its items are answered one by one.
 pub fn one_or_many_orders() -> RefOr<Schema> {
-    OneOfBuilder::new().item(named("NewOrder")).item(list("NewOrder")).into()
+    let many = Schema::Array(ArrayBuilder::new().items(RefOr::from(anything())).build());
+    OneOfBuilder::new().item(named("NewOrder")).item(many).into()
+}
+
+/// One of the events of `/events`.
+pub fn event() -> Schema {
+    object(&[("event", one_of(&["status"]).into()), ("data", text().into())]).into()
 }
 
 fn ordered_answer(role: Role) -> Schema {
