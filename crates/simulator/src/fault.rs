@@ -21,6 +21,17 @@ pub enum Target {
     Leader,
 }
 
+/// When a crash comes: at a moment that is hard to hit by chance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Moment {
+    /// At once.
+    Now,
+    /// In the middle of its next commit.
+    InCommit,
+    /// Just after the next view is granted, by which time it may have heard of it or not.
+    AfterView,
+}
+
 /// Which edges of the network are cut, among the processes that serve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Shape {
@@ -68,8 +79,8 @@ pub enum Fault {
     Crash {
         /// Whose.
         whom: Target,
-        /// Not at once, but in the middle of its next commit.
-        in_commit: bool,
+        /// When.
+        moment: Moment,
         /// Until it is started.
         down: Duration,
         /// How often it dies again in the middle of its recovery.
@@ -188,7 +199,8 @@ impl Fault {
     /// Its kind, as the tables name it.
     pub fn kind(&self) -> &'static str {
         match self {
-            Fault::Crash { in_commit: true, .. } => "crash in a commit",
+            Fault::Crash { moment: Moment::InCommit, .. } => "crash in a commit",
+            Fault::Crash { moment: Moment::AfterView, .. } => "crash after a view",
             Fault::Crash { again: 0, .. } => "crash",
             Fault::Crash { .. } => "crash, again in recovery",
             Fault::PowerCut { whom: Some(_), .. } => "power cut of one",
@@ -214,6 +226,16 @@ impl Fault {
             Fault::Rot { .. } => "bit flip",
             Fault::Skew { .. } => "clock beyond its bound",
         }
+    }
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Moment::Now => "",
+            Moment::InCommit => " in its next commit",
+            Moment::AfterView => " after the next view",
+        })
     }
 }
 
@@ -244,9 +266,8 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = duration_text;
         match *self {
-            Fault::Crash { whom, in_commit, down, again } => {
-                let when = if in_commit { " in its next commit" } else { "" };
-                write!(f, "crash {whom}{when} for {}", text(down))?;
+            Fault::Crash { whom, moment, down, again } => {
+                write!(f, "crash {whom}{moment} for {}", text(down))?;
                 if again > 0 { write!(f, ", {again} more in its recovery") } else { Ok(()) }
             }
             Fault::PowerCut { whom: Some(whom), down } => {

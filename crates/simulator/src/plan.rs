@@ -11,7 +11,7 @@ use replication::Time;
 use shop::message::{NewOrder, RequestId};
 use shop::toy::{Quantity, ToyName};
 
-use crate::fault::{Fault, Shape, Target, Timeline};
+use crate::fault::{Fault, Moment, Shape, Target, Timeline};
 use crate::setting::{Setting, Wishes};
 use crate::trim::Trim;
 use crate::who::Who;
@@ -210,19 +210,17 @@ impl Draw<'_> {
     }
 
     fn crash(&mut self) -> Fault {
-        let whom = self.server();
-        match self.below(5) {
-            0 => Fault::PowerCut { whom: Some(whom), down: self.outage() },
-            1 => {
-                let (down, again) = (self.outage(), 1 + self.below(2) as u8);
-                Fault::Crash { whom, in_commit: self.below(2) == 0, down, again }
-            }
-            2 => {
-                let whom = self.store();
-                Fault::Crash { whom, in_commit: true, down: self.outage(), again: 0 }
-            }
-            _ => Fault::Crash { whom, in_commit: false, down: self.outage(), again: 0 },
+        let (kind, down) = (self.below(6), self.outage());
+        if kind == 0 {
+            return Fault::PowerCut { whom: Some(self.server()), down };
         }
+        let again = if self.below(4) == 0 { 1 + self.below(2) as u8 } else { 0 };
+        let (whom, moment) = match kind {
+            1 | 2 => (self.store(), Moment::InCommit),
+            3 => (Target::Leader, Moment::AfterView),
+            _ => (self.server(), Moment::Now),
+        };
+        Fault::Crash { whom, moment, down, again }
     }
 
     fn disk(&mut self) -> Fault {

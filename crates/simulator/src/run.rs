@@ -16,6 +16,10 @@ const REST_MAX: Duration = Duration::from_secs(90);
 /// How long the world is watched after the last answer: what is done in the background is over.
 const QUIET: Duration = Duration::from_secs(3);
 
+/// How long after healing no call is waited for any more that was lost before: a frontend's longest
+/// deadline towards the catalog, and a little.
+const SETTLED: Duration = Duration::from_millis(3500);
+
 /// How long every frontend may take to answer a probe.
 const PROBE_MAX: Duration = Duration::from_secs(11);
 
@@ -67,6 +71,8 @@ fn play(world: &mut World, plan: &Plan) {
         }
         world.run_until(world.now + Duration::from_millis(10));
     }
+    // A call that was lost before may still be waited for, and others wait along.
+    world.run_until(plan.heal_at + SETTLED);
     world.begin_probe();
     let limit = world.now + PROBE_MAX;
     world.run_until(world.now + Duration::from_millis(1));

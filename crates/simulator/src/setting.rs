@@ -182,7 +182,7 @@ impl Setting {
         let frontends = pick(random, [1, 2, 2, 3]);
         let shoppers = random.random_range(3..=8);
         let drawn = Kinds::drawn(random);
-        let loss = pick(random, [0, 0, 2, 10, 40]);
+        let loss = pick(random, [0, 0, 5, 20, 60]);
         let delay_us = pick(random, [(30, 2000), (30, 400), (200, 8000), (1000, 30_000)]);
         let network = Network { delay_us, lost: loss / 2, doubled: loss, late: loss };
         let mut setting = Setting {

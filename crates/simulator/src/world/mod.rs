@@ -108,6 +108,8 @@ pub struct World {
     next_token: u64,
     /// What was sent on edges that are held: in order.
     held: Vec<(network::Edge, Event)>,
+    /// Who dies when the next view is granted, and for how long.
+    doomed_by_view: Vec<(Seat, Duration)>,
     /// Faults that will end.
     undo: Vec<Option<Undo>>,
     healed: bool,
@@ -154,6 +156,7 @@ impl World {
             dice,
             next_token: 0,
             held: Vec::new(),
+            doomed_by_view: Vec::new(),
             undo: Vec::new(),
             healed: false,
             asker: asker::Asker::default(),

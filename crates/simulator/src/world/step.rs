@@ -133,6 +133,11 @@ impl World {
         self.points.of_reply(host, &waiting.asked, &response);
         if let (Asked::View, Ok(Reply::View { view, .. })) = (&waiting.asked, &response) {
             self.points.of_view(&self.hosts, view);
+            for (seat, down) in std::mem::take(&mut self.doomed_by_view) {
+                let (after, life) = (self.micros(0, 10_000), self.life(seat));
+                self.schedule(after, Event::Kill { host: seat, life });
+                self.schedule(after + down, Event::Start { host: seat });
+            }
         }
         let Waiting { from, life, call, .. } = waiting;
         let answer = Answer::Said(response);

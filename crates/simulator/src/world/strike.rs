@@ -13,7 +13,7 @@ use super::host::Waiting;
 use super::network::Edge;
 use super::process::Process;
 use super::{Event, World};
-use crate::fault::{Fault, Shape, Target};
+use crate::fault::{Fault, Moment, Shape, Target};
 use crate::points::Point;
 use crate::who::{Seat, Who};
 
@@ -97,14 +97,20 @@ impl World {
     fn hit(&mut self, seat: Seat, fault: Fault) -> bool {
         let host = &mut self.hosts[seat];
         match fault {
-            Fault::Crash { in_commit, down, again, .. } => {
+            Fault::Crash { moment, down, again, .. } => {
                 host.dies_in_recovery = again;
-                if in_commit && host.is_up() {
-                    host.doomed = Some(down);
-                    host.doomed_commits = COMMITS_SPARED;
-                    return true;
+                match moment {
+                    Moment::InCommit if host.is_up() => {
+                        host.doomed = Some(down);
+                        host.doomed_commits = COMMITS_SPARED;
+                        return true;
+                    }
+                    Moment::AfterView if host.is_up() => {
+                        self.doomed_by_view.push((seat, down));
+                        return true;
+                    }
+                    Moment::Now | Moment::InCommit | Moment::AfterView => self.crash(seat),
                 }
-                self.crash(seat);
                 self.schedule(down, Event::Start { host: seat });
             }
             Fault::PowerCut { down, .. } => {
@@ -345,6 +351,7 @@ impl World {
     /// Everything heals: no fault any more, everybody is up, the network is good.
     pub fn heal(&mut self) {
         self.healed = true;
+        self.doomed_by_view.clear();
         self.say(|| "everything heals".to_string());
         self.network.clear_up();
         for number in 0..self.undo.len() {
