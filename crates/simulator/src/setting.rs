@@ -178,7 +178,7 @@ impl Setting {
     /// Another world for each seed: mostly small logs, so that snapshots are needed, and few toys,
     /// so that shoppers meet.
     pub fn drawn(seed: u64, wishes: &Wishes, random: &mut Pcg64Mcg) -> Setting {
-        let orders = pick(random, [1, 2, 3, 3, 3, 3, 3, 3, 4, 5, 5, 5, 7, 9]);
+        let orders = pick(random, [1, 2, 2, 2, 3, 3, 3, 3, 3, 4, 5, 5, 7, 9]);
         let frontends = pick(random, [1, 2, 2, 3]);
         let shoppers = random.random_range(3..=8);
         let drawn = Kinds::drawn(random);
