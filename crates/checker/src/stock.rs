@@ -1,4 +1,5 @@
-//! Judges whether each toy's stock is linearizable: by versions where they prove it, else by search.
+//! Judges whether each toy's stock is linearizable: by versions where they prove it, else by
+//! search.
 //!
 //! Toys are judged one by one: a history is linearizable if it is for each object (Herlihy and Wing
 //! 1990, theorem 1, locality). Called by [`crate::judge`]; calls [`crate::witness`],
@@ -124,8 +125,8 @@ fn explain(history: &History, object: &Object, doubt: &Doubt, stuck: &Stuck) -> 
     Counterexample { sentence, operations, toy: Some(object.toy) }
 }
 
-/// The first that had shown or made a newer version before what cannot be placed began, and how many
-/// were left then.
+/// The first that had shown or made a newer version before what cannot be placed began, and how
+/// many were left then.
 fn newer_before(object: &Object, stuck: &Stuck) -> Option<(usize, i64)> {
     let misfit = &object.moves[stuck.place];
     let version = misfit.version()?;

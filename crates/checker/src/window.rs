@@ -1,10 +1,11 @@
 //! The smallest window of one toy's operations that no order fits, whatever went before.
 //!
 //! A history may be long, and what is wrong with it short. The search skips what later answers rule
-//! out, so it may be stuck early: the window ends with the first operation up to which no order fits,
-//! whatever comes after. It is made shorter from its beginning as long as the operations in it still fit no order
-//! from *any* state, with any of those that overlap its beginning done before it or not: so nobody
-//! has to look at what went before. Called by [`crate::stock`]; the picture shows it.
+//! out, so it may be stuck early: the window ends with the first operation up to which no order
+//! fits, whatever comes after. It is made shorter from its beginning as long as the operations in
+//! it still fit no order from *any* state, with any of those that overlap its beginning done before
+//! it or not: so nobody has to look at what went before. Called by [`crate::stock`]; the picture
+//! shows it.
 
 use crate::history::{Micros, NEVER_RETURNED};
 use crate::model::{Action, Move, Object, State, Step};
@@ -85,8 +86,8 @@ fn first(object: &Object, stuck: Stuck, budget: &mut Budget) -> Stuck {
     stuck
 }
 
-/// What had ended by a moment, but for some that are taken to go on, and what went on then; with the
-/// places of all.
+/// What had ended by a moment, but for some that are taken to go on, and what went on then; with
+/// the places of all.
 fn until(object: &Object, end: Micros, going_on: &[usize]) -> (Object, Vec<usize>) {
     let mut places: Vec<usize> = Vec::new();
     let mut part = object.without_moves();

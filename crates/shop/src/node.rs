@@ -71,7 +71,7 @@ pub struct Token(pub u64);
 pub struct CallId(pub u64);
 
 /// What happened.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub enum Input {
     /// The process starts.
     Start,
@@ -124,7 +124,7 @@ pub enum Input {
 }
 
 /// What came of a call.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub enum Answer {
     /// The other side answered.
     Said(Response),
@@ -135,7 +135,7 @@ pub enum Answer {
 }
 
 /// What must be done.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub enum Effect {
     /// Put this on disk.
     Persist(Record),

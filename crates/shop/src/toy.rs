@@ -222,7 +222,7 @@ impl fmt::Display for Version {
 }
 
 /// A toy as a reader sees it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Product {
     /// In the catalogue's spelling.
     pub name: ToyName,

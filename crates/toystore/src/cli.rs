@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::command::{
-    catalog, check, client, control, demo, export, frontend, health, order, paint, status, up,
+    catalog, check, client, control, demo, export, frontend, health, order, paint, sim, status, up,
 };
 use crate::supervisor::control::Action;
 
@@ -59,6 +59,7 @@ enum Command {
     /// Returns when it answers.
     Start(control::Control),
     Export(export::Export),
+    Sim(sim::Sim),
     Health(health::Health),
 }
 
@@ -98,6 +99,7 @@ pub fn run() -> ExitCode {
         Command::Resume(control) => control.run(Action::Resume),
         Command::Start(control) => control.run(Action::Start),
         Command::Export(export) => export.run(),
+        Command::Sim(sim) => sim.run(),
         Command::Health(health) => health.run(),
     };
     outcome.unwrap_or_else(|error| {

@@ -4,11 +4,11 @@ mod cli;
 mod client;
 mod clock;
 mod command;
+mod disk;
 mod driver;
 mod http;
 mod peer;
 mod supervisor;
-mod wal;
 
 fn main() -> std::process::ExitCode {
     cli::run()

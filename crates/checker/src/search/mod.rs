@@ -3,9 +3,9 @@
 //! Just-in-time linearization (Lowe, *Testing for linearizability*, 2017, §5), which refines Wing
 //! and Gong, *Testing and verifying concurrent objects* (1993). Time is walked once. A
 //! *configuration* is a state and which of the operations under way have had their effect; nothing
-//! is linearized before an answer makes it necessary. When an operation ends, every configuration in
-//! which it has not had its effect is replaced by all that can be reached from it by letting others
-//! under way have theirs, until it has. If none is left, the history up to here has no
+//! is linearized before an answer makes it necessary. When an operation ends, every configuration
+//! in which it has not had its effect is replaced by all that can be reached from it by letting
+//! others under way have theirs, until it has. If none is left, the history up to here has no
 //! linearization, and that operation is the first that cannot be placed. Equal configurations are
 //! one (the memo of Lowe §4).
 //!
@@ -20,8 +20,8 @@
 //! - Purchases of which nobody was told are counted, not told apart; of two configurations that
 //!   differ only in how many of them were used up, the one with fewer will do.
 //!
-//! What may have been put back is not lazy: it happens until its purchase ends, or not at all. So at
-//! that end each configuration is kept as it is, and with each further take that was put back.
+//! What may have been put back is not lazy: it happens until its purchase ends, or not at all. So
+//! at that end each configuration is kept as it is, and with each further take that was put back.
 //!
 //! Bounded in steps and in configurations. Called by [`crate::stock`] and [`crate::window`].
 

@@ -173,8 +173,8 @@ fn the_search_and_the_witness_agree_with_porcupine() {
     }
     let elapsed = begin.elapsed();
     eprintln_summary(&format!(
-        "{compared} histories from seed {first} in {elapsed:.1?}: {good} good, {proved} by versions; \
-         {windows} windows shorter than all before"
+        "{compared} histories from seed {first} in {elapsed:.1?}: {good} good, {proved} by \
+         versions; {windows} windows shorter than all before"
     ));
     assert!(good > compared / 10 && good < compared - compared / 10, "{good} of {compared} good");
     assert!(proved > compared / 50, "{proved} of {compared} by versions");

@@ -158,7 +158,7 @@ pub struct TakeAnswer {
 }
 
 /// What a node answers when it can; see [`Request`](super::Request) for which answers what.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Reply {
     /// A product, from a frontend.
     Product {

@@ -142,6 +142,11 @@ impl Shopper {
         self.stage == Stage::Finished
     }
 
+    /// No round begins any more: it finishes what it is at, compares what was recorded, and ends.
+    pub fn end_rounds(&mut self) {
+        self.plan.end();
+    }
+
     /// What it has written down so far; final once it is finished.
     pub fn summary(&self) -> &Summary {
         self.book.summary()

@@ -51,6 +51,11 @@ impl Plan {
         self.left
     }
 
+    /// No more rounds.
+    pub fn end(&mut self) {
+        self.left = 0;
+    }
+
     /// The next round, among so many toys; `None` when all are done.
     pub fn next_round(&mut self, toys: usize) -> Option<Round> {
         if self.left == 0 || toys == 0 {

@@ -13,6 +13,7 @@ pub mod health;
 pub mod order;
 pub mod paint;
 pub mod service;
+pub mod sim;
 pub mod status;
 pub mod up;
 

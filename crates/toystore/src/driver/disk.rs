@@ -1,13 +1,12 @@
-//! The disk thread of a node: puts everything that waits into one `fdatasync` (group commit), and
-//! tells the driver what is durable.
+//! The disk thread of a node: gives what the node emits to the log's [`Writer`], and tells the
+//! driver what is durable.
 //!
 //! A thread and not a task, because the calls of a disk block: while it syncs, the node goes on
 //! answering, and what it emits meanwhile goes out together with the next sync. Called by the
-//! driver (`push`); owns the [`Wal`].
+//! driver (`push`); owns the writer, which decides what is committed when.
 //!
-//! **A full disk**: the node is told, refuses new work, and what it emitted already waits here; the
-//! commit is tried again every [`FULL_RETRY`] until there is room. **A failed disk**: what is on it
-//! is unknown, so the process ends at once, and recovery will tell.
+//! On a **full disk** the commit is tried again every [`FULL_RETRY`] until there is room. When a
+//! **disk fails**, what is on it is unknown, so the process ends at once, and recovery will tell.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -17,19 +16,17 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
+use replication::Record;
 use replication::log::{Checkpoint, Recovered};
-use replication::{Index, Record};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use wal::disk::Disk;
+use wal::encoding;
+use wal::{Done, Finished, Job, Owner, Wal, WalError, Writer};
 
-use crate::wal::disk::{Disk, RealDisk, ShadowDisk};
-use crate::wal::{self, Done, Job, Wal, WalError};
+use crate::disk::{RealDisk, ShadowDisk};
 
 /// How often a commit that found no room is tried again.
 const FULL_RETRY: Duration = Duration::from_millis(200);
-
-/// The first byte of every record and checkpoint. Raise it when their encoding changes.
-const FORMAT: u8 = 1;
 
 /// Something to be put on disk, in order.
 #[derive(Debug)]
@@ -38,23 +35,6 @@ pub enum Write {
     Record(Record),
     /// What takes the place of every record before it.
     Checkpoint(Checkpoint),
-}
-
-/// What the disk has done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Finished {
-    /// The first so many records since the start of the process are durable.
-    Persisted {
-        /// How many.
-        upto: u64,
-    },
-    /// The checkpoint whose snapshot stands at this index is durable.
-    Checkpointed {
-        /// Where.
-        index: Index,
-    },
-    /// The disk has no room, or has room again.
-    Full(bool),
 }
 
 /// The driver's end of a disk.
@@ -137,17 +117,10 @@ impl DiskQueue {
         let wal = self.wal.lock().unwrap_or_else(PoisonError::into_inner).take();
         let wal = wal.expect("a disk is started once");
         let shared = self.shared.clone();
-        let writer = Writer {
-            shared,
-            wal,
-            tell: Box::new(tell),
-            backlog: VecDeque::new(),
-            appended: 0,
-            told: 0,
-            checkpointing: None,
-            full: false,
-        };
-        let thread = std::thread::Builder::new().name("disk".into()).spawn(move || writer.run());
+        let writer = Writer::new(wal);
+        let hands = Hands { shared, tell: Box::new(tell) };
+        let work = move || DiskThread { writer, hands }.run();
+        let thread = std::thread::Builder::new().name("disk".into()).spawn(work);
         let thread = thread.expect("a process that just started may have one more thread");
         *self.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
     }
@@ -175,118 +148,74 @@ impl DiskQueue {
 }
 
 /// The disk thread.
-struct Writer {
-    shared: Arc<Shared>,
-    wal: Wal,
-    tell: Box<dyn Fn(Finished) + Send>,
-    /// What was taken from the queue and not appended yet.
-    backlog: VecDeque<Write>,
-    /// Records appended since the start of the process, and how many of them were told durable.
-    appended: u64,
-    told: u64,
-    /// The index of the checkpoint that is being written.
-    checkpointing: Option<Index>,
-    /// What the node was told last.
-    full: bool,
+struct DiskThread {
+    writer: Writer,
+    hands: Hands,
 }
 
-impl Writer {
+/// What the thread does for its writer.
+struct Hands {
+    shared: Arc<Shared>,
+    tell: Box<dyn Fn(Finished) + Send>,
+}
+
+impl DiskThread {
     fn run(mut self) {
         while self.wait() {
-            if let Err(error) = self.round()
-                && !error.is_full()
-            {
-                tracing::error!("{error}; what is on the disk is unknown: the process ends");
-                std::process::exit(1);
-            }
+            let round = self.writer.round(&mut self.hands);
+            end_if_failed(round);
         }
     }
 
     /// Takes what there is to do; `false` when there will be nothing more.
     fn wait(&mut self) -> bool {
-        let mut queue = self.shared.lock();
-        let blocked = self.checkpointing.is_some()
-            && matches!(self.backlog.front(), Some(Write::Checkpoint(_)));
-        // On a full disk a checkpoint's turn may have come without room for what stands before it.
-        let waiting = blocked || self.full || self.backlog.is_empty();
-        let unwritten = self.full || self.told < self.appended;
-        while waiting && queue.writes.is_empty() && queue.done.is_empty() {
+        let mut queue = self.hands.shared.lock();
+        let (ready, behind) = (self.writer.is_ready(), self.writer.is_behind());
+        while !ready && queue.writes.is_empty() && queue.done.is_empty() {
             if queue.closed {
                 return false;
             }
-            if unwritten {
-                let timeout = self.shared.more.wait_timeout(queue, FULL_RETRY);
+            if behind {
+                let timeout = self.hands.shared.more.wait_timeout(queue, FULL_RETRY);
                 let (again, timeout) = timeout.unwrap_or_else(PoisonError::into_inner);
                 queue = again;
                 if timeout.timed_out() {
                     break;
                 }
             } else {
-                queue = self.shared.more.wait(queue).unwrap_or_else(PoisonError::into_inner);
+                let woken = self.hands.shared.more.wait(queue);
+                queue = woken.unwrap_or_else(PoisonError::into_inner);
             }
         }
-        self.backlog.append(&mut queue.writes);
+        let writes = std::mem::take(&mut queue.writes);
         let done = std::mem::take(&mut queue.done);
         drop(queue);
+        for write in writes {
+            self.writer.push(encoded(&write));
+        }
         for done in done {
-            self.finish(done);
+            let finished = self.writer.finish(done, &mut self.hands);
+            end_if_failed(finished);
         }
         true
     }
+}
 
-    /// Appends what waits, commits it, tells, and begins the slow jobs that are due.
-    fn round(&mut self) -> Result<(), WalError> {
-        while let Some(write) = self.backlog.pop_front() {
-            match write {
-                Write::Record(record) => {
-                    self.wal.append(&encode(&record))?;
-                    self.appended += 1;
-                }
-                // One at a time: its position must be fixed between its neighbours in the queue.
-                Write::Checkpoint(checkpoint) if self.checkpointing.is_some() => {
-                    self.backlog.push_front(Write::Checkpoint(checkpoint));
-                    break;
-                }
-                Write::Checkpoint(checkpoint) => {
-                    if let Err(error) = self.begin_checkpoint(&checkpoint) {
-                        self.backlog.push_front(Write::Checkpoint(checkpoint));
-                        return self.note(Err(error));
-                    }
-                }
-            }
+impl Owner for Hands {
+    fn tell(&mut self, finished: Finished) {
+        match &finished {
+            Finished::Full(words) => tracing::error!("{words}"),
+            Finished::Room => tracing::info!("the disk has room again"),
+            Finished::Persisted { .. } | Finished::Checkpointed { .. } => {}
         }
-        let committed = self.wal.commit().map(|_| ());
-        self.note(committed)?;
-        self.tell_persisted();
-        let prepared = self.wal.begin_prepare();
-        self.spawn(prepared?);
-        Ok(())
-    }
-
-    fn tell_persisted(&mut self) {
-        if self.told < self.appended {
-            self.told = self.appended;
-            (self.tell)(Finished::Persisted { upto: self.told });
-        }
-    }
-
-    fn begin_checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<(), WalError> {
-        let state = Bytes::from(encode(checkpoint));
-        let job = self.wal.begin_checkpoint(state)?;
-        self.tell_persisted();
-        self.checkpointing = Some(checkpoint.snapshot.index);
-        self.spawn(job);
-        Ok(())
+        (self.tell)(finished);
     }
 
     /// Slow work goes to a thread of its own: some milliseconds every few megabytes.
-    fn spawn(&self, job: Option<Job>) {
-        let Some(job) = job else { return };
+    fn run(&mut self, job: Job) {
         let shared = self.shared.clone();
         let run = move || {
             let mut done = job.run();
-            // A checkpoint stands for the records before it and no others, so it cannot be begun
-            // anew; it is written when there is room.
             while done.is_checkpoint_without_room() {
                 std::thread::sleep(FULL_RETRY);
                 done = job.run();
@@ -300,51 +229,28 @@ impl Writer {
             std::process::exit(1);
         }
     }
+}
 
-    fn finish(&mut self, done: Done) {
-        let checkpoint = done.is_checkpoint();
-        let finished = self.wal.finish(done);
-        if finished.is_ok()
-            && checkpoint
-            && let Some(index) = self.checkpointing.take()
-        {
-            (self.tell)(Finished::Checkpointed { index });
-        }
-        if let Err(error) = self.note(finished)
-            && !error.is_full()
-        {
-            tracing::error!("{error}; what is on the disk is unknown: the process ends");
-            std::process::exit(1);
-        }
-    }
-
-    /// Tells the node when the disk becomes full, and when it has room again.
-    fn note(&mut self, result: Result<(), WalError>) -> Result<(), WalError> {
-        let full =
-            result.as_ref().is_err_and(WalError::is_full) || (self.full && !self.wal.has_reserve());
-        if full != self.full {
-            self.full = full;
-            match &result {
-                Err(error) => tracing::error!("{error}"),
-                Ok(()) => tracing::info!("the disk has room again"),
-            }
-            (self.tell)(Finished::Full(full));
-        }
-        result
+/// A full disk is tried again; after any other error nothing is true of the disk any more.
+fn end_if_failed(result: Result<(), WalError>) {
+    if let Err(error) = result
+        && !error.is_full()
+    {
+        tracing::error!("{error}; what is on the disk is unknown: the process ends");
+        std::process::exit(1);
     }
 }
 
-fn encode(value: &impl Serialize) -> Vec<u8> {
-    postcard::to_extend(value, vec![FORMAT]).expect("our types have nothing unknown to postcard")
+fn encoded(write: &Write) -> wal::Write {
+    match write {
+        Write::Record(record) => wal::Write::Record(encoding::encode(record)),
+        Write::Checkpoint(checkpoint) => wal::Write::Checkpoint {
+            index: checkpoint.snapshot.index.0,
+            state: Bytes::from(encoding::encode(checkpoint)),
+        },
+    }
 }
 
 fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
-    match bytes.split_first() {
-        Some((&FORMAT, rest)) => postcard::from_bytes(rest).context("is damaged"),
-        Some((format, _)) => anyhow::bail!(
-            "is of format {format}, and this program reads format {FORMAT}: \
-             start the newer toystore that wrote it"
-        ),
-        None => anyhow::bail!("is empty"),
-    }
+    encoding::decode(bytes).map_err(anyhow::Error::msg)
 }

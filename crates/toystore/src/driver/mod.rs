@@ -33,16 +33,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
-use replication::{NodeId, Time};
+use replication::{Index, NodeId, Time};
 use shop::message::{Request, Response};
 use shop::node::{Address, Answer, Token};
 use shop::{Effect, Input, Node};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
+use wal::Finished;
 
 use crate::clock;
 use crate::peer::{Event, Peers};
-use disk::{DiskQueue, Finished, Write};
+use disk::{DiskQueue, Write};
 
 /// One node and its shell.
 pub struct Driver<N> {
@@ -242,8 +243,9 @@ impl<N: Node + Send + 'static> Driver<N> {
                 }
                 Input::Persisted { upto }
             }
-            Finished::Checkpointed { index } => Input::Checkpointed { index },
-            Finished::Full(full) => Input::DiskFull(full),
+            Finished::Checkpointed { index } => Input::Checkpointed { index: Index(index) },
+            Finished::Full(_) => Input::DiskFull(true),
+            Finished::Room => Input::DiskFull(false),
         };
         self.step(&mut core, input);
     }

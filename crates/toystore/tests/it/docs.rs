@@ -235,7 +235,7 @@ fn every_dependency_has_its_reason() {
         if !file.path.starts_with("crates/") {
             continue;
         }
-        let ours = ["replication", "shop", "checker", "simulator"];
+        let ours = ["replication", "shop", "checker", "simulator", "wal"];
         for name in dependencies(&file.text).into_iter().filter(|name| !ours.contains(name)) {
             if !text.contains(&format!("| {name} | ")) {
                 violations.push(format!("{}: {name}: why is it here?", file.path));

@@ -8,16 +8,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::workspace::{TextFile, expect_none, files_ending, text_files};
 
 /// The crates that know no clock, disk, socket or thread.
-const PURE_CRATES: [&str; 3] = ["checker", "replication", "shop"];
+const PURE_CRATES: [&str; 4] = ["checker", "replication", "shop", "simulator"];
 
 /// What each pure crate may depend on: data structures, encodings and seeded generators.
-const PURE_DEPENDENCIES: [(&str, &[&str]); 3] = [
+const PURE_DEPENDENCIES: [(&str, &[&str]); 5] = [
     ("checker", &["serde", "serde_json"]),
     ("replication", &["bytes", "serde"]),
     (
         "shop",
         &["bytes", "postcard", "rand", "rand_pcg", "replication", "serde", "serde_json", "sha2"],
     ),
+    ("simulator", &["bytes", "rand", "rand_pcg", "replication", "serde", "shop", "wal"]),
+    ("wal", &["bytes", "crc32c", "postcard", "serde"]),
 ];
 
 /// Files with more lines than [`LINES_MAX`], each with the reason.

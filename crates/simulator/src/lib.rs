@@ -1,0 +1,55 @@
+//! The whole store in one deterministic world: real services, virtual time, a network and disks
+//! that fail on purpose, and the question whether every promise was kept.
+//!
+//! **Law: the same seed makes the same run, byte for byte.** No clock, disk, socket or thread of
+//! the machine; whatever is random is drawn from the seed. It knows crates `shop` and
+//! `replication`, whose state machines it steps, and `wal`, the log that they are written to.
+//!
+//! ```text
+//! seed ─► plan: setting, faults, questions ─► world: events, steps, effects ─► verdict
+//!              ▲                                                                  │
+//!              └──────────────── shrink: less of the same plan ◄──────────────────┘
+//! ```
+//!
+//! A run has a **safety phase**, in which things go wrong, and after it everything heals for the
+//! **liveness phase**, in which the store must come to rest and answer. All the time: no read is
+//! older than what somebody had seen, and a request has one fate. At the end: every acknowledged
+//! order is there once, stock is conserved, replicas are equal and all in sync, nothing is left
+//! over.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | `run` | one run |
+//! | [`plan`], [`setting`], [`fault`], `trim` | what is decided before; values |
+//! | `world`, `queue`, `clock`, [`who`] | what happens |
+//! | `history` | what clients were told, judged while it happens |
+//! | [`points`] | interesting states that must be reached |
+//! | `tally`, `digest` | what is counted; one number for a run |
+//! | `shrink` | a failing run made smaller |
+//!
+//! Called by the shell's `sim` command, which spreads seeds over threads.
+
+#![deny(clippy::wildcard_enum_match_arm)]
+
+mod clock;
+mod digest;
+pub mod fault;
+mod history;
+pub mod plan;
+pub mod points;
+mod queue;
+mod run;
+pub mod setting;
+mod shrink;
+mod tally;
+mod trim;
+pub mod who;
+mod world;
+
+pub use plan::Plan;
+pub use run::{Outcome, run};
+pub use setting::{Setting, Wishes};
+pub use shrink::{Shrunk, shrink};
+pub use tally::Tally;
+pub use trim::Trim;
+pub use world::Broken;

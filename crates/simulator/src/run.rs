@@ -1,0 +1,86 @@
+//! One run of a seed: faults, then healing, then rest, and the verdict.
+//!
+//! Called by the shell's `sim` command, by `shrink` and by tests.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use crate::plan::Plan;
+use crate::tally::Tally;
+use crate::world::{Broken, World};
+
+/// How long shoppers may take to come to their end once everything has healed: a call of 10 s and
+/// its repetition, some failovers, and the comparison of all orders.
+const REST_MAX: Duration = Duration::from_secs(90);
+
+/// How long the world is watched after the last answer: what is done in the background is over.
+const QUIET: Duration = Duration::from_secs(3);
+
+/// How long after healing no call is waited for any more that was lost before: a frontend's longest
+/// deadline towards the catalog, and a little.
+const SETTLED: Duration = Duration::from_millis(3500);
+
+/// How long every frontend may take to answer a probe.
+const PROBE_MAX: Duration = Duration::from_secs(11);
+
+/// What came of a run.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The first promise that was broken.
+    pub broken: Option<Broken>,
+    /// What was counted.
+    pub tally: Tally,
+    /// Equal for equal runs.
+    pub digest: u64,
+    /// Everything that happened, a line each, if it was wanted.
+    pub trace: Vec<String>,
+}
+
+/// Runs a plan. A panic in a node is a broken promise, like any other.
+pub fn run(plan: &Plan, traced: bool) -> Outcome {
+    let mut world = World::new(plan.clone(), traced);
+    // The world is only read after a panic, for its trace and its numbers.
+    let played = catch_unwind(AssertUnwindSafe(|| play(&mut world, plan)));
+    if let Err(panic) = played {
+        let words = panic.downcast_ref::<String>().cloned();
+        let words = words.or_else(|| panic.downcast_ref::<&str>().map(|text| text.to_string()));
+        let what = format!("at {}: {}", world.now, words.unwrap_or_default());
+        world.broken.get_or_insert(Broken { promise: "invariant", what });
+    }
+    let mut tally = std::mem::take(&mut world.tally);
+    tally.seeds = 1;
+    tally.seeds_broken = u64::from(world.broken.is_some());
+    tally.simulated_micros = world.now.0;
+    tally.points = world.points.counts().map(|(p, _)| (p.words().to_string(), 1)).collect();
+    Outcome {
+        broken: world.broken.take(),
+        tally,
+        digest: world.digest.value(),
+        trace: world.trace.take().unwrap_or_default(),
+    }
+}
+
+fn play(world: &mut World, plan: &Plan) {
+    world.run_until(plan.heal_at);
+    world.heal();
+    let limit = world.now + REST_MAX;
+    while !world.shoppers_are_done() && world.broken.is_none() {
+        if world.now > limit {
+            let who = world.stragglers();
+            return world.breaks("liveness", format!("no end after healing: {who}"));
+        }
+        world.run_until(world.now + Duration::from_millis(10));
+    }
+    // A call that was lost before may still be waited for, and others wait along.
+    world.run_until(plan.heal_at + SETTLED);
+    world.begin_probe();
+    let limit = world.now + PROBE_MAX;
+    world.run_until(world.now + Duration::from_millis(1));
+    while !world.asker_is_done() && world.now < limit && world.broken.is_none() {
+        world.run_until(world.now + Duration::from_millis(10));
+    }
+    world.run_until(world.now + QUIET);
+    if world.broken.is_none() {
+        world.check();
+    }
+}

@@ -1,0 +1,241 @@
+//! What kind of world a seed is run in: how many processes, which rules, which network, which
+//! faults, for how long.
+//!
+//! Drawn from the seed, but for what the [`Wishes`] of whoever runs it fix. Read by `plan` and by
+//! the world.
+
+use std::time::Duration;
+
+use rand::RngExt;
+use rand_pcg::Pcg64Mcg;
+use replication::NodeId;
+use replication::primary_backup::{ENTRIES_KEPT, Rules};
+use shop::invalidation::Invalidation;
+
+use crate::who::Seats;
+
+/// How long a run is, faults and healing together, unless told otherwise.
+pub const LENGTH_DEFAULT: Duration = Duration::from_secs(60);
+
+/// The most frontends: as many as the promises are claimed for.
+pub const FRONTENDS_MAX: u8 = 3;
+
+/// What is fixed for all seeds of a suite; everything else is drawn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wishes {
+    /// How order replicas agree.
+    pub rules: Rules,
+    /// How caches learn of changes.
+    pub invalidation: Invalidation,
+    /// How many frontends; drawn if absent.
+    pub frontends: Option<u8>,
+    /// How many order replicas; drawn if absent.
+    pub orders: Option<u8>,
+    /// How long a run is, faults and healing together.
+    pub length: Duration,
+    /// Whether anything may go wrong at all.
+    pub faults: bool,
+    /// Whether a mode that promises less is judged as if it promised everything: so that it is
+    /// convicted.
+    pub strict: bool,
+}
+
+impl Default for Wishes {
+    fn default() -> Wishes {
+        Wishes {
+            rules: Rules::View,
+            invalidation: Invalidation::Lease,
+            frontends: None,
+            orders: None,
+            length: LENGTH_DEFAULT,
+            faults: true,
+            strict: false,
+        }
+    }
+}
+
+/// How messages travel while no fault concerns them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// The shortest and the longest way, in microseconds. The difference reorders.
+    pub delay_us: (u64, u64),
+    /// Of a thousand messages so many are lost,
+    pub lost: u32,
+    /// so many arrive twice,
+    pub doubled: u32,
+    /// and so many are late, by up to 700 ms.
+    pub late: u32,
+}
+
+/// Which kinds of faults may happen in a run. Each seed leaves some out: a fault shows more where
+/// it is not drowned by another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kinds {
+    /// Processes die, machines lose their power.
+    pub crash: bool,
+    /// Processes are asked to stop.
+    pub stop: bool,
+    /// Processes stand still.
+    pub pause: bool,
+    /// Edges are cut, connections break.
+    pub cut: bool,
+    /// Bursts of loss and lag.
+    pub weather: bool,
+    /// Disks are slow, full, or fail.
+    pub disk: bool,
+    /// Bits flip.
+    pub rot: bool,
+    /// Clocks run beyond their bound.
+    pub skew: bool,
+}
+
+impl Kinds {
+    /// None at all.
+    pub const NONE: Kinds = Kinds {
+        crash: false,
+        stop: false,
+        pause: false,
+        cut: false,
+        weather: false,
+        disk: false,
+        rot: false,
+        skew: false,
+    };
+
+    fn drawn(random: &mut Pcg64Mcg) -> Kinds {
+        let mut likely = || random.random_range(0..10) < 7;
+        let kinds = Kinds {
+            crash: likely(),
+            stop: likely(),
+            pause: likely(),
+            cut: likely(),
+            weather: likely(),
+            disk: likely(),
+            rot: likely(),
+            skew: false,
+        };
+        // Rare, since where it is on, reads are not judged.
+        let skew = random.random_range(0..12) == 0;
+        let count = [kinds.crash, kinds.stop, kinds.pause, kinds.cut, kinds.weather, kinds.disk];
+        if count.into_iter().filter(|on| *on).count() < 3 {
+            return Kinds { crash: true, pause: true, cut: true, skew, ..kinds };
+        }
+        Kinds { skew, ..kinds }
+    }
+}
+
+/// One world.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// Fixes every choice.
+    pub seed: u64,
+    /// How many of each kind of process there are.
+    pub seats: Seats,
+    /// How order replicas agree.
+    pub rules: Rules,
+    /// How caches learn of changes.
+    pub invalidation: Invalidation,
+    /// Toys in a frontend's cache.
+    pub cache_capacity: usize,
+    /// Entries that a leader keeps behind a snapshot.
+    pub entries_kept: u64,
+    /// Entries between two checkpoints, of order replicas and of the catalog.
+    pub checkpoint_entries: u64,
+    /// The catalog's.
+    pub catalog_checkpoint_entries: u64,
+    /// Length of a segment of the log.
+    pub segment_bytes: u64,
+    /// How many toys are sold, from the front of the built-in catalogue, and of each how many.
+    pub toys: usize,
+    /// In stock at first, and after a restock.
+    pub stock: u64,
+    /// Between two looks for what is sold out.
+    pub restock_interval: Duration,
+    /// Whether clocks run at different speeds, within their bound.
+    pub drift: bool,
+    /// The network in good weather.
+    pub network: Network,
+    /// What may go wrong.
+    pub kinds: Kinds,
+    /// Between two faults, on average.
+    pub fault_interval: Duration,
+    /// How long shoppers think between two rounds.
+    pub pause: Duration,
+    /// Between two questions of the asker, on average.
+    pub ask_interval: Duration,
+    /// Faults and healing together; the first five sixths are for faults.
+    pub length: Duration,
+    /// Whether it is judged as if it promised everything.
+    pub strict: bool,
+}
+
+/// One of these.
+fn pick<T: Copy, const N: usize>(random: &mut Pcg64Mcg, from: [T; N]) -> T {
+    from[random.random_range(0..N)]
+}
+
+impl Setting {
+    /// Another world for each seed: mostly small logs, so that snapshots are needed, and few toys,
+    /// so that shoppers meet.
+    pub fn drawn(seed: u64, wishes: &Wishes, random: &mut Pcg64Mcg) -> Setting {
+        let orders = pick(random, [1, 2, 2, 2, 3, 3, 3, 3, 3, 4, 5, 5, 7, 9]);
+        let frontends = pick(random, [1, 2, 2, 3]);
+        let shoppers = random.random_range(3..=8);
+        let drawn = Kinds::drawn(random);
+        let loss = pick(random, [0, 0, 5, 20, 60]);
+        let delay_us = pick(random, [(30, 2000), (30, 400), (200, 8000), (1000, 30_000)]);
+        let network = Network { delay_us, lost: loss / 2, doubled: loss, late: loss };
+        let mut setting = Setting {
+            seed,
+            seats: Seats {
+                orders: wishes.orders.unwrap_or(orders),
+                frontends: wishes.frontends.unwrap_or(frontends),
+                shoppers,
+            },
+            rules: wishes.rules,
+            invalidation: wishes.invalidation,
+            cache_capacity: pick(random, [0, 2, 7, 7, 7, 7, 7, 7]),
+            entries_kept: pick(random, [0, 5, 50, 500, ENTRIES_KEPT]),
+            checkpoint_entries: pick(random, [7, 30, 200, 1000, 50_000]),
+            catalog_checkpoint_entries: pick(random, [5, 50, 500, 10_000]),
+            segment_bytes: pick(random, [2048, 8192, 16_384]),
+            toys: pick(random, [1, 3, 6, 10, 31]),
+            stock: pick(random, [3, 20, 100, 100]),
+            restock_interval: Duration::from_millis(pick(random, [300, 1000, 3000, 10_000])),
+            drift: random.random_range(0..2) == 0,
+            network,
+            kinds: drawn,
+            fault_interval: Duration::from_millis(pick(random, [1000, 1500, 2500, 5000])),
+            pause: Duration::from_millis(pick(random, [10, 40, 100, 300])),
+            ask_interval: Duration::from_millis(pick(random, [50, 100, 300])),
+            length: wishes.length,
+            strict: wishes.strict,
+        };
+        // A shelf that is empty most of the time sells nothing.
+        if setting.toys < 6 {
+            setting.stock = setting.stock.max(20);
+            setting.restock_interval = setting.restock_interval.min(Duration::from_secs(1));
+        }
+        if !wishes.faults {
+            setting.kinds = Kinds::NONE;
+            setting.network = Network { lost: 0, doubled: 0, late: 0, ..network };
+        }
+        setting
+    }
+
+    /// Every replica of the order service.
+    pub fn replicas(&self) -> Vec<NodeId> {
+        (1..=self.seats.orders).map(NodeId).collect()
+    }
+
+    /// Whether a read must never be older than what anybody has seen.
+    pub fn fresh(&self) -> bool {
+        let trusted = self.invalidation == Invalidation::Lease && !self.kinds.skew;
+        trusted || self.cache_capacity == 0 || self.strict
+    }
+
+    /// Whether what was acknowledged must stay; under `naive` it need not.
+    pub fn firm(&self) -> bool {
+        self.rules == Rules::View || self.strict
+    }
+}

@@ -1,0 +1,106 @@
+//! Who takes part in a run, and everybody's seat: the place in the world's tables.
+//!
+//! Used by every other file of this crate.
+
+use std::fmt;
+
+use replication::NodeId;
+use shop::node::Address;
+
+/// A process by its role and number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Who {
+    /// The catalog.
+    Catalog,
+    /// A replica of the order service, from 1.
+    Order(u8),
+    /// A frontend, from 1.
+    Frontend(u8),
+    /// A shopper, from 1.
+    Shopper(u8),
+    /// A client that waits for no answer before it asks the next question; no process.
+    Asker,
+}
+
+impl Who {
+    /// How others address it; a client has no address.
+    pub fn address(self) -> Option<Address> {
+        match self {
+            Who::Catalog => Some(Address::Catalog(NodeId(1))),
+            Who::Order(id) => Some(Address::Order(NodeId(id))),
+            Who::Frontend(id) => Some(Address::Frontend(id)),
+            Who::Shopper(_) | Who::Asker => None,
+        }
+    }
+
+    /// Who has this address.
+    pub fn at(address: Address) -> Who {
+        match address {
+            Address::Catalog(_) => Who::Catalog,
+            Address::Order(id) => Who::Order(id.0),
+            Address::Frontend(id) => Who::Frontend(id),
+        }
+    }
+
+    /// Whether it asks on its own account.
+    pub fn is_client(self) -> bool {
+        matches!(self, Who::Shopper(_) | Who::Asker)
+    }
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Who::Catalog => write!(f, "catalog"),
+            Who::Order(id) => write!(f, "order-{id}"),
+            Who::Frontend(id) => write!(f, "frontend-{id}"),
+            Who::Shopper(id) => write!(f, "shopper-{id}"),
+            Who::Asker => write!(f, "asker"),
+        }
+    }
+}
+
+/// A place in the world's tables.
+pub type Seat = usize;
+
+/// How many there are of each kind; gives everybody a seat, in the order of [`Who`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seats {
+    /// Replicas of the order service.
+    pub orders: u8,
+    /// Frontends.
+    pub frontends: u8,
+    /// Shoppers.
+    pub shoppers: u8,
+}
+
+impl Seats {
+    /// The seat of somebody.
+    pub fn of(self, who: Who) -> Seat {
+        let (orders, frontends) = (usize::from(self.orders), usize::from(self.frontends));
+        match who {
+            Who::Catalog => 0,
+            Who::Order(id) => usize::from(id),
+            Who::Frontend(id) => orders + usize::from(id),
+            Who::Shopper(id) => orders + frontends + usize::from(id),
+            Who::Asker => self.processes(),
+        }
+    }
+
+    /// How many processes there are.
+    pub fn processes(self) -> usize {
+        1 + usize::from(self.orders) + usize::from(self.frontends) + usize::from(self.shoppers)
+    }
+
+    /// All processes, in the order of their seats.
+    pub fn all(self) -> Vec<Who> {
+        self.servers().into_iter().chain((1..=self.shoppers).map(Who::Shopper)).collect()
+    }
+
+    /// The processes that serve: all but the shoppers.
+    pub fn servers(self) -> Vec<Who> {
+        let orders = (1..=self.orders).map(Who::Order);
+        let frontends = (1..=self.frontends).map(Who::Frontend);
+        [Who::Catalog].into_iter().chain(orders).chain(frontends).collect()
+    }
+}

@@ -1,0 +1,231 @@
+//! What must hold when all is healed and quiet: every acknowledged order is there once, the
+//! replicas are equal and all in sync, no piece appeared or vanished, nothing is left over.
+//!
+//! Called by `run` at the end. What must hold all the time is in `history`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use replication::Time;
+use replication::primary_backup::Rules;
+use shop::Node;
+use shop::catalog::Catalog;
+use shop::message::{NewOrder, Order, OrderNumber};
+use shop::orders::ledger::Ledger;
+
+use super::World;
+use super::process::Process;
+
+/// Fewer acknowledged orders in a minute prove nothing.
+const ORDERS_A_MINUTE_MIN: u64 = 10;
+
+/// And fewer reads.
+const READS_A_MINUTE_MIN: u64 = 30;
+
+type Check = Result<(), (&'static str, String)>;
+
+impl World {
+    fn ledgers(&self) -> Vec<&Ledger> {
+        let mut ledgers = Vec::new();
+        for host in &self.hosts {
+            if let Some(Process::Order(orders)) = &host.process {
+                ledgers.push(orders.ledger());
+            }
+        }
+        ledgers
+    }
+
+    fn catalog(&self) -> Option<&Catalog> {
+        match &self.hosts[0].process {
+            Some(Process::Catalog(catalog)) => Some(catalog),
+            Some(_) | None => None,
+        }
+    }
+
+    /// Whether all shoppers have done everything.
+    pub fn shoppers_are_done(&self) -> bool {
+        self.hosts.iter().all(|host| match &host.process {
+            Some(Process::Shopper(shopper)) => shopper.finished(),
+            Some(_) | None => true,
+        })
+    }
+
+    /// Who is not done, for the message.
+    pub fn stragglers(&self) -> String {
+        let mut words = Vec::new();
+        for host in &self.hosts {
+            if let Some(Process::Shopper(shopper)) = &host.process
+                && !shopper.finished()
+            {
+                let (done, _) = shopper.progress();
+                words.push(format!("{} after {done} rounds", host.who));
+            }
+        }
+        words.join(", ")
+    }
+
+    /// Everything that the store promises, once it is quiet.
+    pub fn check(&mut self) {
+        let checked = if self.plan.setting.firm() { self.check_all() } else { self.check_naive() };
+        if let Err((promise, what)) = checked {
+            self.breaks(promise, what);
+        }
+        self.tally.orders = self.history.acknowledged.len() as u64;
+        self.tally.reads = self.history.reads;
+        self.tally.stale = self.history.stale;
+    }
+
+    fn check_all(&self) -> Check {
+        self.check_replicas()?;
+        self.history.check(self.ledgers()[0]).map_err(|broken| (broken.promise, broken.what))?;
+        self.check_stock()?;
+        self.check_rest()?;
+        for host in &self.hosts {
+            if let Some(Process::Shopper(shopper)) = &host.process {
+                let summary = shopper.summary();
+                if !summary.all_matched() {
+                    let kinds = &summary.differences;
+                    let what = format!("{}: {kinds:?} of {summary:?}", host.who);
+                    return Err(("comparison", what));
+                }
+            }
+        }
+        self.check_busy()
+    }
+
+    /// A run in which hardly anything happened proves nothing.
+    fn check_busy(&self) -> Check {
+        let minutes = |least: u64| least * self.plan.heal_at.0 / 60_000_000;
+        let (orders, reads) = (self.history.acknowledged.len() as u64, self.history.reads);
+        let whole = self.plan.rounds == u32::MAX && self.plan.setting.seats.shoppers > 0;
+        if whole && (orders < minutes(ORDERS_A_MINUTE_MIN) || reads < minutes(READS_A_MINUTE_MIN)) {
+            return Err(("busy", format!("{orders} orders and {reads} reads are too few")));
+        }
+        Ok(())
+    }
+
+    /// All replicas hold the same orders.
+    fn check_replicas(&self) -> Check {
+        let ledgers = self.ledgers();
+        if ledgers.len() != usize::from(self.seats.orders) {
+            return Err(("liveness", "an order replica is down after healing".to_string()));
+        }
+        for (place, ledger) in ledgers.iter().enumerate() {
+            let (len, first) = (ledger.len(), ledgers[0].len());
+            if len != first {
+                let what = format!("order-{} has {len} orders, order-1 {first}", place + 1);
+                return Err(("equal replicas", what));
+            }
+            if ledger.digest_of(len) != ledgers[0].digest_of(len) {
+                let what = format!("order-{} has other orders than order-1", place + 1);
+                return Err(("equal replicas", what));
+            }
+        }
+        Ok(())
+    }
+
+    /// No piece appeared or vanished, and what the catalog counts as sold was bought.
+    fn check_stock(&self) -> Check {
+        let ledger = self.ledgers()[0];
+        let mut sold: BTreeMap<&str, u64> = BTreeMap::new();
+        let orders: Vec<Order> =
+            (0..ledger.len()).filter_map(|number| ledger.order(OrderNumber(number))).collect();
+        if orders.len() as u64 != ledger.len() {
+            return Err(("gapless", "an order number is left out".to_string()));
+        }
+        for order in &orders {
+            *sold.entry(order.name.key()).or_default() += u64::from(order.quantity.get());
+        }
+        let catalog = self.catalog().ok_or(("liveness", "the catalog is down".to_string()))?;
+        for toy in catalog.status(Time(0)).toys {
+            let bought = sold.get(toy.name.key()).copied().unwrap_or(0);
+            let (before, after) = (toy.initial + toy.restocked, toy.in_stock + bought);
+            if before != after {
+                return Err((
+                    "conservation",
+                    format!("{} came, {after} are there: {toy:?}", before),
+                ));
+            }
+            if toy.sold != bought {
+                let what = format!("{bought} were bought, the catalog counts otherwise: {toy:?}");
+                return Err(("conservation", what));
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing is left over: no replica aside, no take open, nobody waiting.
+    fn check_rest(&self) -> Check {
+        let rest = |what: String| Err(("rest", what));
+        let catalog = self.catalog().ok_or(("liveness", "the catalog is down".to_string()))?;
+        let status = catalog.status(Time(0));
+        if status.takes_outstanding > 0 {
+            return rest(format!("{} takes are not settled", status.takes_outstanding));
+        }
+        let viewed = self.plan.setting.rules == Rules::View;
+        if viewed && status.view.in_sync.len() != usize::from(self.seats.orders) {
+            return rest(format!("not all replicas are back: {}", status.view));
+        }
+        for host in &self.hosts {
+            let now = host.clock.read(self.now);
+            match &host.process {
+                Some(Process::Order(orders)) => {
+                    let status = orders.status(now);
+                    if status.purchases > 0 {
+                        return rest(format!("purchases are left over: {status:?}"));
+                    }
+                }
+                Some(Process::Frontend(frontend)) => {
+                    let status = frontend.status(now);
+                    let waiting = status.orders_waiting + status.questions_waiting;
+                    if waiting + status.readers_waiting > 0 {
+                        return rest(format!("somebody waits: {status:?}"));
+                    }
+                }
+                Some(Process::Catalog(_) | Process::Shopper(_)) => {}
+                None => return Err(("liveness", format!("{} is down after healing", host.who))),
+            }
+        }
+        Ok(())
+    }
+
+    /// `naive` may lose acknowledged orders. Each must be named in the log and in the status of a
+    /// replica, and all replicas must be equal. Counts them.
+    fn check_naive(&mut self) -> Check {
+        self.check_replicas()?;
+        let same = |order: &Order, number: OrderNumber, of: &NewOrder| {
+            (order.number, &order.name, order.quantity) == (number, &of.name, of.quantity)
+        };
+        let named: BTreeSet<String> = self.warnings.iter().filter_map(|text| named(text)).collect();
+        let mut shown = Vec::new();
+        for host in &self.hosts {
+            if let Some(Process::Order(orders)) = &host.process {
+                shown.extend(orders.status(self.now).discarded);
+            }
+        }
+        let mut lost = 0;
+        for (number, order) in &self.history.ever_acknowledged {
+            let found = self.ledgers()[0].order(*number);
+            if found.is_some_and(|found| same(&found, *number, order)) {
+                continue;
+            }
+            lost += 1;
+            let words = format!("{number}: {} x {}", order.quantity, order.name.key());
+            let what = format!("order {words} ({:?}) is lost", order.request_id);
+            if !named.contains(&words) {
+                return Err(("losses are named", format!("{what}, no log names it")));
+            }
+            if !shown.iter().any(|discarded| same(discarded, *number, order)) {
+                return Err(("losses are named", format!("{what}, no status names it")));
+            }
+        }
+        self.tally.lost = lost;
+        Ok(())
+    }
+}
+
+/// `number: quantity x toy` of a line in an operator's log that names a lost order.
+fn named(warning: &str) -> Option<String> {
+    let rest = warning.strip_prefix("DISCARDED ")?;
+    let rest = rest.strip_prefix("acknowledged ").unwrap_or(rest).strip_prefix("order ")?;
+    Some(rest.split(';').next()?.to_lowercase())
+}

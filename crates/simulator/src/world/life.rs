@@ -1,0 +1,93 @@
+//! Processes start, from what is on their disks, and are gone.
+//!
+//! Called by the world's loop and by `strike`.
+
+use shop::Input;
+use shop::node::Answer;
+
+use super::host::Waiting;
+use super::network::Way;
+use super::process::Process;
+use super::{Event, World};
+use crate::points::Point;
+use crate::who::Seat;
+
+impl World {
+    /// Starts a process that is down, from what is on its disk.
+    pub(super) fn start(&mut self, seat: Seat) {
+        let host = &mut self.hosts[seat];
+        if host.is_up() {
+            return;
+        }
+        let who = host.who;
+        let dies = host.dies_in_recovery > 0;
+        host.dark = false;
+        let found = match host.disk.open(dies) {
+            Ok(Some(found)) => found,
+            Ok(None) => {
+                host.dies_in_recovery -= 1;
+                self.points.reach(Point::CrashInRecovery);
+                self.say(|| format!("{who} starts, and dies in its recovery"));
+                let after = self.micros(1000, 50_000);
+                return self.schedule(after, Event::Start { host: seat });
+            }
+            Err(refused) => {
+                self.say(|| format!("{who} does not start: {refused}"));
+                // Whoever flipped the bit puts the folder back, and starts it again.
+                if self.hosts[seat].disk.is_damaged() {
+                    self.points.reach(Point::DamageRefused);
+                } else {
+                    self.breaks("recovery", format!("{who} does not start: {refused}"));
+                }
+                return;
+            }
+        };
+        self.points.of_recovery(&found);
+        let process = Process::new(who, &found.recovered, self.now.0, &self.plan);
+        match process {
+            Ok(process) => self.hosts[seat].process = Some(process),
+            Err(refused) => {
+                return self.breaks("recovery", format!("{who} does not start: {refused}"));
+            }
+        }
+        self.say(|| format!("{who} starts"));
+        self.links(seat, true);
+        self.step(seat, Input::Start);
+    }
+
+    /// A process is gone.
+    pub(super) fn crash(&mut self, seat: Seat) {
+        if !self.hosts[seat].is_up() {
+            return;
+        }
+        let who = self.hosts[seat].who;
+        self.say(|| format!("{who} is gone"));
+        self.points.of_crash(&self.hosts[seat]);
+        let waiting = self.hosts[seat].crash();
+        if self.hosts[seat].dark {
+            return;
+        }
+        // Its callers see the connection break.
+        for Waiting { from, life, call, .. } in waiting {
+            if let Way::Arrives(_) = self.network.send((seat, from)) {
+                let after = self.micros(100, 1000);
+                let answer = Answer::Unknown;
+                self.schedule(after, Event::Answer { to: from, life, call, answer });
+            }
+        }
+        self.links(seat, false);
+    }
+
+    /// Tells everybody that holds a connection to a node whether it can be reached.
+    pub(super) fn links(&mut self, seat: Seat, up: bool) {
+        let Some(node) = self.hosts[seat].who.address() else { return };
+        for other in 0..self.seats.processes() {
+            if other != seat && !self.network.is_cut((seat, other)) {
+                let life = self.hosts[other].life;
+                let input = Input::Link { node, up };
+                let after = self.micros(500, 5000);
+                self.schedule(after, Event::Input { to: other, life, input });
+            }
+        }
+    }
+}

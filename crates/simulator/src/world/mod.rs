@@ -1,0 +1,300 @@
+//! The world: everybody's processes, the network between them, their disks and clocks, in virtual
+//! time.
+//!
+//! **The idea.** The services are state machines, so a world is a loop: take the first event, step
+//! the node that it concerns, turn the node's effects into later events. Nothing else happens
+//! between two events, and whatever is random is drawn from the seed: so a run can be repeated,
+//! byte for byte, and an hour of it takes seconds.
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `mod` | the loop: events, one after the other |
+//! | `step`, `wake`, `life` | a node's step and its effects; its disk and timer; its start and end |
+//! | `host`, `process`, `disk` | one process: what is its own; its node; its log |
+//! | `network` | the edges between all of them |
+//! | `strike` | faults, and their end |
+//! | `asker` | a client that waits for no answer |
+//! | `check` | what must hold when all is quiet |
+//!
+//! Made and judged by `run`.
+
+mod asker;
+mod check;
+pub mod disk;
+pub mod host;
+mod life;
+pub mod network;
+pub mod process;
+mod step;
+mod strike;
+mod wake;
+
+use std::time::Duration;
+
+use replication::Time;
+use shop::message::Request;
+use shop::node::{Answer, CallId};
+use shop::{Effect, Input};
+use wal::memory::Random;
+
+use crate::clock::Clock;
+use crate::digest::Digest;
+use crate::history::History;
+use crate::plan::Plan;
+use crate::points::Points;
+use crate::queue::Queue;
+use crate::tally::Tally;
+use crate::who::{Seat, Seats, Who};
+use disk::HostDisk;
+use host::Host;
+use network::Network;
+use strike::Undo;
+
+/// The most events in one run of one simulated second: more is a store that does not come to rest.
+const EVENTS_PER_SECOND_MAX: u64 = 200_000;
+
+/// Something that will happen. Those that name a life are dropped in a later one.
+pub enum Event {
+    /// A node is told something that comes from elsewhere.
+    Input { to: Seat, life: u32, input: Input },
+    /// A call arrives.
+    Call { from: Seat, life: u32, call: CallId, to: Seat, request: Request },
+    /// An answer to a call, or its deadline.
+    Answer { to: Seat, life: u32, call: CallId, answer: Answer },
+    /// A commit is over.
+    Commit { host: Seat, life: u32 },
+    /// A disk that was full is tried again.
+    Retry { host: Seat, life: u32 },
+    /// A slow job of the disk is over.
+    Job { host: Seat, life: u32, number: u64 },
+    /// A node wanted to be woken.
+    Timer { host: Seat, life: u32, at: Time },
+    /// A process is started.
+    Start { host: Seat },
+    /// A process is asked to stop.
+    Stop { host: Seat, life: u32 },
+    /// A process that was asked to stop, and did not, is ended.
+    Kill { host: Seat, life: u32 },
+    /// The plan's next fault.
+    Fault(usize),
+    /// A fault's end.
+    Undo(usize),
+    /// The plan's next question.
+    Ask(usize),
+    /// Probes everybody who serves shoppers.
+    Probe,
+}
+
+/// Why a run failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// Which promise, in a word or two: the same for the same kind of failure.
+    pub promise: &'static str,
+    /// What happened.
+    pub what: String,
+}
+
+/// A whole store.
+pub struct World {
+    /// The world's own time.
+    pub now: Time,
+    plan: Plan,
+    seats: Seats,
+    queue: Queue<Event>,
+    hosts: Vec<Host>,
+    network: Network,
+    /// Everything random that belongs to no edge and no disk.
+    dice: Random,
+    next_token: u64,
+    /// What was sent on edges that are held: in order.
+    held: Vec<(network::Edge, Event)>,
+    /// Who dies when the next view is granted, and for how long.
+    doomed_by_view: Vec<(Seat, Duration)>,
+    /// Faults that will end.
+    undo: Vec<Option<Undo>>,
+    healed: bool,
+    /// The asker's calls under way.
+    asker: asker::Asker,
+    history: History,
+    /// What was written into operators' logs.
+    warnings: Vec<String>,
+    /// The first thing that went wrong.
+    pub broken: Option<Broken>,
+    /// Which interesting states were reached.
+    pub points: Points,
+    /// What is counted.
+    pub tally: Tally,
+    /// Of everything that happened so far.
+    pub digest: Digest,
+    /// Everything that happened so far, if it is wanted.
+    pub trace: Option<Vec<String>>,
+    /// Kept, so that a step allocates nothing.
+    effects: Vec<Effect>,
+}
+
+impl World {
+    /// A world at its beginning; everybody is started.
+    pub fn new(plan: Plan, traced: bool) -> World {
+        let setting = &plan.setting;
+        let seats = setting.seats;
+        let mut dice = Random(setting.seed ^ plan.noise.rotate_left(32));
+        let network = Network::new(dice.draw(), seats.processes() + 1, setting.network);
+        let segment_bytes = setting.segment_bytes;
+        let drift = setting.drift;
+        let hosts = seats.all().into_iter().map(|who| {
+            let speed = if drift { 995_100 + dice.below(9_800) } else { 1_000_000 };
+            let clock = Clock::new(dice.below(1_000_000_000), speed);
+            Host::new(who, clock, HostDisk::new(dice.draw(), segment_bytes))
+        });
+        let hosts = hosts.collect();
+        let mut world = World {
+            now: Time(0),
+            seats,
+            queue: Queue::new(),
+            hosts,
+            network,
+            dice,
+            next_token: 0,
+            held: Vec::new(),
+            doomed_by_view: Vec::new(),
+            undo: Vec::new(),
+            healed: false,
+            asker: asker::Asker::default(),
+            history: History::new(setting),
+            warnings: Vec::new(),
+            broken: None,
+            points: Points::default(),
+            tally: Tally::default(),
+            digest: Digest::default(),
+            trace: traced.then(Vec::new),
+            effects: Vec::new(),
+            plan,
+        };
+        for seat in 0..seats.processes() {
+            world.start(seat);
+        }
+        for (number, (at, _)) in world.plan.faults.iter().enumerate() {
+            world.queue.push(*at, Event::Fault(number));
+        }
+        for (number, ask) in world.plan.asks.iter().enumerate() {
+            world.queue.push(ask.at, Event::Ask(number));
+        }
+        world
+    }
+
+    fn schedule(&mut self, after: Duration, event: Event) {
+        self.queue.push(self.now + after, event);
+    }
+
+    fn micros(&mut self, low: u64, high: u64) -> Duration {
+        Duration::from_micros(low + self.dice.below(high - low))
+    }
+
+    fn say(&mut self, line: impl FnOnce() -> String) {
+        let now = self.now;
+        if let Some(trace) = &mut self.trace {
+            trace.push(format!("{now} {}", line()));
+        }
+    }
+
+    /// A promise is broken; the first one counts.
+    pub fn breaks(&mut self, promise: &'static str, what: String) {
+        if self.broken.is_none() {
+            self.say(|| format!("BROKEN {promise}: {what}"));
+            self.broken = Some(Broken { promise, what });
+        }
+    }
+
+    fn seat(&self, who: Who) -> Seat {
+        self.seats.of(who)
+    }
+
+    fn life(&self, seat: Seat) -> u32 {
+        self.hosts.get(seat).map_or(0, |host| host.life)
+    }
+
+    fn who(&self, seat: Seat) -> Who {
+        self.hosts.get(seat).map_or(Who::Asker, |host| host.who)
+    }
+
+    /// Whom an event concerns, if a pause holds it up.
+    fn held_up_by(event: &Event) -> Option<Seat> {
+        match event {
+            Event::Input { to, .. } | Event::Call { to, .. } | Event::Answer { to, .. } => {
+                Some(*to)
+            }
+            Event::Commit { host, .. }
+            | Event::Retry { host, .. }
+            | Event::Job { host, .. }
+            | Event::Timer { host, .. }
+            | Event::Stop { host, .. } => Some(*host),
+            Event::Start { .. }
+            | Event::Kill { .. }
+            | Event::Fault(_)
+            | Event::Undo(_)
+            | Event::Ask(_)
+            | Event::Probe => None,
+        }
+    }
+
+    fn on_event(&mut self, event: Event) {
+        if let Some(host) = World::held_up_by(&event).and_then(|seat| self.hosts.get_mut(seat))
+            && host.paused
+        {
+            return host.held.push(event);
+        }
+        match event {
+            Event::Input { to, life, input } if self.life(to) == life => self.step(to, input),
+            Event::Call { from, life, call, to, request } => {
+                self.on_call((from, life, call), to, request);
+            }
+            Event::Answer { to, life, call, answer } => self.on_answer(to, life, call, answer),
+            Event::Commit { host, life } if self.life(host) == life => self.on_commit(host),
+            Event::Retry { host, life } if self.life(host) == life => {
+                if self.hosts[host].disk.retries() {
+                    self.on_commit(host);
+                }
+            }
+            Event::Job { host, life, number } if self.life(host) == life => {
+                self.on_job(host, number);
+            }
+            Event::Timer { host, life, at } if self.life(host) == life => self.on_timer(host, at),
+            Event::Start { host } => self.start(host),
+            Event::Stop { host, life } if self.life(host) == life && !self.healed => {
+                self.on_stop(host);
+            }
+            Event::Kill { host, life } if self.life(host) == life => self.crash(host),
+            Event::Fault(number) if !self.healed => self.strike(number),
+            Event::Undo(number) => self.undo(number),
+            Event::Ask(number) if !self.healed => self.ask(number),
+            Event::Probe => self.probe(),
+            Event::Input { .. }
+            | Event::Commit { .. }
+            | Event::Retry { .. }
+            | Event::Job { .. }
+            | Event::Timer { .. }
+            | Event::Stop { .. }
+            | Event::Kill { .. }
+            | Event::Fault(_)
+            | Event::Ask(_) => {}
+        }
+    }
+
+    /// The next event.
+    fn turn(&mut self) {
+        let (at, event) = self.queue.pop().expect("timers go on for ever");
+        self.now = at;
+        self.tally.events += 1;
+        self.on_event(event);
+        if self.tally.events > EVENTS_PER_SECOND_MAX * (1 + self.now.0 / 1_000_000) {
+            self.breaks("rest", format!("{} events by {}", self.tally.events, self.now));
+        }
+    }
+
+    /// Runs until a time, or until something is broken.
+    pub fn run_until(&mut self, end: Time) {
+        while self.now < end && self.broken.is_none() {
+            self.turn();
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! A node of any kind, set up as the setting says. What is stepped is the code that serves in
+//! processes; nothing of it is made anew here.
+
+use replication::NodeId;
+use replication::Time;
+use replication::log::Recovered;
+use replication::primary_backup::{self, Rules, Timers};
+use shop::catalog::{self, Catalog, catalogue};
+use shop::frontend::{self, Frontend};
+use shop::orders::{self, Orders};
+use shop::shopper::{self, Shopper};
+use shop::{Effect, Input, Node};
+
+use crate::plan::Plan;
+use crate::who::Who;
+
+/// How likely a shopper orders what it saw in stock.
+const PROBABILITY: &str = "0.7";
+
+/// How often a shopper tries again: longer than any outage, so that none gives up.
+const RETRIES: u32 = 1000;
+
+/// A node of any kind.
+pub enum Process {
+    /// The catalog.
+    Catalog(Box<Catalog>),
+    /// A replica of the order service.
+    Order(Box<Orders>),
+    /// A frontend.
+    Frontend(Box<Frontend>),
+    /// A shopper.
+    Shopper(Box<Shopper>),
+}
+
+impl Process {
+    /// A node with what was found on its disk.
+    ///
+    /// # Errors
+    /// If what was found cannot be read.
+    pub fn new(
+        who: Who,
+        recovered: &Recovered,
+        incarnation: u64,
+        plan: &Plan,
+    ) -> Result<Process, String> {
+        let setting = &plan.setting;
+        let replicas = setting.replicas();
+        Ok(match who {
+            Who::Catalog => {
+                let mut toys = catalogue::built_in();
+                toys.truncate(setting.toys);
+                for toy in &mut toys {
+                    toy.quantity = setting.stock;
+                }
+                let config = catalog::Config {
+                    toys: Some(toys),
+                    restock_interval: setting.restock_interval,
+                    restock_level: setting.stock,
+                    invalidation: setting.invalidation,
+                    fencing: setting.rules == Rules::View,
+                    checkpoint_entries: setting.catalog_checkpoint_entries,
+                    ..catalog::Config::default()
+                };
+                Process::Catalog(Box::new(Catalog::new(config, recovered)?))
+            }
+            Who::Order(id) => {
+                let engine = primary_backup::Config {
+                    id: NodeId(id),
+                    peers: replicas.into_iter().filter(|peer| peer.0 != id).collect(),
+                    rules: setting.rules,
+                    timers: Timers::DEFAULT,
+                    unclean: false,
+                    entries_kept: setting.entries_kept,
+                };
+                let orders = Orders::new(orders::Config { engine }, recovered)?;
+                let orders = orders.checkpoint_every(setting.checkpoint_entries);
+                Process::Order(Box::new(orders))
+            }
+            Who::Frontend(id) => {
+                let url = format!("http://frontend-{id}");
+                let mut config = frontend::Config::new(id, replicas, url, incarnation);
+                config.invalidation = setting.invalidation;
+                config.cache_capacity = setting.cache_capacity;
+                Process::Frontend(Box::new(Frontend::new(config)))
+            }
+            Who::Shopper(session) => {
+                // Each begins with another frontend.
+                let mut frontends: Vec<u8> = (1..=setting.seats.frontends).collect();
+                frontends.rotate_left(usize::from(session) % usize::from(setting.seats.frontends));
+                let config = shopper::Config {
+                    requests: plan.rounds,
+                    retries: RETRIES,
+                    probability: PROBABILITY.parse().expect("a probability"),
+                    pause: setting.pause,
+                    ..shopper::Config::new(session.into(), frontends, setting.seed)
+                };
+                Process::Shopper(Box::new(Shopper::new(config)))
+            }
+            Who::Asker => unreachable!("the asker is the world itself"),
+        })
+    }
+
+    /// One step of the node.
+    pub fn step(&mut self, now: Time, input: Input, effects: &mut Vec<Effect>) {
+        match self {
+            Process::Catalog(node) => node.step(now, input, effects),
+            Process::Order(node) => node.step(now, input, effects),
+            Process::Frontend(node) => node.step(now, input, effects),
+            Process::Shopper(node) => node.step(now, input, effects),
+        }
+    }
+
+    /// When it wants to be woken.
+    pub fn next_timer(&self) -> Option<Time> {
+        match self {
+            Process::Catalog(node) => node.next_timer(),
+            Process::Order(node) => node.next_timer(),
+            Process::Frontend(node) => node.next_timer(),
+            Process::Shopper(node) => node.next_timer(),
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! One step of a node, and what follows from it: effects become messages, calls and replies on
+//! their way; and those that arrive become steps.
+//!
+//! Called by the world's loop, and for what a disk made possible.
+
+use std::time::Duration;
+
+use replication::NodeId;
+use replication::engine::Message;
+use shop::message::{Reply, Request, Response};
+use shop::node::{Answer, CallId, Token};
+use shop::{Effect, Input};
+
+use super::host::{Asked, Waiting};
+use super::network::{Edge, Way};
+use super::{Event, World};
+use crate::who::{Seat, Who};
+
+impl World {
+    /// One step of a node, and all that follows from it at once.
+    pub(super) fn step(&mut self, seat: Seat, input: Input) {
+        let host = &mut self.hosts[seat];
+        let Some(process) = &mut host.process else { return };
+        let who = host.who;
+        self.tally.steps += 1;
+        self.digest.note(&(self.now, seat, &input));
+        if let Some(trace) = &mut self.trace {
+            trace.push(format!("{} {who} <- {input}", self.now));
+        }
+        self.points.of_input(host.who, &input);
+        let mut effects = std::mem::take(&mut self.effects);
+        process.step(host.clock.read(self.now), input, &mut effects);
+        let (mut after_persist, mut stopped) = (false, false);
+        for effect in effects.drain(..) {
+            self.digest.note(&effect);
+            if let Some(trace) = &mut self.trace {
+                trace.push(format!("{} {who} -> {effect}", self.now));
+            }
+            match effect {
+                Effect::Persist(record) => {
+                    self.hosts[seat].disk.persist(&record);
+                    after_persist = true;
+                }
+                Effect::Checkpoint(checkpoint) => self.hosts[seat].disk.checkpoint(&checkpoint),
+                Effect::Stopped if !after_persist => stopped = true,
+                Effect::Warn(_) => self.perform(seat, effect),
+                effect @ (Effect::Reply { .. }
+                | Effect::Call { .. }
+                | Effect::Send { .. }
+                | Effect::Know { .. }
+                | Effect::Stopped) => match after_persist {
+                    true => self.hosts[seat].disk.wait(effect),
+                    false => self.perform(seat, effect),
+                },
+            }
+        }
+        self.effects = effects;
+        // A shopper that is done stays where it is, with its book.
+        if stopped && !who.is_client() {
+            return self.crash(seat);
+        }
+        self.begin_commit(seat);
+        self.set_timer(seat);
+    }
+
+    /// Sends something on its way.
+    pub(super) fn send(&mut self, edge: Edge, event: Event) {
+        match self.network.send(edge) {
+            Way::Arrives(after) => self.schedule(after, event),
+            Way::Held => self.held.push((edge, event)),
+            Way::Lost => self.tally.messages_lost += 1,
+        }
+    }
+
+    /// A call leaves.
+    pub(super) fn call(
+        &mut self,
+        from: Seat,
+        call: CallId,
+        to: Seat,
+        request: Request,
+        deadline: Duration,
+    ) {
+        let life = self.life(from);
+        if self.who(from).is_client() {
+            self.history.begin((from, life, call), self.now, &request);
+        }
+        match self.hosts.get_mut(from) {
+            Some(host) => _ = host.open.insert(call),
+            None => self.asker.begin(call),
+        }
+        let answer = Answer::Unknown;
+        self.schedule(deadline, Event::Answer { to: from, life, call, answer });
+        if self.network.doubles((from, to)) {
+            let request = request.clone();
+            self.send((from, to), Event::Call { from, life, call, to, request });
+        }
+        self.send((from, to), Event::Call { from, life, call, to, request });
+    }
+
+    pub(super) fn perform(&mut self, seat: Seat, effect: Effect) {
+        self.points.of_effect(&self.hosts[seat], &effect);
+        match effect {
+            Effect::Reply { token, response } => self.reply(seat, token, response),
+            Effect::Call { call, to, request, deadline } => {
+                let to = self.seat(Who::at(to));
+                self.call(seat, call, to, request, deadline);
+            }
+            Effect::Send { to, message } => self.tell(seat, to, message),
+            Effect::Stopped => self.crash(seat),
+            Effect::Warn(text) => self.warnings.push(text),
+            Effect::Know { .. } => {}
+            Effect::Persist(_) | Effect::Checkpoint(_) => unreachable!("step() wrote them"),
+        }
+    }
+
+    pub(super) fn tell(&mut self, seat: Seat, NodeId(to): NodeId, message: Message) {
+        let Who::Order(from) = self.hosts[seat].who else { panic!("only order replicas send") };
+        let to = self.seat(Who::Order(to));
+        let life = self.life(to);
+        let from = NodeId(from);
+        if self.network.doubles((seat, to)) {
+            let input = Input::Receive { from, message: message.clone() };
+            self.send((seat, to), Event::Input { to, life, input });
+        }
+        let input = Input::Receive { from, message };
+        self.send((seat, to), Event::Input { to, life, input });
+    }
+
+    pub(super) fn reply(&mut self, seat: Seat, token: Token, response: Response) {
+        let Some(waiting) = self.hosts[seat].asked.remove(&token.0) else { return };
+        let host = &self.hosts[seat];
+        self.points.of_reply(host, &waiting.asked, &response);
+        if let (Asked::View, Ok(Reply::View { view, .. })) = (&waiting.asked, &response) {
+            self.points.of_view(&self.hosts, view);
+            for (seat, down) in std::mem::take(&mut self.doomed_by_view) {
+                let (after, life) = (self.micros(0, 10_000), self.life(seat));
+                self.schedule(after, Event::Kill { host: seat, life });
+                self.schedule(after + down, Event::Start { host: seat });
+            }
+        }
+        let Waiting { from, life, call, .. } = waiting;
+        let answer = Answer::Said(response);
+        self.send((seat, from), Event::Answer { to: from, life, call, answer });
+    }
+
+    pub(super) fn on_call(
+        &mut self,
+        (from, life, call): (Seat, u32, CallId),
+        to: Seat,
+        request: Request,
+    ) {
+        if self.hosts[to].dark {
+            return;
+        }
+        if !self.hosts[to].is_up() {
+            let answer = Answer::Refused;
+            return self.send((to, from), Event::Answer { to: from, life, call, answer });
+        }
+        self.next_token += 1;
+        let token = self.next_token;
+        let asked = Asked::of(&request);
+        self.hosts[to].asked.insert(token, Waiting { from, life, call, asked });
+        self.step(to, Input::Request { token: Token(token), request });
+    }
+
+    pub(super) fn on_answer(&mut self, to: Seat, life: u32, call: CallId, answer: Answer) {
+        let waited = match self.hosts.get_mut(to) {
+            Some(host) => host.life == life && host.open.remove(&call),
+            None => self.asker.end(call),
+        };
+        if !waited {
+            return;
+        }
+        if self.who(to).is_client() {
+            self.tally.count_answer(&answer);
+            if let Err(broken) = self.history.end((to, life, call), self.now, &answer) {
+                let who = self.who(to);
+                let what = format!("{who} was told what cannot be: {}", broken.what);
+                self.breaks(broken.promise, what);
+            }
+        }
+        if to < self.hosts.len() {
+            self.step(to, Input::Answer { call, answer });
+        } else {
+            self.digest.note(&(self.now, call, &answer));
+            if let Some(trace) = &mut self.trace {
+                trace.push(format!("{} asker <- answer !{} {answer}", self.now, call.0));
+            }
+            self.points.of_client(&answer);
+            self.on_asked(call, &answer);
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! What wakes a node without anybody's asking: its disk and its timer.
+//!
+//! Called by the world's loop, and after each step.
+
+use std::time::Duration;
+
+use replication::Time;
+use shop::Input;
+
+use super::disk::{Failed, Outcome};
+use super::process::Process;
+use super::{Event, World};
+use crate::points::Point;
+use crate::who::Seat;
+
+/// When a full disk is tried again, as in the shell.
+const FULL_RETRY: Duration = Duration::from_millis(200);
+
+impl World {
+    pub(super) fn begin_commit(&mut self, seat: Seat) {
+        let host = &mut self.hosts[seat];
+        let life = host.life;
+        if let Some(after) = host.disk.begin_commit() {
+            let worth = host.disk.is_large_commit() || host.doomed_commits == 0;
+            host.doomed_commits = host.doomed_commits.saturating_sub(1);
+            if worth && let Some(down) = host.doomed.take() {
+                self.schedule(after / 2, Event::Kill { host: seat, life });
+                self.schedule(after / 2 + down, Event::Start { host: seat });
+            }
+            self.schedule(after, Event::Commit { host: seat, life });
+        }
+    }
+
+    pub(super) fn set_timer(&mut self, seat: Seat) {
+        let now = self.now;
+        let host = &mut self.hosts[seat];
+        let Some(at) = host.process.as_ref().and_then(Process::next_timer) else { return };
+        if at == Time(u64::MAX) {
+            return;
+        }
+        let after = host.clock.until(now, at);
+        if host.timer.is_some_and(|set| set <= now + after && set > now) {
+            return;
+        }
+        host.timer = Some(now + after);
+        let life = host.life;
+        self.schedule(after, Event::Timer { host: seat, life, at: now + after });
+    }
+
+    pub(super) fn on_commit(&mut self, seat: Seat) {
+        let outcomes = self.hosts[seat].disk.commit();
+        self.after_disk(seat, outcomes);
+    }
+
+    pub(super) fn on_job(&mut self, seat: Seat, number: u64) {
+        match self.hosts[seat].disk.finish(number) {
+            Ok(Some(outcomes)) => self.after_disk(seat, Ok(outcomes)),
+            Ok(None) => {
+                let life = self.life(seat);
+                self.schedule(FULL_RETRY, Event::Job { host: seat, life, number });
+            }
+            Err(failed) => self.after_disk(seat, Err(failed)),
+        }
+    }
+
+    /// What the disk made possible; and then it goes on.
+    pub(super) fn after_disk(&mut self, seat: Seat, outcomes: Result<Vec<Outcome>, Failed>) {
+        let Ok(outcomes) = outcomes else {
+            self.points.reach(Point::DiskFailed);
+            let after = self.hosts[seat].down_for;
+            self.crash(seat);
+            return self.schedule(after, Event::Start { host: seat });
+        };
+        let life = self.life(seat);
+        for outcome in outcomes {
+            if self.life(seat) != life {
+                return;
+            }
+            match outcome {
+                Outcome::Perform(effect) => self.perform(seat, effect),
+                Outcome::Step(input) => self.step(seat, input),
+            }
+        }
+        while let Some((number, after)) = self.hosts[seat].disk.next_job() {
+            self.schedule(after, Event::Job { host: seat, life, number });
+        }
+        if self.hosts[seat].disk.wants_retry() {
+            self.schedule(FULL_RETRY, Event::Retry { host: seat, life });
+        }
+        self.begin_commit(seat);
+    }
+
+    pub(super) fn on_timer(&mut self, seat: Seat, at: Time) {
+        let now = self.now;
+        let host = &mut self.hosts[seat];
+        if host.timer == Some(at) {
+            host.timer = None;
+        }
+        let due = host.process.as_ref().and_then(Process::next_timer);
+        if due.is_some_and(|due| due <= host.clock.read(now)) {
+            self.step(seat, Input::Timer);
+        } else {
+            self.set_timer(seat);
+        }
+    }
+}

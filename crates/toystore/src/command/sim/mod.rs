@@ -1,0 +1,283 @@
+//! `toystore sim`: the whole store in a deterministic world, seed after seed, and whether every
+//! promise was kept.
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `pool` | seeds over threads |
+//! | `table` | what is printed |
+//! | `ledger` | the file in which suites are summed |
+//!
+//! Called by the command line; crate `simulator` does the work.
+
+mod ledger;
+mod pool;
+mod table;
+
+use std::num::NonZero;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anstream::println;
+use anyhow::Result;
+use clap::Args;
+use replication::primary_backup::Rules;
+use shop::invalidation::Invalidation;
+use simulator::points::Point;
+use simulator::{Broken, Outcome, Plan, Tally, Trim, Wishes};
+
+use super::paint;
+use crate::supervisor::options::Replication;
+use table::Suite;
+
+/// The longest run of one seed: a day.
+const MINUTES_MAX: u64 = 24 * 60;
+
+/// The most threads.
+const JOBS_MAX: usize = 256;
+
+/// A suite of so many whole runs must reach every `sometimes` point.
+const POINTS_DUE_FROM: u64 = 1000;
+
+/// Failing seeds that are shown; the others are only counted.
+const SHOWN_MAX: usize = 10;
+
+/// The last lines of a shrunk run that are shown.
+const TRACE_SHOWN: usize = 60;
+
+/// Run the whole store in a simulated world: seeds, faults, and whether every promise was kept
+///
+/// Real services, virtual time; network, disks and clocks that fail on purpose. The same seed makes
+/// the same run, byte for byte. Exit code 0 only if every promise was kept in every seed, and every
+/// interesting state was reached.
+#[derive(Debug, Args)]
+pub struct Sim {
+    /// How many seeds
+    #[arg(long, value_name = "N", default_value_t = 100,
+          value_parser = clap::value_parser!(u64).range(1..))]
+    seeds: u64,
+    /// The first of them
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    from: u64,
+    /// Only this one
+    #[arg(long, value_name = "N", conflicts_with_all = ["seeds", "from"])]
+    seed: Option<u64>,
+    /// Print everything that happens in it
+    #[arg(long, requires = "seed")]
+    trace: bool,
+    /// Only this part of its plan, as a shrunk run is printed
+    #[arg(
+        long,
+        value_name = "PARTS",
+        requires = "seed",
+        default_value = "",
+        hide_default_value = true
+    )]
+    trim: Trim,
+    /// Simulated minutes of each seed
+    #[arg(long, value_name = "M", default_value_t = 1,
+          value_parser = clap::value_parser!(u64).range(1..=MINUTES_MAX))]
+    minutes: u64,
+    /// Threads [default: as many as there are cores]
+    #[arg(long, value_name = "J")]
+    jobs: Option<NonZero<usize>>,
+    /// How order replicas agree
+    #[arg(long, env = "TOYSTORE_REPLICATION", value_enum,
+          default_value_t = Replication::PrimaryBackup)]
+    replication: Replication,
+    /// How caches learn of changes: lease, push, ttl=DURATION or none
+    #[arg(long, env = "TOYSTORE_INVALIDATION", value_name = "MODE", default_value = "lease")]
+    invalidation: Invalidation,
+    /// How many frontends, 1 to 3 [default: another number for each seed]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=3))]
+    frontends: Option<u8>,
+    /// How many order replicas, 1 to 9 [default: another number for each seed]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=9))]
+    orders: Option<u8>,
+    /// Judge a mode that promises less as if it promised everything
+    #[arg(long)]
+    strict: bool,
+    /// Let nothing go wrong
+    #[arg(long)]
+    no_faults: bool,
+    /// Run each seed twice, and compare
+    #[arg(long)]
+    twice: bool,
+    /// Do not make a failing run smaller
+    #[arg(long)]
+    no_shrink: bool,
+    /// How long the first failing run is made smaller, in seconds
+    #[arg(long, value_name = "S", default_value_t = 60)]
+    shrink_seconds: u64,
+    /// Add what was counted to this file, and print its sums
+    #[arg(long, value_name = "FILE")]
+    ledger: Option<PathBuf>,
+}
+
+impl Sim {
+    /// Runs one seed, or many.
+    ///
+    /// # Errors
+    /// If the ledger cannot be read or written.
+    pub fn run(self) -> Result<ExitCode> {
+        match self.seed {
+            Some(seed) => self.run_one(seed),
+            None => self.run_many(),
+        }
+    }
+
+    fn wishes(&self) -> Wishes {
+        Wishes {
+            rules: match self.replication {
+                Replication::PrimaryBackup => Rules::View,
+                Replication::Naive => Rules::Naive,
+            },
+            invalidation: self.invalidation,
+            frontends: self.frontends,
+            orders: self.orders,
+            length: Duration::from_secs(60 * self.minutes),
+            faults: !self.no_faults,
+            strict: self.strict,
+        }
+    }
+
+    /// One seed, aloud.
+    fn run_one(&self, seed: u64) -> Result<ExitCode> {
+        let wishes = self.wishes();
+        let plan = Plan::drawn(seed, &wishes).trimmed(&self.trim);
+        paint::say(format_args!("{:?}", plan.setting));
+        let outcome = pool::measured(&plan, self.trace);
+        for line in &outcome.trace {
+            println!("{line}");
+        }
+        let mut suite = Suite::new(wishes);
+        let again = self.twice.then(|| pool::measured(&plan, false));
+        let equal = again.as_ref().is_none_or(|again| again.digest == outcome.digest);
+        suite.add(&outcome.tally);
+        suite.tally.seeds_twice += u64::from(again.is_some() && equal);
+        paint::say(format_args!("digest {:016x}", outcome.digest));
+        match &outcome.broken {
+            Some(broken) => self.show_broken(seed, broken, &self.trim),
+            None => println!("{}", paint::check(true, &format!("seed {seed}: every promise kept"))),
+        }
+        if !equal {
+            println!("{}", paint::check(false, "the second run was another one"));
+        }
+        table::print(&suite, false);
+        self.sum_up(&suite.tally)?;
+        Ok(if outcome.broken.is_none() && equal { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    fn run_many(&self) -> Result<ExitCode> {
+        let wishes = self.wishes();
+        let jobs = self.jobs.or_else(|| std::thread::available_parallelism().ok());
+        let jobs = jobs.map_or(1, NonZero::get).min(JOBS_MAX);
+        let seeds = self.from..self.from + self.seeds;
+        let mut suite = Suite::new(wishes.clone());
+        let mut first: Option<(u64, Broken)> = None;
+        let mut shown = 0;
+        pool::run(seeds, jobs, self.twice, &wishes, |seed, outcome: &Outcome| {
+            suite.add(&outcome.tally);
+            let Some(broken) = &outcome.broken else { return };
+            if shown < SHOWN_MAX {
+                shown += 1;
+                self.show_broken(seed, broken, &Trim::default());
+            }
+            if first.as_ref().is_none_or(|(other, _)| seed < *other) {
+                first = Some((seed, broken.clone()));
+            }
+        });
+        let points_due = self.seeds >= POINTS_DUE_FROM && !self.no_faults;
+        table::print(&suite, points_due);
+        self.sum_up(&suite.tally)?;
+        if let Some((seed, broken)) = first.filter(|_| !self.no_shrink) {
+            self.shrink(seed, &broken);
+        }
+        let reached = !points_due || suite.missing().is_empty();
+        let holds = suite.tally.seeds_broken == 0 && reached;
+        let words = match holds {
+            true => "every promise was kept in every seed",
+            false if suite.tally.seeds_broken > 0 => "a promise was broken",
+            false => "an interesting state was never reached",
+        };
+        println!("{}", paint::check(holds, words));
+        Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    /// The command that runs this seed again.
+    fn replay(&self, seed: u64, trim: &Trim) -> String {
+        let mut command = format!("toystore sim --seed {seed}");
+        let mut add = |flag: String| {
+            command.push(' ');
+            command.push_str(&flag);
+        };
+        if self.replication != Replication::PrimaryBackup {
+            add(format!("--replication {}", self.replication));
+        }
+        if self.invalidation != Invalidation::Lease {
+            add(format!("--invalidation {}", self.invalidation));
+        }
+        if let Some(frontends) = self.frontends {
+            add(format!("--frontends {frontends}"));
+        }
+        if let Some(orders) = self.orders {
+            add(format!("--orders {orders}"));
+        }
+        if self.minutes != 1 {
+            add(format!("--minutes {}", self.minutes));
+        }
+        if self.strict {
+            add("--strict".to_string());
+        }
+        if self.no_faults {
+            add("--no-faults".to_string());
+        }
+        if *trim != Trim::default() {
+            add(format!("--trim '{trim}'"));
+        }
+        command
+    }
+
+    fn show_broken(&self, seed: u64, broken: &Broken, trim: &Trim) {
+        let words = format!("seed {seed} broke: {}: {}", broken.promise, broken.what);
+        println!("{}", paint::check(false, &words));
+        println!("  {} --trace", self.replay(seed, trim));
+    }
+
+    /// Makes a failing run smaller, and shows how it ends.
+    fn shrink(&self, seed: u64, broken: &Broken) {
+        paint::say(format_args!("seed {seed} is made smaller …"));
+        let end = Instant::now() + Duration::from_secs(self.shrink_seconds);
+        let mut give_up = || Instant::now() >= end;
+        let wishes = self.wishes();
+        let shrunk =
+            pool::quietly(|| simulator::shrink(seed, &wishes, broken.promise, &mut give_up));
+        let Some(shrunk) = shrunk else {
+            return paint::say(format_args!("seed {seed} does not fail again"));
+        };
+        let trace = &shrunk.outcome.trace;
+        for line in &trace[trace.len().saturating_sub(TRACE_SHOWN)..] {
+            println!("    {line}");
+        }
+        if let Some(broken) = &shrunk.outcome.broken {
+            println!("smaller, after {} runs: {}: {}", shrunk.tries, broken.promise, broken.what);
+        }
+        println!("  {} --trace", self.replay(seed, &shrunk.trim));
+    }
+
+    fn sum_up(&self, tally: &Tally) -> Result<()> {
+        let Some(path) = &self.ledger else { return Ok(()) };
+        let sums = ledger::add(path, tally)?;
+        println!("\nall suites in {}", path.display());
+        table::print_sums(&sums);
+        Ok(())
+    }
+}
+
+impl Suite {
+    /// The points that were to be reached and were not.
+    fn missing(&self) -> Vec<Point> {
+        let due = Point::ALL.into_iter().filter(|point| point.is_due(&self.wishes));
+        due.filter(|point| !self.tally.points.contains_key(point.words())).collect()
+    }
+}

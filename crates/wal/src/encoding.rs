@@ -1,0 +1,35 @@
+//! Values as bytes of the log: one byte that names the encoding, then postcard.
+//!
+//! The log takes bytes and knows no types; this is how its callers, the shell and the simulator,
+//! make them, both in the same way.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// The first byte of every record and checkpoint. Raise it when their encoding changes.
+const FORMAT: u8 = 1;
+
+/// The bytes of a record or checkpoint.
+///
+/// # Panics
+/// If postcard cannot write the type: one without a known length, which none of ours is.
+pub fn encode(value: &impl Serialize) -> Vec<u8> {
+    postcard::to_extend(value, vec![FORMAT]).expect("our types have nothing unknown to postcard")
+}
+
+/// Reads what [`encode`] wrote.
+///
+/// # Errors
+/// Says what is wrong with the bytes, as the end of a sentence that names them.
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+    match bytes.split_first() {
+        Some((&FORMAT, rest)) => {
+            postcard::from_bytes(rest).map_err(|error| format!("is damaged: {error}"))
+        }
+        Some((format, _)) => Err(format!(
+            "is of format {format}, and this program reads format {FORMAT}: \
+             start the newer toystore that wrote it"
+        )),
+        None => Err("is empty".to_string()),
+    }
+}
