@@ -12,8 +12,8 @@
 //!
 //! Each change raises the version by one. A *take that was put back* is a purchase that began under
 //! a leader that died: the next leader puts back what was not recorded. One attempt leaves at most
-//! as many such pairs as the head says (`takes`), less the take that became the order. A purchase of
-//! which nobody was told may have taken, and may have put back, at any time after it began.
+//! as many such pairs as the head says (`takes`), less the take that became the order. A purchase
+//! of which nobody was told may have taken, and may have put back, at any time after it began.
 //!
 //! Made here of a history; judged by [`crate::witness`] and [`crate::search`].
 

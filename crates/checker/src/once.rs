@@ -1,8 +1,8 @@
 //! Exactly once: one order per request, one request per order.
 //!
 //! What was said about one request was compared where its purchase was put together
-//! ([`crate::purchase`]); here purchases are compared with each other and with the final logs, which
-//! are premises: an order of a log that nobody asked for, or that two entries are for, is a
+//! ([`crate::purchase`]); here purchases are compared with each other and with the final logs,
+//! which are premises: an order of a log that nobody asked for, or that two entries are for, is a
 //! violation. Without request ids each of a client's attempts is a request of its own. Called by
 //! [`crate::judge`].
 

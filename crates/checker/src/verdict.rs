@@ -83,8 +83,8 @@ pub enum Verdict {
     NotJudged,
     /// Proved for this history.
     Held,
-    /// It could be both: the search ended at its bounds, or an outcome stayed unknown. Never counted
-    /// as held.
+    /// It could be both: the search ended at its bounds, or an outcome stayed unknown. Never
+    /// counted as held.
     NotDecided,
     /// Disproved, with a counterexample.
     Broke,

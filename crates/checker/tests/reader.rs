@@ -4,7 +4,10 @@ use checker::history::{self, FORMAT};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
-const HEAD: &str = r#"{"history":"toystore","format":1,"clock":"us","catalogue":[{"toy":"Tux","quantity":5}],"invalidation":"lease","replication":"mine","keys":true}"#;
+const HEAD: &str = concat!(
+    r#"{"history":"toystore","format":1,"clock":"us","catalogue":[{"toy":"Tux","quantity":5}],"#,
+    r#""invalidation":"lease","replication":"mine","keys":true}"#,
+);
 
 /// A head that is wrong.
 fn check_head(head: &str, expected: &str) {
@@ -72,12 +75,13 @@ fn each_wrong_line_says_where_and_what_was_expected() {
     let typo = format!("{read},\"quantitty\":5}}");
     let error = history::read(format!("{HEAD}\n{typo}").as_bytes()).unwrap_err();
     assert!(error.expected.starts_with("unknown field `quantitty`, expected one of"), "{error}");
+    let buy = r#"{"op":"buy","client":1,"invoked":5,"returned":9,"toy":"Tux","quantity":1,"#;
     check(
-        r#"{"op":"buy","client":1,"invoked":5,"returned":9,"toy":"Tux","quantity":1,"outcome":"ok"}"#,
+        &format!("{buy}\"outcome\":\"ok\"}}"),
         "column 88: expected the field `order` of what was bought: its number",
     );
     check(
-        r#"{"op":"buy","client":1,"invoked":5,"returned":9,"toy":"Tux","quantity":1,"outcome":"refused"}"#,
+        &format!("{buy}\"outcome\":\"refused\"}}"),
         "column 93: expected the field `reason` of a refusal",
     );
     check(

@@ -1,8 +1,8 @@
 //! What is in the picture, and where: which operations, in which lanes, at which places.
 //!
-//! Time runs to the right, but not evenly: each beginning and each end of an operation that is shown
-//! has a place of its own, far enough from the last that what stands in a bar can be read. So order
-//! is exact, and lengths are not; the axis says the times. Called by [`super`]; drawn by
+//! Time runs to the right, but not evenly: each beginning and each end of an operation that is
+//! shown has a place of its own, far enough from the last that what stands in a bar can be read. So
+//! order is exact, and lengths are not; the axis says the times. Called by [`super`]; drawn by
 //! [`super::draw`].
 
 use std::collections::{BTreeMap, BTreeSet};

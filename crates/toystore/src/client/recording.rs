@@ -1,8 +1,9 @@
 //! A shopper's operations as lines of a history: `docs/formats.md`, what `toystore check` reads.
 //!
-//! One line for each attempt, with the times right before it was sent and right after its answer had
-//! come; the attempts at one order have one key. Made by [`super::runner`], written by the command
-//! `client`. Whatever may have been done is *unknown*: also an answer that is not understood.
+//! One line for each attempt, with the times right before it was sent and right after its answer
+//! had come; the attempts at one order have one key. Made by [`super::runner`], written by the
+//! command `client`. Whatever may have been done is *unknown*: also an answer that is not
+//! understood.
 
 use checker::history::{Cache, Line, OpKind, OutcomeKind, Reason, Text};
 use replication::Time;

@@ -52,8 +52,8 @@ fn what_shoppers_see_of_a_store_holds() {
     // The second run begins where the first one ended: with orders, and fewer toys.
     let second = folder.path().join("second.jsonl");
     let leader = store.leader();
+    let shop = ["--requests", "150", "--probability", "0.7", "--pause", "5ms"];
     std::thread::scope(|scope| {
-        let shop = ["--requests", "150", "--probability", "0.7", "--pause", "5ms"];
         let shoppers = scope.spawn(|| record(&store, &second, &shop));
         let grows = || std::fs::metadata(&second).is_ok_and(|file| file.len() > 20_000);
         wait_for("operations in the history", || grows().then_some(()));

@@ -86,7 +86,7 @@ pub struct Client {
         default_value = "toystore-orders.csv"
     )]
     orders_csv: PathBuf,
-    /// Write everything that was asked and told, for `toystore check`; nobody else may buy meanwhile
+    /// Write what was asked and told, for `toystore check`; nobody else may buy meanwhile
     #[arg(long, env = "TOYSTORE_HISTORY", value_name = "FILE")]
     history: Option<PathBuf>,
     /// Print the result as one JSON object
