@@ -11,14 +11,16 @@
 //!
 //! # The order of the proof
 //!
-//! 1. `purchase`: every attempt at one request is one purchase, and what became of those whose
+//! 1. [`purchase`]: every attempt at one request is one purchase, and what became of those whose
 //!    outcome is unknown is looked up where it was told: later questions, final logs.
 //! 2. [`witness`]: the toy versions in the answers propose an order, and each answer is checked
 //!    against it. O(n log n). That the versions come from the store does no harm: if the order fits
 //!    what the clients saw, it is a proof.
-//! 3. [`search`]: only where that fails. A just-in-time search for any other order, bounded in
-//!    steps and memory. It ends with *held*, *broke*, or *not decided*.
-//! 4. Everything else that was promised: [`invariants`], [`orders`], [`sessions`], [`staleness`].
+//! 3. Only where that fails: [`refutation`] looks for two answers whose versions cannot both be
+//!    true; [`search`], a just-in-time search bounded in steps and memory, for any order that fits.
+//!    It ends with *held*, *broke*, or *not decided*.
+//! 4. Everything else that was promised: `once`, `orders`, `invariants`, `conservation`,
+//!    `sessions`, [`staleness`].
 //!
 //! Called by `toystore check` and by whatever runs a store and wants a verdict.
 
@@ -33,6 +35,7 @@ mod once;
 mod orders;
 pub mod picture;
 pub mod purchase;
+pub mod refutation;
 pub mod report;
 pub mod search;
 mod sessions;

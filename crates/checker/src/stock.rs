@@ -1,12 +1,13 @@
-//! Judges whether each toy's stock is linearizable: by versions where they prove it, else by
-//! search.
+//! Judges whether each toy's stock is linearizable: by versions where they prove or refute it, else
+//! by search.
 //!
 //! Toys are judged one by one: a history is linearizable if it is for each object (Herlihy and Wing
 //! 1990, theorem 1, locality). Called by [`crate::judge`]; calls [`crate::witness`],
-//! [`crate::search`] and [`crate::window`], and says in a sentence what they found.
+//! [`crate::refutation`], [`crate::search`] and [`crate::window`], and says in a sentence what they found.
 
 use crate::history::{Cache, History, Outcome};
 use crate::model::{Action, Linearization, Object, State, Step};
+use crate::refutation::refute;
 use crate::search::{Budget, Found, Stuck, search};
 use crate::verdict::{Counterexample, Findings, Guarantee, Judgement, Verdict, many, thousands};
 use crate::window::{self, Window};
@@ -53,14 +54,21 @@ pub fn judge(
     for object in objects {
         let proof = match witness::check(object) {
             Ok(found) => Proof::Versions(found),
-            Err(doubt) => match search(object, budget) {
-                Found::Linearization(found) => Proof::Search(found),
-                Found::Undecided => Proof::NotDecided,
-                Found::Stuck(stuck) => {
-                    let (stuck, window) = window::smallest(object, stuck);
-                    findings.add(|| explain(history, object, &doubt, &stuck));
+            Err(doubt) => match refute(object) {
+                Some(refutation) => {
+                    let (stuck, window) = window::of_two(object, &refutation);
+                    findings.add(|| explain(history, object, &refutation.doubt, &stuck));
                     Proof::Broke { stuck, window }
                 }
+                None => match search(object, budget) {
+                    Found::Linearization(found) => Proof::Search(found),
+                    Found::Undecided => Proof::NotDecided,
+                    Found::Stuck(stuck) => {
+                        let (stuck, window) = window::smallest(object, stuck);
+                        findings.add(|| explain(history, object, &doubt, &stuck));
+                        Proof::Broke { stuck, window }
+                    }
+                },
             },
         };
         match &proof {
@@ -100,7 +108,7 @@ pub fn judge(
 fn explain(history: &History, object: &Object, doubt: &Doubt, stuck: &Stuck) -> Counterexample {
     let operation = |place: usize| object.moves[place].operation;
     if let Some((second, left)) = newer_before(object, stuck) {
-        let sentence = out_of_time(history, object, stuck.place, second, left);
+        let sentence = out_of_time(history, object, stuck.place, second, Some(left));
         let operations = vec![operation(second), operation(stuck.place)];
         return Counterexample { sentence, operations, toy: Some(object.toy) };
     }
@@ -159,13 +167,18 @@ fn out_of_time(
     object: &Object,
     first: usize,
     second: usize,
-    left: i64,
+    left: Option<i64>,
 ) -> String {
     let (one, two) = (&object.moves[first], &object.moves[second]);
     let [old, new] = [one, two].map(|one| one.version().unwrap_or_default());
-    let how = if two.observes() { "and had seen" } else { "and left" };
+    let how = match (left, two.observes()) {
+        (Some(left), true) => format!("had seen {left} (version {new})"),
+        (Some(left), false) => format!("left {left} (version {new})"),
+        (None, true) => format!("had seen version {new}"),
+        (None, false) => format!("made version {new}"),
+    };
     let mut sentence = format!(
-        "{} {}, but {} {} {how} {left} (version {new})",
+        "{} {}, but {} {} and {how}",
         words::began(history, one.operation),
         words::told(history, one.operation),
         words::who(history, two.operation),

@@ -8,7 +8,8 @@
 //! shows it.
 
 use crate::history::{Micros, NEVER_RETURNED};
-use crate::model::{Action, Move, Object, State, Step};
+use crate::model::{Action, Linearization, Move, Object, State, Step};
+use crate::refutation::Refutation;
 use crate::search::{Budget, Found, Stuck, search};
 
 /// Steps of all searches for one window.
@@ -38,6 +39,29 @@ pub fn smallest(object: &Object, stuck: Stuck) -> (Stuck, Window) {
     let stuck = first(object, stuck, &mut budget);
     let window = shortened(object, stuck.place, &mut budget);
     (stuck, window)
+}
+
+/// Two operations that fit no order by their versions, and an order of what had ended before.
+pub fn of_two(object: &Object, refutation: &Refutation) -> (Stuck, Window) {
+    let Refutation { first, misfit, .. } = *refutation;
+    let mut budget = Budget { steps: STEPS };
+    let prefix = order_before(object, &[misfit], &mut budget).unwrap_or_default();
+    let stuck = Stuck { place: misfit, prefix, states: Vec::new() };
+    (stuck, Window { moves: vec![first, misfit] })
+}
+
+/// An order of all that had ended when some misfits end, as if these went on; of which one is the
+/// first.
+fn order_before(object: &Object, misfits: &[usize], budget: &mut Budget) -> Option<Linearization> {
+    let end = object.moves[*misfits.first()?].returned;
+    let (part, places) = until(object, end, misfits);
+    let Found::Linearization(mut order) = search(&part, budget) else { return None };
+    for step in &mut order.steps {
+        if let Step::Move(place) = step {
+            *place = places[*place as usize] as u32;
+        }
+    }
+    Some(order)
 }
 
 /// Where the history is stuck without what comes after.
@@ -73,13 +97,7 @@ fn first(object: &Object, stuck: Stuck, budget: &mut Budget) -> Stuck {
     // An order of all the others; of all that ended before, where two of the last do not fit.
     let alone = last.iter().map(std::slice::from_ref);
     for misfits in alone.chain([&last[..]]) {
-        let (part, places) = until(object, end, misfits);
-        if let Found::Linearization(mut prefix) = search(&part, budget) {
-            for step in &mut prefix.steps {
-                if let Step::Move(place) = step {
-                    *place = places[*place as usize] as u32;
-                }
-            }
+        if let Some(prefix) = order_before(object, misfits, budget) {
             return Stuck { place: misfits[0], prefix, states: Vec::new() };
         }
     }

@@ -27,8 +27,8 @@ pub enum Doubt {
         first: usize,
         /// The one that stands behind it.
         second: usize,
-        /// How many were left after the second.
-        left: i64,
+        /// How many were left after the second, if that is known.
+        left: Option<i64>,
     },
     /// The answer does not fit the state of its version, which `since` established (nobody: it is
     /// the initial one, or a restock).
@@ -137,7 +137,7 @@ impl Walk<'_> {
         }
         match self.latest {
             Some((began, first)) if one.returned < began => {
-                let left = self.object.after(self.state, Step::Move(place)).quantity;
+                let left = Some(self.object.after(self.state, Step::Move(place)).quantity);
                 return Err(Doubt::Time { first, second: place_wide, left });
             }
             Some((began, _)) if began >= one.invoked => {}

@@ -121,10 +121,12 @@ fn escape(text: &str) -> String {
 
 const LEGEND: &str = "<p class=\"legend dim\"><span class=\"chip read\">read</span> \
 <span class=\"chip buy\">purchase</span> <span class=\"chip refused\">refused</span> \
-<span class=\"chip unknown\">no answer</span> <span class=\"chip witness\">named in the sentence\
-</span> <span class=\"chip misfit\">✗ cannot be placed</span> · the line joins the moments at \
-which the operations of the longest order take effect; above it, how many are left · bands \
-are faults, changes of the leader, restocks · point at a bar for all that is known of it</p>";
+<span class=\"chip unknown\">no answer</span> \
+<span class=\"chip witness\">named in the sentence</span> \
+<span class=\"chip misfit\">✗ cannot be placed</span> · \
+the line joins the moments at which the operations of the longest order take effect; above it, how \
+many are left · bands are faults, changes of the leader, restocks · point at a bar for all that is \
+known of it</p>";
 
 /// Brings what cannot be placed into sight.
 const SCRIPT: &str = "const m=document.getElementById('misfit'),\

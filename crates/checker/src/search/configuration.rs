@@ -113,6 +113,45 @@ impl Configuration {
     }
 }
 
+/// Of those that differ only in which purchases of which nobody was told took and put back, keeps
+/// one: that with the most left. Returns whether one was dropped that the kept one does not
+/// dominate.
+pub(super) fn keep_one_of_alike(
+    configurations: &mut BTreeMap<Configuration, u32>,
+    begun: &[(u32, u32)],
+) -> bool {
+    if begun.is_empty() || configurations.len() < 2 {
+        return false;
+    }
+    let left = |one: &Configuration| {
+        let classes = one.classes.iter().zip(begun);
+        classes.map(|((_, taken), (_, takes))| takes.saturating_sub(*taken)).min()
+    };
+    let key = |one: &Configuration| {
+        let out: Vec<u32> = one.classes.iter().map(|(out, _)| *out).collect();
+        (one.state, one.slots.clone(), out)
+    };
+    let mut best: BTreeMap<_, (Configuration, u32)> = BTreeMap::new();
+    let mut lost = false;
+    for (one, node) in std::mem::take(configurations) {
+        match best.get_mut(&key(&one)) {
+            None => {
+                best.insert(key(&one), (one, node));
+            }
+            Some(other) => {
+                let better = left(&one) > left(&other.0);
+                let (kept, dropped) = if better { (&one, &other.0) } else { (&other.0, &one) };
+                lost |= !kept.dominates(dropped);
+                if better {
+                    *other = (one, node);
+                }
+            }
+        }
+    }
+    configurations.extend(best.into_values());
+    lost
+}
+
 /// Removes configurations that differ from another only in having used up more.
 pub(super) fn drop_dominated(configurations: &mut BTreeMap<Configuration, u32>) {
     let worth = 2..=256;

@@ -18,16 +18,21 @@
 //! - Of several purchases of equally many without a version, the one that ended first goes first:
 //!   exchanging two such changes nothing.
 //! - Purchases of which nobody was told are counted, not told apart; of two configurations that
-//!   differ only in how many of them were used up, the one with fewer will do.
+//!   differ only in how many of them were used up, the one with fewer will do. Mostly either will
+//!   do, so at first one of those is kept. An order that is found so is one. If none is found, and
+//!   a purchase was missing that had been used up, the search is made again with all of them.
 //!
 //! What may have been put back is not lazy: it happens until its purchase ends, or not at all. So
 //! at that end each configuration is kept as it is, and with each further take that was put back.
+//! That is much, and hardly ever needed: it is left out at first, too.
 //!
 //! Bounded in steps and in configurations. Called by [`crate::stock`] and [`crate::window`].
 
+mod changes;
 mod configuration;
 mod rules;
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::history::Micros;
@@ -73,20 +78,31 @@ pub struct Stuck {
 
 /// Searches for an order that fits.
 pub fn search(object: &Object, budget: &mut Budget) -> Found {
-    let mut search = Search::new(object);
-    for (time, returns, place) in events(object) {
-        let going_on = if returns {
-            search.on_return(time, place, budget)
-        } else {
-            search.on_invocation(place);
-            Ok(())
+    let mut found = Found::Undecided;
+    for effort in [Effort::Lazy, Effort::OneOfAlike, Effort::All] {
+        let mut search = Search::new(object, effort);
+        found = search.run(budget);
+        let is_final = match found {
+            Found::Linearization(_) | Found::Undecided => true,
+            Found::Stuck(_) => !(search.skipped || search.lost && search.missing.get()),
         };
-        if let Err(found) = going_on {
-            return found;
+        if is_final {
+            break;
         }
     }
-    let end = search.configurations.first_key_value().map_or(0, |(_, node)| *node);
-    Found::Linearization(search.path(end))
+    found
+}
+
+/// How much is tried. What is left out may be needed for an order, but an order that is found is
+/// one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Effort {
+    /// No take is put back of what has had its effect.
+    Lazy,
+    /// Of configurations that differ only in which purchases were used up, one is kept.
+    OneOfAlike,
+    /// Nothing is left out.
+    All,
 }
 
 /// Invocations before returns of the same moment: those two overlap. What must happen, but of which
@@ -109,6 +125,13 @@ fn events(object: &Object) -> Vec<(Micros, bool, usize)> {
 
 struct Search<'a> {
     object: &'a Object,
+    effort: Effort,
+    /// Whether a take was left out that may have been put back.
+    skipped: bool,
+    /// Whether one was dropped from which more may be possible.
+    lost: bool,
+    /// Whether a purchase could not take because it was used up.
+    missing: Cell<bool>,
     rules: Rules,
     /// What is under way, by slot.
     pending: Vec<Option<usize>>,
@@ -121,18 +144,34 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    fn new(object: &'a Object) -> Search<'a> {
+    fn new(object: &'a Object, effort: Effort) -> Search<'a> {
         let rules = Rules::of(object);
         let classes = rules.classes.len();
         let initial = Configuration::new(rules.state(object.initial), classes);
         Search {
             object,
+            effort,
+            skipped: false,
+            lost: false,
+            missing: Cell::new(false),
             rules,
             pending: Vec::new(),
             begun: vec![(0, 0); classes],
             configurations: BTreeMap::from([(initial, 0)]),
             paths: vec![(Step::Restock, 0)],
         }
+    }
+
+    fn run(&mut self, budget: &mut Budget) -> Found {
+        for (time, returns, place) in events(self.object) {
+            if !returns {
+                self.on_invocation(place);
+            } else if let Err(found) = self.on_return(time, place, budget) {
+                return found;
+            }
+        }
+        let end = self.configurations.first_key_value().map_or(0, |(_, node)| *node);
+        Found::Linearization(self.path(end))
     }
 
     fn on_invocation(&mut self, place: usize) {
@@ -181,7 +220,10 @@ impl<'a> Search<'a> {
             if settled.is_some() {
                 after.insert(configuration.clone(), *node);
             }
-            let done = settled.is_some_and(|used| used == one.pairs);
+            let mut done = settled.is_some_and(|used| used == one.pairs);
+            if !done && settled.is_some() && self.effort == Effort::Lazy {
+                (done, self.skipped) = (true, true);
+            }
             if !done && one.action != Action::Impossible {
                 open.push((configuration.clone(), settled, *node));
             }
@@ -199,7 +241,9 @@ impl<'a> Search<'a> {
                     since = Some(used(&next));
                     after.entry(next.clone()).or_insert(end);
                 }
-                let done = since == Some(one.pairs);
+                let lazy = since.is_some() && self.effort == Effort::Lazy;
+                self.skipped |= lazy && since != Some(one.pairs);
+                let done = lazy || since == Some(one.pairs);
                 if !done && seen.insert((next.clone(), since)) {
                     open.push((next, since, end));
                 }
@@ -213,80 +257,13 @@ impl<'a> Search<'a> {
             configuration.slots[slot] = 0;
             self.configurations.entry(configuration).or_insert(node);
         }
-        configuration::drop_dominated(&mut self.configurations);
+        if self.effort == Effort::All {
+            configuration::drop_dominated(&mut self.configurations);
+        } else {
+            let configurations = &mut self.configurations;
+            self.lost |= configuration::keep_one_of_alike(configurations, &self.begun);
+        }
         Ok(())
-    }
-
-    /// Everything that may change the state now.
-    fn changes(&self, configuration: &Configuration, now: Micros) -> Vec<Change> {
-        let state = configuration.state;
-        let mut changes = Vec::new();
-        if !self.rules.may_leave(state, now) {
-            return changes;
-        }
-        let named = self.rules.makers(state.version + 1);
-        for (slot, place) in self.pending.iter().enumerate() {
-            let Some(place) = *place else { continue };
-            let one = &self.object.moves[place];
-            let stage = configuration.slots[slot];
-            let (quantity, version) = match one.action {
-                Action::Take { quantity, version } => (quantity, version),
-                Action::Refused { quantity, .. } => (quantity, None),
-                Action::Read { .. } | Action::Open { .. } | Action::Impossible => continue,
-            };
-            let enough = quantity > 0 && quantity <= state.quantity;
-            if !one.observes() && !configuration.finished(slot) && enough {
-                let fits = match version {
-                    Some(version) => version == state.version + 1,
-                    None => !named && !self.later_twin(configuration, slot, quantity),
-                };
-                if fits {
-                    changes.push(Change::Take { slot, place, quantity });
-                }
-            }
-            if named || one.pairs == 0 {
-                continue;
-            }
-            if configuration::is_open(stage) {
-                changes.push(Change::PutBack { slot, quantity });
-            } else if configuration::pairs_used(stage) < one.pairs && enough {
-                changes.push(Change::TakePair { slot, quantity });
-            }
-        }
-        if named {
-            return changes;
-        }
-        for ((quantity, _), class) in &self.rules.classes {
-            let (out, taken) = configuration.classes[*class];
-            let (members, takes) = self.begun[*class];
-            if out > 0 {
-                changes.push(Change::PutBackClass { class: *class, quantity: *quantity });
-            }
-            if out < members && taken < takes && *quantity > 0 && *quantity <= state.quantity {
-                changes.push(Change::TakeClass { class: *class, quantity: *quantity });
-            }
-        }
-        if let (0, Some(level)) = (state.quantity, self.object.restock) {
-            changes.push(Change::Restock { level });
-        }
-        changes
-    }
-
-    /// Whether another purchase under way takes as many, ended earlier, and goes first.
-    fn later_twin(&self, configuration: &Configuration, slot: usize, quantity: i64) -> bool {
-        let key = |slot: usize, place: usize| (self.object.moves[place].returned, slot);
-        let Some(own) = self.pending[slot] else { return false };
-        if self.object.moves[own].pairs > 0 {
-            return false;
-        }
-        self.pending.iter().enumerate().any(|(other, place)| {
-            let Some(place) = *place else { return false };
-            let one = &self.object.moves[place];
-            one.action == (Action::Take { quantity, version: None })
-                && one.pairs == 0
-                && !configuration.finished(other)
-                && key(other, place) < key(slot, own)
-        })
     }
 
     /// The configuration after a change, with everything that sees the new state; nothing if
@@ -300,7 +277,9 @@ impl<'a> Search<'a> {
         let mut next = before.clone();
         let step = next.change(change);
         next.state = self.rules.state(next.state);
-        if !self.rules.is_known(next.state) {
+        // What is out must be put back, also when nobody needs the state after it.
+        let must = matches!(change, Change::PutBack { .. });
+        if !self.rules.is_known(next.state) || !(must || self.rules.is_needed(next.state)) {
             return None;
         }
         let mut seen = Vec::new();

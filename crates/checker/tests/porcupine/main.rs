@@ -8,6 +8,7 @@ mod model;
 
 use checker::history::NEVER_RETURNED;
 use checker::model::{Action, Move, Object, State};
+use checker::refutation::refute;
 use checker::search::{Budget, Found, Stuck, search};
 use checker::{window, witness};
 use rand::{RngExt, SeedableRng};
@@ -144,7 +145,8 @@ fn mutate(object: &mut Object, draw: &mut impl FnMut(u64) -> u64) {
 fn the_search_and_the_witness_agree_with_porcupine() {
     let begin = std::time::Instant::now();
     let first = 0x70_7963;
-    let (mut compared, mut good, mut proved, mut windows) = (0_u64, 0_u64, 0_u64, 0_u64);
+    let (mut compared, mut good, mut proved) = (0_u64, 0_u64, 0_u64);
+    let (mut refuted, mut windows) = (0_u64, 0_u64);
     for seed in first..first + HISTORIES {
         if begin.elapsed().as_secs() >= SECONDS {
             break;
@@ -163,6 +165,10 @@ fn the_search_and_the_witness_agree_with_porcupine() {
         } else if let Found::Linearization(found) = &found {
             assert_fits(&object, found, seed);
         }
+        if let Some(refutation) = refute(&object) {
+            assert!(!expected, "seed {seed}: {refutation:?} refutes what is true\n{object:#?}");
+            refuted += 1;
+        }
         if let Ok(found) = witness::check(&object) {
             assert!(expected, "seed {seed}: the witness proves what is false\n{object:#?}");
             assert_fits(&object, &found, seed);
@@ -174,10 +180,11 @@ fn the_search_and_the_witness_agree_with_porcupine() {
     let elapsed = begin.elapsed();
     eprintln_summary(&format!(
         "{compared} histories from seed {first} in {elapsed:.1?}: {good} good, {proved} by \
-         versions; {windows} windows shorter than all before"
+         versions, {refuted} refuted by versions; {windows} windows shorter than all before"
     ));
     assert!(good > compared / 10 && good < compared - compared / 10, "{good} of {compared} good");
     assert!(proved > compared / 50, "{proved} of {compared} by versions");
+    assert!(refuted > compared / 50, "{refuted} of {compared} refuted");
 }
 
 #[allow(clippy::disallowed_macros)] // A test may say what it did.

@@ -76,6 +76,48 @@ fn a_right_history_is_never_called_broken() {
     assert!(undecided < HISTORIES / 50, "{undecided} are not decided");
 }
 
+/// Thousands of operations, hundreds of which were never answered, and takes of which were put
+/// back:
+/// that is decided, and so is what one stale read among them makes of it.
+#[test]
+fn a_long_history_with_many_unknown_outcomes_is_decided() {
+    for seed in [7, 8, 9] {
+        let long = Plan {
+            seed,
+            toys: 5,
+            clients: 20,
+            operations: 20_000,
+            quantity: 60,
+            versions: true,
+            logged_keys: true,
+            unknown: true,
+        };
+        let text = text(long);
+        let (history, judged) = judged(&text);
+        let shown = || report::text(&history, &judged);
+        assert_eq!(judged.verdict(), Verdict::Held, "seed {seed}\n{}", shown());
+        assert!(judged.judgements[0].words.ends_with("5 by search"), "{}", shown());
+
+        let mut lines: Vec<&str> = text.lines().collect();
+        let reads = |line: &&str| line.contains("\"op\":\"read\"") && line.contains("\"toy 0\"");
+        let places: Vec<usize> = (0..lines.len()).filter(|place| reads(&lines[*place])).collect();
+        let [old, new] = [places.len() / 2 - 20, places.len() / 2].map(|place| places[place]);
+        let mut stale: serde_json::Value = serde_json::from_str(lines[new]).unwrap();
+        let seen: serde_json::Value = serde_json::from_str(lines[old]).unwrap();
+        for field in ["quantity", "version"] {
+            stale[field] = seen[field].clone();
+        }
+        let stale = stale.to_string();
+        lines[new] = &stale;
+        let (history, judged) = self::judged(&lines.join("\n"));
+        let stock = &judged.judgements[0];
+        let shown = || report::text(&history, &judged);
+        assert_eq!(stock.verdict, Verdict::Broke, "seed {seed}\n{}", shown());
+        let named = stock.found[0].operations.last().map(|place| &history.operations[*place]);
+        assert_eq!(named.map(|one| one.line as usize), Some(new + 1), "seed {seed}\n{}", shown());
+    }
+}
+
 /// A read that shows one more than was there is found, wherever it stands.
 #[test]
 fn one_wrong_answer_is_found() {
