@@ -3,7 +3,8 @@
 //!
 //! Toys are judged one by one: a history is linearizable if it is for each object (Herlihy and Wing
 //! 1990, theorem 1, locality). Called by [`crate::judge`]; calls [`crate::witness`],
-//! [`crate::refutation`], [`crate::search`] and [`crate::window`], and says in a sentence what they found.
+//! [`crate::refutation`], [`crate::search`] and [`crate::window`], and says in a sentence what they
+//! found.
 
 use crate::history::{Cache, History, Outcome};
 use crate::model::{Action, Linearization, Object, State, Step};

@@ -234,6 +234,11 @@ fn place_order(asked: &Asked<'_>) -> Result<Message, Problem> {
     let value: Value = Encoding::Json.decode(asked.body).map_err(bad)?;
     let request = match (value, asked.role) {
         (Value::Array(items), Role::Order) => {
+            // Passed over, it would not make a retry harmless, as whoever sent it believes.
+            if asked.idempotency_key()?.is_some() {
+                return Err(bad("an Idempotency-Key is one order's: in an array, each order may \
+                                bring its own as idempotency_key"));
+            }
             let mut orders = Vec::with_capacity(items.len());
             for (place, item) in items.iter().enumerate() {
                 match order(asked, item, None) {
@@ -340,8 +345,20 @@ mod tests {
         body: &str,
         expected: &str,
     ) {
+        let key = if role == Role::Order { "" } else { "Idempotency-Key: k\r\n" };
+        let head = format!("GET /?{query} HTTP/1.1\r\nHost: x\r\n{key}\r\n");
+        check_head(role, endpoint, argument, &head, body, expected);
+    }
+
+    fn check_head(
+        role: Role,
+        endpoint: Endpoint,
+        argument: &str,
+        text: &str,
+        body: &str,
+        expected: &str,
+    ) {
         let mut head = Head::new();
-        let text = format!("GET /?{query} HTTP/1.1\r\nHost: x\r\nIdempotency-Key: k\r\n\r\n");
         head.read(text.as_bytes()).unwrap().unwrap();
         let (head, body, encoding) = (&head, body.as_bytes(), Encoding::Json);
         let asked = Asked { role, endpoint, argument, head, encoding, body };
@@ -376,6 +393,10 @@ mod tests {
         check_as(Role::SeedFrontend, Endpoint::PlaceOrder, "", "", body, "order tuxx2:");
         let body = r#"{"name":"tux","qty":99999999999}"#;
         check_as(Role::SeedFrontend, Endpoint::PlaceOrder, "", "", body, "400 insufficient stock");
+        let (head, body) = ("POST / HTTP/1.1\r\nHost: x\r\nIdempotency-Key: k\r\n\r\n", "[]");
+        let words = "400 an Idempotency-Key is one order's: in an array, each order may bring its \
+                     own as idempotency_key";
+        check_head(Role::Order, Endpoint::PlaceOrder, "", head, body, words);
         let body = r#"{"name":"tux","quantity":2,"idempotency_key":7}"#;
         let words = "400 idempotency_key must be a string, not 7";
         check_as(Role::Order, Endpoint::PlaceOrder, "", "", body, words);
