@@ -91,7 +91,10 @@ impl<'a> Accounts<'a> {
                     account.stock = Some(state);
                     account.newest = account.newest.max(version);
                 }
-                Event::Leader { .. } | Event::Fault { .. } | Event::Log { .. } => {}
+                Event::Leader { .. }
+                | Event::Fault { .. }
+                | Event::Log { .. }
+                | Event::PutBack { .. } => {}
             }
         }
         Accounts { history, accounts }

@@ -19,7 +19,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::history::{Asked, History, Micros, NEVER_RETURNED, Name, Outcome, Reason};
+use crate::history::{Asked, Event, History, Micros, NEVER_RETURNED, Name, Outcome, Reason};
 use crate::purchase::{Fate, Purchase, Purchases};
 
 /// Pairs of take and put-back of one purchase that the search tells apart; more are never needed to
@@ -114,6 +114,19 @@ pub struct Object {
     pub restock: Option<i64>,
     /// In no particular order.
     pub moves: Vec<Move>,
+    /// Who is said to have made a version that no answer names: proposed, not believed.
+    pub proposed: BTreeMap<u64, Proposed>,
+}
+
+/// A half of a take that was put back, as the store tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Proposed {
+    /// Of which purchase, by its place among the moves.
+    pub place: u32,
+    /// How many.
+    pub quantity: i64,
+    /// Whether it is the second half: put back.
+    pub back: bool,
 }
 
 /// One step of a linearization.
@@ -137,10 +150,16 @@ pub struct Linearization {
 }
 
 impl Object {
+    /// A toy of which nothing is known: as one that is in no catalogue.
+    pub fn new(toy: Name) -> Object {
+        let initial = State { quantity: 0, version: 0 };
+        Object { toy, initial, restock: None, moves: Vec::new(), proposed: BTreeMap::new() }
+    }
+
     /// The same toy, of which nothing was asked.
     pub fn without_moves(&self) -> Object {
-        let Object { toy, initial, restock, moves: _ } = *self;
-        Object { toy, initial, restock, moves: Vec::new() }
+        let Object { toy, initial, restock, .. } = *self;
+        Object { toy, initial, restock, moves: Vec::new(), proposed: BTreeMap::new() }
     }
 
     /// The state after a step.
@@ -177,13 +196,12 @@ pub fn objects(history: &History, purchases: &Purchases) -> Vec<Object> {
     for shelf in &history.catalogue {
         places.insert(shelf.toy, objects.len());
         let initial = State { quantity: shelf.quantity, version: shelf.version };
-        objects.push(Object { toy: shelf.toy, initial, restock, moves: Vec::new() });
+        objects.push(Object { initial, restock, ..Object::new(shelf.toy) });
     }
     let known = objects.len();
     let mut put = |toy: Name, of: &dyn Fn(bool) -> Option<Move>| {
         let place = *places.entry(toy).or_insert_with(|| {
-            let initial = State { quantity: 0, version: 0 };
-            objects.push(Object { toy, initial, restock: None, moves: Vec::new() });
+            objects.push(Object::new(toy));
             objects.len() - 1
         });
         objects[place].moves.extend(of(place < known));
@@ -200,7 +218,42 @@ pub fn objects(history: &History, purchases: &Purchases) -> Vec<Object> {
     for purchase in &purchases.all {
         put(purchase.toy, &|known| bought(purchase, known, history.head.takes));
     }
+    for object in &mut objects {
+        propose(history, object);
+    }
     objects
+}
+
+/// What the store says of takes that were put back, as far as their requests are in the history.
+fn propose(history: &History, object: &mut Object) {
+    let of_toy = history.events.iter().filter_map(|event| match *event {
+        Event::PutBack { toy, quantity, key, taken, version } if toy == object.toy => {
+            Some((quantity, key, taken, version))
+        }
+        Event::PutBack { .. }
+        | Event::Restock { .. }
+        | Event::Leader { .. }
+        | Event::Fault { .. }
+        | Event::Log { .. }
+        | Event::Stock { .. } => None,
+    });
+    let mut of_toy = of_toy.peekable();
+    if of_toy.peek().is_none() {
+        return;
+    }
+    let key_of = |one: &Move| match history.operations[one.operation].asked {
+        Asked::Buy { key, .. } => key,
+        Asked::Fate { key, .. } => Some(key),
+        Asked::Read { .. } | Asked::Order { .. } => None,
+    };
+    let places: BTreeMap<Name, u32> =
+        (0..).zip(&object.moves).filter_map(|(place, one)| Some((key_of(one)?, place))).collect();
+    for (quantity, key, taken, version) in of_toy {
+        let Some(place) = places.get(&key) else { continue };
+        for (version, back) in [(taken, false), (version, true)] {
+            object.proposed.insert(version, Proposed { place: *place, quantity, back });
+        }
+    }
 }
 
 /// What a read needs of the state; nothing if it was not answered.

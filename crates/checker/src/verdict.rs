@@ -56,10 +56,10 @@ impl Guarantee {
     ];
 }
 
-/// As the text and the JSON name it.
-impl fmt::Display for Guarantee {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
+impl Guarantee {
+    /// As the text and the JSON name it.
+    pub fn name(self) -> &'static str {
+        match self {
             Guarantee::Stock => "stock",
             Guarantee::Orders => "orders",
             Guarantee::Once => "once",
@@ -71,7 +71,13 @@ impl fmt::Display for Guarantee {
             Guarantee::ReadYourWrites => "read-your-writes",
             Guarantee::MonotonicReads => "monotonic-reads",
             Guarantee::Staleness => "staleness",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Guarantee {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
     }
 }
 

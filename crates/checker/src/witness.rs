@@ -8,11 +8,16 @@
 //! proposes, one that fits is a proof. O(n log n), for the sorting. The idea is that of Jepsen's
 //! check of TigerBeetle; the definition is Herlihy and Wing, *Linearizability* (1990), §2.
 //!
-//! It does not know which purchase a version belongs to that nobody was told of, except a restock.
-//! Where it stops there, [`crate::search`] decides. Called by [`crate::stock`].
+//! Which purchase a version belongs to that nobody was told of, the store may propose as well: it
+//! was a take that was put back later (event `put-back`). That is believed no more than the
+//! versions: both halves must lie between the purchase's two ends, and be no more than its attempts
+//! allow. Else such a version may be a restock. Where both fail, [`crate::search`] decides. Called
+//! by [`crate::stock`].
+
+use std::collections::BTreeMap;
 
 use crate::history::Micros;
-use crate::model::{Action, Linearization, Object, State, Step};
+use crate::model::{Action, Linearization, Object, Proposed, State, Step};
 
 /// Why the versions prove nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,12 +79,14 @@ pub fn check(object: &Object) -> Result<Linearization, Doubt> {
         maker: None,
         latest: None,
         assumed: false,
+        pairs: BTreeMap::new(),
         steps: Vec::with_capacity(order.len()),
     };
     for (version, observes, _, place) in order {
         walk.reach(if observes { version } else { version.saturating_sub(1) })?;
         walk.take(version, place)?;
     }
+    walk.finish()?;
     Ok(Linearization { steps: walk.steps })
 }
 
@@ -94,13 +101,21 @@ struct Walk<'a> {
     latest: Option<(Micros, usize)>,
     /// Whether a version was taken for a restock, which no answer says.
     assumed: bool,
+    /// By purchase: the takes that are proposed for it, and those of them that are out.
+    pairs: BTreeMap<u32, (u8, Vec<i64>)>,
     steps: Vec<Step>,
 }
 
 impl Walk<'_> {
-    /// On to a version, by restocks.
+    /// On to a version, by takes that are put back, and by restocks.
     fn reach(&mut self, version: u64) -> Result<(), Doubt> {
         while self.state.version < version {
+            if let Some(proposed) = self.object.proposed.get(&(self.state.version + 1))
+                && self.fits(*proposed)
+            {
+                self.pass(*proposed)?;
+                continue;
+            }
             if self.state.quantity != 0 || self.object.restock.is_none() {
                 return Err(Doubt::Gap(self.state));
             }
@@ -109,6 +124,70 @@ impl Walk<'_> {
             (self.since, self.maker, self.assumed) = (None, None, true);
         }
         Ok(())
+    }
+
+    /// Whether the purchase may have done that, as things stand.
+    fn fits(&self, Proposed { place, quantity, back }: Proposed) -> bool {
+        let one = &self.object.moves[place as usize];
+        let asked = match one.action {
+            Action::Take { quantity, .. }
+            | Action::Refused { quantity, .. }
+            | Action::Open { quantity } => quantity,
+            Action::Read { .. } | Action::Impossible => return false,
+        };
+        let (taken, out) = self.pairs.get(&place).map_or((0, &[][..]), |(n, out)| (*n, &out[..]));
+        match back {
+            true => out.contains(&quantity),
+            false => {
+                let there = quantity > 0 && quantity <= self.state.quantity;
+                there && quantity == asked && taken < one.pairs
+            }
+        }
+    }
+
+    /// A take is put back, or one that will be is made.
+    fn pass(&mut self, Proposed { place, quantity, back }: Proposed) -> Result<(), Doubt> {
+        self.in_time(place)?;
+        let (taken, out) = self.pairs.entry(place).or_default();
+        let step = if back {
+            out.retain(|one| *one != quantity);
+            Step::PutBack(quantity)
+        } else {
+            *taken += 1;
+            out.push(quantity);
+            Step::Taken(quantity)
+        };
+        self.state = self.object.after(self.state, step);
+        self.steps.push(step);
+        (self.since, self.maker, self.assumed) = (None, None, true);
+        Ok(())
+    }
+
+    /// Whatever was taken is put back, but for those of whom nobody was told.
+    fn finish(&self) -> Result<(), Doubt> {
+        for (place, (_, out)) in &self.pairs {
+            let open = matches!(self.object.moves[*place as usize].action, Action::Open { .. });
+            if !out.is_empty() && !open {
+                return Err(Doubt::Gap(self.state));
+            }
+        }
+        Ok(())
+    }
+
+    /// Nobody stands behind somebody who began only after it had ended.
+    fn in_time(&mut self, place: u32) -> Result<(), Doubt> {
+        let one = &self.object.moves[place as usize];
+        let second = place as usize;
+        match self.latest {
+            Some((began, first)) if one.returned < began => {
+                Err(Doubt::Time { first, second, left: None })
+            }
+            Some((began, _)) if began >= one.invoked => Ok(()),
+            Some(_) | None => {
+                self.latest = Some((one.invoked, second));
+                Ok(())
+            }
+        }
     }
 
     fn take(&mut self, version: u64, place: u32) -> Result<(), Doubt> {
@@ -135,15 +214,11 @@ impl Walk<'_> {
         if !fits {
             return Err(value);
         }
-        match self.latest {
-            Some((began, first)) if one.returned < began => {
-                let left = Some(self.object.after(self.state, Step::Move(place)).quantity);
-                return Err(Doubt::Time { first, second: place_wide, left });
-            }
-            Some((began, _)) if began >= one.invoked => {}
-            Some(_) | None => self.latest = Some((one.invoked, place_wide)),
+        let next = self.object.after(self.state, Step::Move(place));
+        if let Err(Doubt::Time { first, second, .. }) = self.in_time(place) {
+            return Err(Doubt::Time { first, second, left: Some(next.quantity) });
         }
-        self.state = self.object.after(self.state, Step::Move(place));
+        self.state = next;
         self.steps.push(Step::Move(place));
         if !one.observes() {
             self.maker = Some(place_wide);

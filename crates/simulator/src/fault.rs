@@ -196,6 +196,44 @@ pub enum Fault {
 pub type Timeline = Vec<(Time, Fault)>;
 
 impl Fault {
+    /// The one process that it hits, if it is one.
+    pub fn whom(&self) -> Option<Target> {
+        match *self {
+            Fault::Crash { whom, .. }
+            | Fault::Stop { whom, .. }
+            | Fault::Pause { whom, .. }
+            | Fault::Reset { whom }
+            | Fault::Lag { whom, .. }
+            | Fault::SlowDisk { whom, .. }
+            | Fault::FullDisk { whom, .. }
+            | Fault::FailedDisk { whom, .. }
+            | Fault::Rot { whom, .. }
+            | Fault::Skew { whom, .. } => Some(whom),
+            Fault::PowerCut { whom, .. } => whom,
+            Fault::Roll { .. } | Fault::Cut { .. } | Fault::Loss { .. } => None,
+        }
+    }
+
+    /// How long it lasts, or until what it ended is started again.
+    pub fn length(&self) -> Duration {
+        match *self {
+            Fault::Crash { down, .. }
+            | Fault::PowerCut { down, .. }
+            | Fault::Stop { down, .. }
+            | Fault::FailedDisk { down, .. }
+            | Fault::Rot { down, .. } => down,
+            Fault::Pause { span, .. }
+            | Fault::Cut { span, .. }
+            | Fault::Loss { span, .. }
+            | Fault::Lag { span, .. }
+            | Fault::SlowDisk { span, .. }
+            | Fault::FullDisk { span, .. }
+            | Fault::Skew { span, .. } => span,
+            Fault::Roll { each } => each,
+            Fault::Reset { .. } => Duration::ZERO,
+        }
+    }
+
     /// Its kind, as the tables name it.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -12,17 +12,16 @@
 //! ```
 //!
 //! A run has a **safety phase**, in which things go wrong, and after it everything heals for the
-//! **liveness phase**, in which the store must come to rest and answer. All the time: no read is
-//! older than what somebody had seen, and a request has one fate. At the end: every acknowledged
-//! order is there once, stock is conserved, replicas are equal and all in sync, nothing is left
-//! over.
+//! **liveness phase**, in which the store must come to rest and answer. Then what clients were told
+//! is judged by crate `checker`, as the history of a real store is; and the nodes are asked whether
+//! replicas are equal and all in sync, and nothing is left over.
 //!
 //! | module | what it holds |
 //! | --- | --- |
 //! | `run` | one run |
 //! | [`plan`], [`setting`], [`fault`], `trim` | what is decided before; values |
 //! | `world`, `queue`, `clock`, [`who`] | what happens |
-//! | `history` | what clients were told, judged while it happens |
+//! | `record`, [`recording`] | what clients were told, as a history, and what its judge says |
 //! | [`points`] | interesting states that must be reached |
 //! | `tally`, `digest` | what is counted; one number for a run |
 //! | `shrink` | a failing run made smaller |
@@ -34,10 +33,11 @@
 mod clock;
 mod digest;
 pub mod fault;
-mod history;
 pub mod plan;
 pub mod points;
 mod queue;
+mod record;
+pub mod recording;
 mod run;
 pub mod setting;
 mod shrink;

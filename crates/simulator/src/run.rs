@@ -5,7 +5,10 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+use checker::history::Head;
+
 use crate::plan::Plan;
+use crate::record;
 use crate::tally::Tally;
 use crate::world::{Broken, World};
 
@@ -34,6 +37,8 @@ pub struct Outcome {
     pub digest: u64,
     /// Everything that happened, a line each, if it was wanted.
     pub trace: Vec<String>,
+    /// What clients were told, as a history: its first line and the others, if it was wanted.
+    pub history: Option<(Head, Vec<String>)>,
 }
 
 /// Runs a plan. A panic in a node is a broken promise, like any other.
@@ -41,11 +46,15 @@ pub fn run(plan: &Plan, traced: bool) -> Outcome {
     let mut world = World::new(plan.clone(), traced);
     // The world is only read after a panic, for its trace and its numbers.
     let played = catch_unwind(AssertUnwindSafe(|| play(&mut world, plan)));
+    let judged = matches!(played, Ok(true));
     if let Err(panic) = played {
         let words = panic.downcast_ref::<String>().cloned();
         let words = words.or_else(|| panic.downcast_ref::<&str>().map(|text| text.to_string()));
         let what = format!("at {}: {}", world.now, words.unwrap_or_default());
         world.broken.get_or_insert(Broken { promise: "invariant", what });
+    }
+    if !judged {
+        world.judge();
     }
     let mut tally = std::mem::take(&mut world.tally);
     tally.seeds = 1;
@@ -57,17 +66,20 @@ pub fn run(plan: &Plan, traced: bool) -> Outcome {
         tally,
         digest: world.digest.value(),
         trace: world.trace.take().unwrap_or_default(),
+        history: traced.then(|| (record::head(&plan.setting), world.record.take_lines())),
     }
 }
 
-fn play(world: &mut World, plan: &Plan) {
+/// Returns whether it came to the end, where everything is judged.
+fn play(world: &mut World, plan: &Plan) -> bool {
     world.run_until(plan.heal_at);
     world.heal();
     let limit = world.now + REST_MAX;
     while !world.shoppers_are_done() && world.broken.is_none() {
         if world.now > limit {
             let who = world.stragglers();
-            return world.breaks("liveness", format!("no end after healing: {who}"));
+            world.breaks("liveness", format!("no end after healing: {who}"));
+            return false;
         }
         world.run_until(world.now + Duration::from_millis(10));
     }
@@ -80,7 +92,9 @@ fn play(world: &mut World, plan: &Plan) {
         world.run_until(world.now + Duration::from_millis(10));
     }
     world.run_until(world.now + QUIET);
-    if world.broken.is_none() {
+    let rests = world.broken.is_none();
+    if rests {
         world.check();
     }
+    rests
 }

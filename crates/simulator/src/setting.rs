@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use checker::verdict::Guarantee;
 use rand::RngExt;
 use rand_pcg::Pcg64Mcg;
 use replication::NodeId;
@@ -226,6 +227,31 @@ impl Setting {
     /// Every replica of the order service.
     pub fn replicas(&self) -> Vec<NodeId> {
         (1..=self.seats.orders).map(NodeId).collect()
+    }
+
+    /// Its name.
+    pub fn replication(&self) -> &'static str {
+        match self.rules {
+            Rules::View => "primary-backup",
+            Rules::Naive => "naive",
+        }
+    }
+
+    /// Whether a run in this world must keep a guarantee.
+    pub fn promises(&self, guarantee: Guarantee) -> bool {
+        match guarantee {
+            Guarantee::Stock
+            | Guarantee::Orders
+            | Guarantee::Once
+            | Guarantee::Kept
+            | Guarantee::Gapless
+            | Guarantee::Conserved
+            | Guarantee::Oversold => self.firm(),
+            Guarantee::ReadYourWrites | Guarantee::MonotonicReads => self.firm() && self.fresh(),
+            Guarantee::Replicas => true,
+            // Only a mode that bounds the age is judged; clocks beyond their bound bound nothing.
+            Guarantee::Staleness => !self.kinds.skew,
+        }
     }
 
     /// Whether a read must never be older than what anybody has seen.

@@ -1,5 +1,6 @@
 //! The binary: every service, the shopper and the tools, as subcommands.
 
+mod bundle;
 mod cli;
 mod client;
 mod clock;

@@ -54,6 +54,19 @@ pub enum Event {
         /// Its version, where the store has versions.
         version: Option<u64>,
     },
+    /// A take whose order was never recorded was put back: proposes who made two versions.
+    PutBack {
+        /// Of which toy.
+        toy: Name,
+        /// How many.
+        quantity: i64,
+        /// For which request.
+        key: Name,
+        /// The version that the take made.
+        taken: u64,
+        /// The version that putting it back made.
+        version: u64,
+    },
 }
 
 /// One order in a replica's log.

@@ -145,6 +145,8 @@ pub enum EventKind {
     Log,
     /// `toy`, `quantity`, `version`.
     Stock,
+    /// `toy`, `quantity`, `key`, `taken`, `version`.
+    PutBack,
 }
 
 /// How an operation ended.
@@ -261,6 +263,8 @@ pub struct Line<'a> {
     pub quantity: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub taken: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -7,6 +7,7 @@
 mod event;
 mod line;
 mod read;
+mod row;
 
 use std::collections::BTreeMap;
 

@@ -313,7 +313,7 @@ fn bands(history: &History, axis: &[(f64, Micros)]) -> Vec<Band> {
             Event::Restock { at, toy, quantity } => {
                 (*at, *at, format!("{} restocked to {quantity}", history.name(*toy)), false)
             }
-            Event::Log { .. } | Event::Stock { .. } => continue,
+            Event::Log { .. } | Event::Stock { .. } | Event::PutBack { .. } => continue,
         };
         if to >= *first && from <= *last {
             bands.push(Band { from: x(from), to: x(to), words, is_fault });

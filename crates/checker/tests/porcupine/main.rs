@@ -87,8 +87,8 @@ fn draw(seed: u64) -> Object {
         pairs_left -= pairs;
         moves.push(Move { operation, invoked: time - before, returned, action, pairs });
     }
-    let mut object =
-        Object { toy: checker::history::Names::default().put("toy"), initial, restock, moves };
+    let toy = checker::history::Names::default().put("toy");
+    let mut object = Object { initial, restock, moves, ..Object::new(toy) };
     for _ in 0..[0, 1, 2, 4][draw(4) as usize] {
         mutate(&mut object, &mut draw);
     }

@@ -89,13 +89,17 @@ use self::leases::Leases;
 pub use self::registration::{FRONTENDS_MAX, URL_BYTES_MAX};
 pub use self::serve::{LIST_LIMIT_MAX, TAKE_ITEMS_MAX, TAKES_MAX};
 use self::status::Status;
-use self::stock::{Applied, Stock};
+use self::stock::{Applied, PutBack, Stock};
 use self::takes::Outcome;
 use self::visibility::Visibility;
 
 /// The most commands that are proposed and not yet applied. A disk that is so far behind is better
 /// refused new work.
 pub const PROPOSALS_MAX: usize = 1024;
+
+/// The takes put back that are remembered, for whoever asks what became of a version: more than one
+/// change of the leader leaves.
+pub const PUT_BACK_KEPT: usize = 256;
 
 /// Where the process stands between its start and its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -164,6 +168,8 @@ pub struct Catalog {
     chores: lifecycle::Chores,
     /// The disk has no room: nothing that needs the log is accepted.
     disk_full: bool,
+    /// The last takes that were put back since the last checkpoint.
+    put_back: VecDeque<PutBack>,
 }
 
 impl Catalog {
@@ -196,12 +202,19 @@ impl Catalog {
             calls: 0,
             chores: lifecycle::Chores::default(),
             disk_full: false,
+            put_back: VecDeque::new(),
         })
     }
 
     /// The durable state, as far as it is applied; for tests and digests.
     pub fn stock(&self) -> &Stock {
         &self.stock
+    }
+
+    /// The takes that were put back since this was asked last; the last [`PUT_BACK_KEPT`] of them.
+    /// A start tells those since the last checkpoint again.
+    pub fn take_put_back(&mut self) -> VecDeque<PutBack> {
+        std::mem::take(&mut self.put_back)
     }
 
     /// Passes an input to the engine, and does what it says.
@@ -257,6 +270,12 @@ impl Catalog {
         let command = Command::decode(&entry.command);
         let applied =
             self.stock.apply(command.expect("this process wrote it, or read it at start"));
+        if let Applied::Settled(Ok(put_back)) = &applied {
+            self.put_back.extend(put_back.iter().cloned());
+            while self.put_back.len() > PUT_BACK_KEPT {
+                self.put_back.pop_front();
+            }
+        }
         if self.proposals.front().is_none_or(|proposal| proposal.index != entry.index) {
             // Recovery: nobody waits for it.
             return;
@@ -285,7 +304,7 @@ impl Catalog {
                 let response = match applied {
                     Applied::View(Ok((view, unsettled))) => Ok(Reply::View { view, unsettled }),
                     Applied::View(Err(problem)) | Applied::Settled(Err(problem)) => Err(problem),
-                    Applied::Settled(Ok(())) | Applied::Done => Ok(Reply::Done),
+                    Applied::Settled(Ok(_)) | Applied::Done => Ok(Reply::Done),
                     Applied::Takes(_) => unreachable!("takes are answered item by item"),
                 };
                 effects.push(Effect::Reply { token, response });

@@ -21,8 +21,8 @@ use super::command::{Command, Item, ToyId};
 use super::shelf::Shelf;
 use super::takes::{Kept, Outcome, Takes};
 use super::view::{ProposedView, Verdict, judge};
-use crate::message::{NewOrder, Problem, Refusal, Settled, Unsettled};
-use crate::toy::{ToyName, Version};
+use crate::message::{NewOrder, Problem, Refusal, RequestId, Settled, Unsettled};
+use crate::toy::{Quantity, ToyName, Version};
 
 /// The first byte of a snapshot. Raise it when a field changes.
 const FORMAT: u8 = 1;
@@ -46,7 +46,22 @@ pub enum Applied {
     /// The view in force and what the new leader must settle.
     View(Result<(View, Vec<Unsettled>), Problem>),
     /// Takes were settled.
-    Settled(Result<(), Problem>),
+    Settled(Result<Vec<PutBack>, Problem>),
+}
+
+/// A take that was put back, since its order was never recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct PutBack {
+    /// Of which toy, in the catalogue's spelling.
+    pub name: ToyName,
+    /// How many.
+    pub quantity: Quantity,
+    /// For which request it was taken.
+    pub request_id: RequestId,
+    /// The version that the take had made.
+    pub taken: Version,
+    /// The version that putting it back made.
+    pub version: Version,
 }
 
 /// The state machine.
@@ -299,8 +314,9 @@ impl Stock {
         outcome
     }
 
-    fn settle(&mut self, term: Term, takes: &[Settled]) -> Result<(), Problem> {
+    fn settle(&mut self, term: Term, takes: &[Settled]) -> Result<Vec<PutBack>, Problem> {
         self.check_settle(term)?;
+        let mut put_back = Vec::new();
         for settled in takes {
             // Without fencing nobody speaks for another term, and a higher one is nobody's past.
             if settled.term > term || (!self.fencing && settled.term != term) {
@@ -315,6 +331,11 @@ impl Stock {
                     shelf.quantity += quantity;
                     shelf.given_back += quantity;
                     shelf.change();
+                    if let Outcome::Taken { version: taken, .. } = kept.outcome {
+                        let Item { quantity, request_id, .. } = kept.item;
+                        let (name, version) = (shelf.name.clone(), shelf.version);
+                        put_back.push(PutBack { name, quantity, request_id, taken, version });
+                    }
                 }
             }
             if settled.recorded {
@@ -323,7 +344,7 @@ impl Stock {
                 self.takes.give_up(settled.term, settled.number, term);
             }
         }
-        Ok(())
+        Ok(put_back)
     }
 
     /// What a take holds is not open any more.

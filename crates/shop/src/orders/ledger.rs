@@ -275,6 +275,14 @@ impl Ledger {
         Some(Order { number, name, quantity: row.quantity, index: row.index })
     }
 
+    /// Every order with the request that it is for and the version that its take made.
+    pub fn records(&self) -> impl Iterator<Item = (Order, RequestId, Version)> + '_ {
+        (0..self.len()).map(OrderNumber).filter_map(|number| {
+            let row = row(&self.orders, number);
+            Some((self.order(number)?, row.request_id, row.version))
+        })
+    }
+
     /// What became of a request, if that is decided.
     pub fn fate(&self, request_id: RequestId) -> Option<Fate> {
         Some(self.requests.get(&request_id)?.fate(&self.orders))

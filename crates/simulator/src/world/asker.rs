@@ -54,7 +54,7 @@ impl World {
             Question::Look(name) => Request::ReadProduct { name },
             Question::List => Request::ListProducts { after: None, limit: 100 },
             Question::Order(share) => {
-                let highest = self.history.acknowledged.keys().last().map_or(0, |n| n.0 + 1);
+                let highest = self.record.acknowledged.keys().last().map_or(0, |(n, _)| n.0 + 1);
                 Request::ReadOrder { number: OrderNumber(highest * share / 1000) }
             }
         };

@@ -39,10 +39,10 @@ use wal::memory::Random;
 
 use crate::clock::Clock;
 use crate::digest::Digest;
-use crate::history::History;
 use crate::plan::Plan;
 use crate::points::Points;
 use crate::queue::Queue;
+use crate::record::Record;
 use crate::tally::Tally;
 use crate::who::{Seat, Seats, Who};
 use disk::HostDisk;
@@ -115,7 +115,8 @@ pub struct World {
     healed: bool,
     /// The asker's calls under way.
     asker: asker::Asker,
-    history: History,
+    /// What clients were told.
+    pub record: Record,
     /// What was written into operators' logs.
     warnings: Vec<String>,
     /// The first thing that went wrong.
@@ -160,7 +161,7 @@ impl World {
             undo: Vec::new(),
             healed: false,
             asker: asker::Asker::default(),
-            history: History::new(setting),
+            record: Record::default(),
             warnings: Vec::new(),
             broken: None,
             points: Points::default(),

@@ -13,6 +13,7 @@ use shop::{Effect, Input};
 
 use super::host::{Asked, Waiting};
 use super::network::{Edge, Way};
+use super::process::Process;
 use super::{Event, World};
 use crate::who::{Seat, Who};
 
@@ -55,6 +56,9 @@ impl World {
             }
         }
         self.effects = effects;
+        if let Some(Process::Catalog(catalog)) = &mut self.hosts[seat].process {
+            self.record.put_back(catalog.take_put_back());
+        }
         // A shopper that is done stays where it is, with its book.
         if stopped && !who.is_client() {
             return self.crash(seat);
@@ -82,8 +86,9 @@ impl World {
         deadline: Duration,
     ) {
         let life = self.life(from);
-        if self.who(from).is_client() {
-            self.history.begin((from, life, call), self.now, &request);
+        let who = self.who(from);
+        if who.is_client() {
+            self.record.begin((from, life, call), who, self.who(to), self.now, &request);
         }
         match self.hosts.get_mut(from) {
             Some(host) => _ = host.open.insert(call),
@@ -133,6 +138,7 @@ impl World {
         self.points.of_reply(host, &waiting.asked, &response);
         if let (Asked::View, Ok(Reply::View { view, .. })) = (&waiting.asked, &response) {
             self.points.of_view(&self.hosts, view);
+            self.record.leader(self.now, Who::Order(view.leader().0), view.term);
             for (seat, down) in std::mem::take(&mut self.doomed_by_view) {
                 let (after, life) = (self.micros(0, 10_000), self.life(seat));
                 self.schedule(after, Event::Kill { host: seat, life });
@@ -174,11 +180,7 @@ impl World {
         }
         if self.who(to).is_client() {
             self.tally.count_answer(&answer);
-            if let Err(broken) = self.history.end((to, life, call), self.now, &answer) {
-                let who = self.who(to);
-                let what = format!("{who} was told what cannot be: {}", broken.what);
-                self.breaks(broken.promise, what);
-            }
+            self.record.end((to, life, call), self.now, &answer);
         }
         if to < self.hosts.len() {
             self.step(to, Input::Answer { call, answer });

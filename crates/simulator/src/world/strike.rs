@@ -44,7 +44,10 @@ impl World {
     /// Performs the plan's fault with this number.
     pub(super) fn strike(&mut self, number: usize) {
         let (_, fault) = self.plan.faults[number];
+        let node = fault.whom().and_then(|whom| self.find(whom)).map(|seat| self.who(seat));
         if self.perform_fault(fault) {
+            let length = fault.length().min(self.plan.heal_at.since(self.now));
+            self.record.fault(self.now, length, fault, node);
             self.digest.note(&(self.now, number, fault));
             *self.tally.faults.entry(fault.kind().to_string()).or_default() += 1;
             self.say(|| format!("FAULT {number}: {fault}"));

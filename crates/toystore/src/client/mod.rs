@@ -6,6 +6,5 @@
 pub mod csv;
 pub mod dialect;
 pub mod order_log;
-pub mod recording;
 pub mod runner;
 pub mod tally;

@@ -18,7 +18,7 @@ const PURE_DEPENDENCIES: [(&str, &[&str]); 5] = [
         "shop",
         &["bytes", "postcard", "rand", "rand_pcg", "replication", "serde", "serde_json", "sha2"],
     ),
-    ("simulator", &["bytes", "rand", "rand_pcg", "replication", "serde", "shop", "wal"]),
+    ("simulator", &["bytes", "checker", "rand", "rand_pcg", "replication", "serde", "shop", "wal"]),
     ("wal", &["bytes", "crc32c", "postcard", "serde"]),
 ];
 

@@ -11,11 +11,11 @@ use replication::Time;
 use shop::message::{Problem, Request};
 use shop::node::{Address, Answer, Effect, Input, Node};
 use shop::shopper::{Config, OrderLine, Sample, Shopper, Summary};
+use simulator::recording::{Attempt, Recorder};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::dialect::Dialect;
-use super::recording::{Attempt, Recorder};
 use crate::http::connection::{Ask, Connection, NoAnswer, Said, Url};
 
 /// Reports that may wait for whoever hears them; more make shoppers wait.
@@ -286,8 +286,8 @@ impl Task {
     /// Writes the attempt down that has ended.
     fn record(&mut self, node: Option<&str>, answer: &Answer) {
         if let (Some(recorder), Some(attempt)) = (&self.recorder, self.attempt.take()) {
-            let line = recorder.line(&attempt, self.clock.now(), node, answer);
-            self.operations.extend(line);
+            let lines = recorder.lines(&attempt, self.clock.now(), node, answer);
+            self.operations.extend(lines);
         }
     }
 }

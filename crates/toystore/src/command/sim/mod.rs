@@ -14,7 +14,7 @@ mod pool;
 mod table;
 
 use std::num::NonZero;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -27,6 +27,7 @@ use simulator::points::Point;
 use simulator::{Broken, Outcome, Plan, Tally, Trim, Wishes};
 
 use super::paint;
+use crate::bundle::{self, Contents};
 use crate::supervisor::options::Replication;
 use table::Suite;
 
@@ -109,6 +110,10 @@ pub struct Sim {
     /// How long the first failing run is made smaller, in seconds
     #[arg(long, value_name = "S", default_value_t = 60)]
     shrink_seconds: u64,
+    /// Where the bundle of a single run is put, or of the first failing one: its history, trace,
+    /// verdict and picture [default: none of a single run; sim-SEED of a failing one]
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
     /// Add what was counted to this file, and print its sums
     #[arg(long, value_name = "FILE")]
     ledger: Option<PathBuf>,
@@ -146,9 +151,12 @@ impl Sim {
         let wishes = self.wishes();
         let plan = Plan::drawn(seed, &wishes).trimmed(&self.trim);
         paint::say(format_args!("{:?}", plan.setting));
-        let outcome = pool::measured(&plan, self.trace);
-        for line in &outcome.trace {
+        let outcome = pool::measured(&plan, self.trace || self.out.is_some());
+        for line in outcome.trace.iter().filter(|_| self.trace) {
             println!("{line}");
+        }
+        if let Some(folder) = &self.out {
+            self.bundle(folder, seed, &self.trim, &outcome)?;
         }
         let mut suite = Suite::new(wishes);
         let again = self.twice.then(|| pool::measured(&plan, false));
@@ -191,7 +199,7 @@ impl Sim {
         table::print(&suite, points_due);
         self.sum_up(&suite.tally)?;
         if let Some((seed, broken)) = first.filter(|_| !self.no_shrink) {
-            self.shrink(seed, &broken);
+            self.shrink(seed, &broken)?;
         }
         let reached = !points_due || suite.missing().is_empty();
         let holds = suite.tally.seeds_broken == 0 && reached;
@@ -245,7 +253,7 @@ impl Sim {
     }
 
     /// Makes a failing run smaller, and shows how it ends.
-    fn shrink(&self, seed: u64, broken: &Broken) {
+    fn shrink(&self, seed: u64, broken: &Broken) -> Result<()> {
         paint::say(format_args!("seed {seed} is made smaller …"));
         let end = Instant::now() + Duration::from_secs(self.shrink_seconds);
         let mut give_up = || Instant::now() >= end;
@@ -253,7 +261,8 @@ impl Sim {
         let shrunk =
             pool::quietly(|| simulator::shrink(seed, &wishes, broken.promise, &mut give_up));
         let Some(shrunk) = shrunk else {
-            return paint::say(format_args!("seed {seed} does not fail again"));
+            paint::say(format_args!("seed {seed} does not fail again"));
+            return Ok(());
         };
         let trace = &shrunk.outcome.trace;
         for line in &trace[trace.len().saturating_sub(TRACE_SHOWN)..] {
@@ -263,6 +272,20 @@ impl Sim {
             println!("smaller, after {} runs: {}: {}", shrunk.tries, broken.promise, broken.what);
         }
         println!("  {} --trace", self.replay(seed, &shrunk.trim));
+        let folder = self.out.clone().unwrap_or_else(|| PathBuf::from(format!("sim-{seed}")));
+        self.bundle(&folder, seed, &shrunk.trim, &shrunk.outcome)
+    }
+
+    /// Writes down everything about a run.
+    fn bundle(&self, folder: &Path, seed: u64, trim: &Trim, outcome: &Outcome) -> Result<()> {
+        let Some((mut head, lines)) = outcome.history.clone() else { return Ok(()) };
+        head.repeat = Some(self.replay(seed, trim));
+        let lines: Vec<String> = [head.json()].into_iter().chain(lines).collect();
+        let metrics = Some(serde_json::to_value(&outcome.tally)?);
+        let contents = Contents { trace: Some(&outcome.trace), metrics, scenario: None };
+        bundle::write(folder, &lines, &contents)?;
+        println!("history, trace, verdict and picture: {}", folder.display());
+        Ok(())
     }
 
     fn sum_up(&self, tally: &Tally) -> Result<()> {
