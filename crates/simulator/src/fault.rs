@@ -10,7 +10,9 @@ use std::time::Duration;
 use replication::Time;
 use shop::invalidation::duration_text;
 
-use crate::who::Who;
+use wal::memory::Random;
+
+use crate::who::{Seats, Who};
 
 /// Whom a fault hits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -65,6 +67,8 @@ pub enum Shape {
         /// Who stands between.
         middle: Target,
     },
+    /// All edges.
+    All,
     /// Each direction of each edge is cut or not, by chance.
     Partial {
         /// Fixes which; one direction in three.
@@ -133,6 +137,21 @@ pub enum Fault {
         per_mille: u32,
         /// Only between frontends and order replicas.
         orders_only: bool,
+        /// Until no longer.
+        span: Duration,
+    },
+    /// Edges lose, double and delay what is sent.
+    Degrade {
+        /// Which, among those who serve.
+        links: Shape,
+        /// Of a thousand messages, lost.
+        loss: u32,
+        /// Of a thousand messages, doubled.
+        doubled: u32,
+        /// Everything takes longer by so much.
+        delay: Duration,
+        /// And by up to so much more, so that it arrives in another order.
+        jitter: Duration,
         /// Until no longer.
         span: Duration,
     },
@@ -210,7 +229,9 @@ impl Fault {
             | Fault::Rot { whom, .. }
             | Fault::Skew { whom, .. } => Some(whom),
             Fault::PowerCut { whom, .. } => whom,
-            Fault::Roll { .. } | Fault::Cut { .. } | Fault::Loss { .. } => None,
+            Fault::Roll { .. } | Fault::Cut { .. } | Fault::Degrade { .. } | Fault::Loss { .. } => {
+                None
+            }
         }
     }
 
@@ -225,6 +246,7 @@ impl Fault {
             Fault::Pause { span, .. }
             | Fault::Cut { span, .. }
             | Fault::Loss { span, .. }
+            | Fault::Degrade { span, .. }
             | Fault::Lag { span, .. }
             | Fault::SlowDisk { span, .. }
             | Fault::FullDisk { span, .. }
@@ -252,17 +274,66 @@ impl Fault {
                 Shape::Isolate(_) => "cut, one isolated",
                 Shape::Halves { .. } => "cut, halves",
                 Shape::Ring => "cut, ring",
+                Shape::All => "cut, all",
                 Shape::Bridge { .. } => "cut, bridge",
                 Shape::Partial { .. } => "cut, partial",
             },
             Fault::Reset { .. } => "connections reset",
             Fault::Loss { .. } => "loss",
+            Fault::Degrade { .. } => "links degraded",
             Fault::Lag { .. } => "lag",
             Fault::SlowDisk { .. } => "slow disk",
             Fault::FullDisk { .. } => "full disk",
             Fault::FailedDisk { .. } => "failed disk",
             Fault::Rot { .. } => "bit flip",
             Fault::Skew { .. } => "clock beyond its bound",
+        }
+    }
+}
+
+impl Shape {
+    /// The edges of this shape among those who serve, each a direction from one to another; `find`
+    /// says who a target is now. None, if it is nobody.
+    pub fn edges(self, seats: Seats, find: impl Fn(Target) -> Option<Who>) -> Vec<(Who, Who)> {
+        let servers = seats.servers();
+        let all = servers.iter().flat_map(|a| servers.iter().map(|b| (*a, *b)));
+        let all = all.filter(|(a, b)| a != b);
+        let side = |side: u32, who: Who| side >> (seats.of(who) % 32) & 1;
+        let pair = |a: Target, b: Target| Some((find(a)?, find(b)?)).filter(|(a, b)| a != b);
+        match self {
+            Shape::OneWay { from, to } => pair(from, to).into_iter().collect(),
+            Shape::Pair { a, b } => match pair(a, b) {
+                Some((a, b)) => vec![(a, b), (b, a)],
+                None => Vec::new(),
+            },
+            Shape::Isolate(whom) => match find(whom) {
+                Some(off) => all.filter(|(a, b)| *a == off || *b == off).collect(),
+                None => Vec::new(),
+            },
+            Shape::Halves { side: halves } => {
+                all.filter(|(a, b)| side(halves, *a) != side(halves, *b)).collect()
+            }
+            Shape::Ring => {
+                let near = |a: u8, b: u8| {
+                    let gap = a.abs_diff(b);
+                    gap == 1 || gap == seats.orders - 1
+                };
+                let far = |pair: &(Who, Who)| match *pair {
+                    (Who::Order(a), Who::Order(b)) => !near(a, b),
+                    _ => false,
+                };
+                all.filter(far).collect()
+            }
+            Shape::Bridge { side: halves, middle } => {
+                let Some(middle) = find(middle) else { return Vec::new() };
+                let apart = all.filter(|(a, b)| side(halves, *a) != side(halves, *b));
+                apart.filter(|(a, b)| *a != middle && *b != middle).collect()
+            }
+            Shape::All => all.collect(),
+            Shape::Partial { draw } => {
+                let mut dice = Random(draw);
+                all.filter(|_| dice.below(3) == 0).collect()
+            }
         }
     }
 }
@@ -295,6 +366,7 @@ impl fmt::Display for Shape {
             Shape::Halves { side } => write!(f, "halves {side:b}"),
             Shape::Ring => write!(f, "all but a ring"),
             Shape::Bridge { side, middle } => write!(f, "halves {side:b} but for {middle}"),
+            Shape::All => write!(f, "all"),
             Shape::Partial { draw } => write!(f, "some edges {draw:x}"),
         }
     }
@@ -324,6 +396,13 @@ impl fmt::Display for Fault {
                 let edges = if orders_only { " between frontends and orders" } else { "" };
                 write!(f, "lose {per_mille} of 1000{edges} for {}", text(span))
             }
+            Fault::Degrade { links, loss, doubled, delay, jitter, span } => write!(
+                f,
+                "degrade links {links}: lose {loss}, double {doubled} of 1000, late by {} to {}, for {}",
+                text(delay),
+                text(delay + jitter),
+                text(span)
+            ),
             Fault::Lag { whom, by, span } => {
                 write!(f, "lag {whom} by {} for {}", text(by), text(span))
             }

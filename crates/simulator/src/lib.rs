@@ -39,6 +39,7 @@ mod queue;
 mod record;
 pub mod recording;
 mod run;
+pub mod scenario;
 pub mod setting;
 mod shrink;
 mod tally;
@@ -48,6 +49,7 @@ mod world;
 
 pub use plan::Plan;
 pub use run::{Outcome, run};
+pub use scenario::Scenario;
 pub use setting::{Setting, Wishes};
 pub use shrink::{Shrunk, shrink};
 pub use tally::Tally;

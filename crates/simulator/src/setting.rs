@@ -12,11 +12,18 @@ use rand_pcg::Pcg64Mcg;
 use replication::NodeId;
 use replication::primary_backup::{ENTRIES_KEPT, Rules};
 use shop::invalidation::Invalidation;
+use shop::shopper::Probability;
 
 use crate::who::Seats;
 
 /// How long a run is, faults and healing together, unless told otherwise.
 pub const LENGTH_DEFAULT: Duration = Duration::from_secs(60);
+
+/// How likely a shopper orders what it saw in stock.
+const PROBABILITY: &str = "0.7";
+
+/// How often a shopper tries again: longer than any outage, so that none gives up.
+pub const RETRIES: u32 = 1000;
 
 /// The most frontends: as many as the promises are claimed for.
 pub const FRONTENDS_MAX: u8 = 3;
@@ -160,6 +167,10 @@ pub struct Setting {
     pub kinds: Kinds,
     /// Between two faults, on average.
     pub fault_interval: Duration,
+    /// How likely a shopper orders what it saw in stock.
+    pub probability: Probability,
+    /// How often a shopper tries again.
+    pub retries: u32,
     /// How long shoppers think between two rounds.
     pub pause: Duration,
     /// Between two questions of the asker, on average.
@@ -207,6 +218,8 @@ impl Setting {
             network,
             kinds: drawn,
             fault_interval: Duration::from_millis(pick(random, [1000, 1500, 2500, 5000])),
+            probability: PROBABILITY.parse().expect("a probability"),
+            retries: RETRIES,
             pause: Duration::from_millis(pick(random, [10, 40, 100, 300])),
             ask_interval: Duration::from_millis(pick(random, [50, 100, 300])),
             length: wishes.length,

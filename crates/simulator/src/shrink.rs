@@ -12,7 +12,6 @@ use replication::Time;
 
 use crate::plan::Plan;
 use crate::run::{Outcome, run};
-use crate::setting::Wishes;
 use crate::trim::Trim;
 
 /// How many other noises are tried where a large step would be gained.
@@ -31,8 +30,7 @@ pub struct Shrunk {
 
 /// Tries smaller and smaller plans.
 struct Search<'a> {
-    seed: u64,
-    wishes: &'a Wishes,
+    plan: &'a Plan,
     promise: &'static str,
     best: Trim,
     tries: u32,
@@ -42,13 +40,12 @@ struct Search<'a> {
 /// Shrinks a run that breaks `promise`, until nothing more can be left out or the caller gives up.
 /// `None` if it does not break it.
 pub fn shrink(
-    seed: u64,
-    wishes: &Wishes,
+    plan: &Plan,
     promise: &'static str,
     give_up: &mut dyn FnMut() -> bool,
 ) -> Option<Shrunk> {
     let best = Trim::default();
-    let mut search = Search { seed, wishes, promise, best, tries: 0, give_up };
+    let mut search = Search { plan, promise, best, tries: 0, give_up };
     if !search.fails(&Trim::default()) {
         return None;
     }
@@ -64,14 +61,14 @@ pub fn shrink(
         }
     }
     let trim = search.best.clone();
-    let outcome = run(&Plan::drawn(seed, wishes).trimmed(&trim), true);
+    let outcome = run(&plan.clone().trimmed(&trim), true);
     Some(Shrunk { trim, outcome, tries: search.tries })
 }
 
 impl Search<'_> {
     fn fails(&mut self, trim: &Trim) -> bool {
         self.tries += 1;
-        let plan = Plan::drawn(self.seed, self.wishes).trimmed(trim);
+        let plan = self.plan.clone().trimmed(trim);
         run(&plan, false).broken.is_some_and(|broken| broken.promise == self.promise)
     }
 
@@ -90,13 +87,9 @@ impl Search<'_> {
         false
     }
 
-    fn plan(&self) -> Plan {
-        Plan::drawn(self.seed, self.wishes)
-    }
-
     /// Heals earlier and earlier.
     fn shorten(&mut self) {
-        let whole = self.best.until.unwrap_or(self.plan().heal_at);
+        let whole = self.best.until.unwrap_or(self.plan.heal_at);
         let mut step = whole.since(Time(0)) / 2;
         let mut until = whole;
         while step > Duration::from_millis(100) {
@@ -109,7 +102,7 @@ impl Search<'_> {
     }
 
     fn send_shoppers_away(&mut self) {
-        let whole = self.best.shoppers.unwrap_or(self.plan().setting.seats.shoppers);
+        let whole = self.best.shoppers.unwrap_or(self.plan.setting.seats.shoppers);
         for shoppers in 0..whole {
             if self.keep(&Trim { shoppers: Some(shoppers), ..self.best.clone() }, NOISES) {
                 return;
@@ -128,7 +121,7 @@ impl Search<'_> {
 
     fn drop_asks(&mut self) {
         let until = self.best.until.unwrap_or(Time(u64::MAX));
-        let asks = self.plan().asks;
+        let asks = &self.plan.asks;
         let places = (0..asks.len()).filter(|place| asks[*place].at < until).collect();
         let places: BTreeSet<usize> = self.best.asks.clone().unwrap_or(places);
         self.drop_places(places, |trim, places| trim.asks = Some(places));
@@ -136,7 +129,7 @@ impl Search<'_> {
 
     fn drop_faults(&mut self) {
         let until = self.best.until.unwrap_or(Time(u64::MAX));
-        let faults = self.plan().faults;
+        let faults = &self.plan.faults;
         let places = (0..faults.len()).filter(|place| faults[*place].0 < until).collect();
         let places: BTreeSet<usize> = self.best.faults.clone().unwrap_or(places);
         self.drop_places(places, |trim, places| trim.faults = Some(places));

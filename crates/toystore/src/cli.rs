@@ -8,7 +8,8 @@ use std::process::ExitCode;
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::command::{
-    catalog, check, client, control, demo, export, frontend, health, order, paint, sim, status, up,
+    catalog, check, client, control, demo, export, frontend, health, order, paint, run, sim,
+    status, up,
 };
 use crate::supervisor::control::Action;
 
@@ -60,6 +61,7 @@ enum Command {
     Start(control::Control),
     Export(export::Export),
     Sim(sim::Sim),
+    Run(run::Run),
     Health(health::Health),
 }
 
@@ -100,6 +102,7 @@ pub fn run() -> ExitCode {
         Command::Start(control) => control.run(Action::Start),
         Command::Export(export) => export.run(),
         Command::Sim(sim) => sim.run(),
+        Command::Run(run) => run.run(),
         Command::Health(health) => health.run(),
     };
     outcome.unwrap_or_else(|error| {

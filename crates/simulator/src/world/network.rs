@@ -38,6 +38,29 @@ struct Line {
     held: u32,
     /// Of a thousand, lost by bursts of loss.
     lossy: u32,
+    /// What else is wrong with it, added up.
+    worse: Worse,
+}
+
+/// How much worse an edge is than the weather.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Worse {
+    /// Of a thousand, lost.
+    lost: u32,
+    /// Of a thousand, doubled.
+    doubled: u32,
+    /// Everything is so late, in microseconds, …
+    delay_us: u64,
+    /// … and up to so much more.
+    jitter_us: u64,
+}
+
+impl Worse {
+    /// Shares are of a thousand.
+    pub fn new(lost: u32, doubled: u32, delay: Duration, jitter: Duration) -> Worse {
+        let (delay_us, jitter_us) = (delay.as_micros() as u64, jitter.as_micros() as u64);
+        Worse { lost, doubled, delay_us, jitter_us }
+    }
 }
 
 /// All edges.
@@ -54,7 +77,13 @@ impl Network {
     /// A network of so many seats.
     pub fn new(seed: u64, seats: usize, weather: Weather) -> Network {
         let mut seeds = Random(seed);
-        let line = |_| Line { dice: Random(seeds.draw()), cut: 0, held: 0, lossy: 0 };
+        let line = |_| Line {
+            dice: Random(seeds.draw()),
+            cut: 0,
+            held: 0,
+            lossy: 0,
+            worse: Worse::default(),
+        };
         let lines = (0..seats * seats).map(line).collect();
         Network { weather, seats, lines, lags: vec![0; seats] }
     }
@@ -72,7 +101,7 @@ impl Network {
         // All dice are thrown for each message, so that one more fault moves no other one.
         let (luck, delay) = (line.dice.draw(), line.dice.draw());
         let (loss, lateness) = ((luck % 1000) as u32, ((luck >> 20) % 1000) as u32);
-        if line.cut > 0 || loss < lost + line.lossy {
+        if line.cut > 0 || loss < lost + line.lossy + line.worse.lost {
             return Way::Lost;
         }
         if line.held > 0 {
@@ -82,6 +111,10 @@ impl Network {
         if lateness < late {
             micros += (delay >> 20) % LATE_US_MAX;
         }
+        micros += line.worse.delay_us;
+        if line.worse.jitter_us > 0 {
+            micros += (delay >> 30) % line.worse.jitter_us;
+        }
         if lag > 0 {
             micros += (delay >> 40) % lag;
         }
@@ -90,8 +123,9 @@ impl Network {
 
     /// Whether a message that is sent now goes twice.
     pub fn doubles(&mut self, edge: Edge) -> bool {
-        let doubled = u64::from(self.weather.doubled);
-        self.line(edge).dice.below(1000) < doubled
+        let doubled = self.weather.doubled;
+        let line = self.line(edge);
+        line.dice.below(1000) < u64::from(doubled + line.worse.doubled)
     }
 
     /// Cuts an edge, losing what is sent or holding it.
@@ -121,6 +155,19 @@ impl Network {
     pub fn lose(&mut self, edge: Edge, per_mille: u32, on: bool) {
         let line = self.line(edge);
         line.lossy = if on { line.lossy + per_mille } else { line.lossy - per_mille };
+    }
+
+    /// Makes an edge worse, or as good as before.
+    pub fn degrade(&mut self, edge: Edge, by: Worse, on: bool) {
+        let worse = &mut self.line(edge).worse;
+        let add = |sum: u64, part: u64| if on { sum + part } else { sum - part };
+        let add_share = |sum: u32, part: u32| if on { sum + part } else { sum - part };
+        *worse = Worse {
+            lost: add_share(worse.lost, by.lost),
+            doubled: add_share(worse.doubled, by.doubled),
+            delay_us: add(worse.delay_us, by.delay_us),
+            jitter_us: add(worse.jitter_us, by.jitter_us),
+        };
     }
 
     /// How late everything from and to a seat is, at most.

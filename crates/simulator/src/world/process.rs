@@ -14,12 +14,6 @@ use shop::{Effect, Input, Node};
 use crate::plan::Plan;
 use crate::who::Who;
 
-/// How likely a shopper orders what it saw in stock.
-const PROBABILITY: &str = "0.7";
-
-/// How often a shopper tries again: longer than any outage, so that none gives up.
-const RETRIES: u32 = 1000;
-
 /// A node of any kind.
 pub enum Process {
     /// The catalog.
@@ -89,8 +83,8 @@ impl Process {
                 frontends.rotate_left(usize::from(session) % usize::from(setting.seats.frontends));
                 let config = shopper::Config {
                     requests: plan.rounds,
-                    retries: RETRIES,
-                    probability: PROBABILITY.parse().expect("a probability"),
+                    retries: setting.retries,
+                    probability: setting.probability,
                     pause: setting.pause,
                     ..shopper::Config::new(session.into(), frontends, setting.seed)
                 };

@@ -7,10 +7,9 @@ use std::time::Duration;
 use replication::Time;
 use shop::node::Answer;
 use shop::{Input, Node};
-use wal::memory::Random;
 
 use super::host::Waiting;
-use super::network::Edge;
+use super::network::{Edge, Worse};
 use super::process::Process;
 use super::{Event, World};
 use crate::fault::{Fault, Moment, Shape, Target};
@@ -26,6 +25,8 @@ pub enum Undo {
     Mend(Vec<Edge>, bool),
     /// A burst of loss is over.
     Calm(Vec<Edge>, u32),
+    /// Edges are as good as before.
+    Recover(Vec<Edge>, Worse),
     /// A lag is over.
     Unlag(Seat),
     /// A paused process goes on.
@@ -77,6 +78,16 @@ impl World {
                     self.network.lose(*edge, per_mille, true);
                 }
                 self.later(span, Undo::Calm(edges, per_mille));
+            }
+            Fault::Degrade { links, loss, doubled, delay, jitter, span } => {
+                let (edges, worse) = (self.edges(links), Worse::new(loss, doubled, delay, jitter));
+                if edges.is_empty() {
+                    return false;
+                }
+                for edge in &edges {
+                    self.network.degrade(*edge, worse, true);
+                }
+                self.later(span, Undo::Recover(edges, worse));
             }
             Fault::Crash { whom, .. }
             | Fault::PowerCut { whom: Some(whom), .. }
@@ -160,7 +171,7 @@ impl World {
                 self.set_timer(seat);
                 self.later(span, Undo::Straighten(seat));
             }
-            Fault::Roll { .. } | Fault::Cut { .. } | Fault::Loss { .. } => {
+            Fault::Roll { .. } | Fault::Cut { .. } | Fault::Degrade { .. } | Fault::Loss { .. } => {
                 unreachable!("{fault} hits more than one")
             }
         }
@@ -180,6 +191,11 @@ impl World {
             Undo::Calm(edges, per_mille) => {
                 for edge in edges {
                     self.network.lose(edge, per_mille, false);
+                }
+            }
+            Undo::Recover(edges, worse) => {
+                for edge in edges {
+                    self.network.degrade(edge, worse, false);
                 }
             }
             Undo::Unlag(seat) => self.network.set_lag(seat, Duration::ZERO),
@@ -296,48 +312,10 @@ impl World {
         leading.max().map(|(_, seat)| seat)
     }
 
-    /// The edges of a cut, among those who serve.
+    /// The edges of a shape, among those who serve.
     fn edges(&self, shape: Shape) -> Vec<Edge> {
-        let servers: Vec<Seat> = self.seats.servers().into_iter().map(|w| self.seat(w)).collect();
-        let all = servers.iter().flat_map(|a| servers.iter().map(|b| (*a, *b)));
-        let all = all.filter(|(a, b)| a != b);
-        let side = |side: u32, seat: Seat| side >> (seat % 32) & 1;
-        let pair = |a: Target, b: Target| Some((self.find(a)?, self.find(b)?));
-        match shape {
-            Shape::OneWay { from, to } => match pair(from, to) {
-                Some((a, b)) if a != b => vec![(a, b)],
-                Some(_) | None => Vec::new(),
-            },
-            Shape::Pair { a, b } => match pair(a, b) {
-                Some((a, b)) if a != b => vec![(a, b), (b, a)],
-                Some(_) | None => Vec::new(),
-            },
-            Shape::Isolate(whom) => match self.find(whom) {
-                Some(off) => all.filter(|(a, b)| *a == off || *b == off).collect(),
-                None => Vec::new(),
-            },
-            Shape::Halves { side: halves } => {
-                all.filter(|(a, b)| side(halves, *a) != side(halves, *b)).collect()
-            }
-            Shape::Ring => {
-                let orders = usize::from(self.seats.orders);
-                let is_order = |seat: Seat| (1..=orders).contains(&seat);
-                let near = |a: Seat, b: Seat| {
-                    let gap = a.abs_diff(b);
-                    gap == 1 || gap == orders - 1
-                };
-                all.filter(|(a, b)| is_order(*a) && is_order(*b) && !near(*a, *b)).collect()
-            }
-            Shape::Bridge { side: halves, middle } => {
-                let Some(middle) = self.find(middle) else { return Vec::new() };
-                let apart = all.filter(|(a, b)| side(halves, *a) != side(halves, *b));
-                apart.filter(|(a, b)| *a != middle && *b != middle).collect()
-            }
-            Shape::Partial { draw } => {
-                let mut dice = Random(draw);
-                all.filter(|_| dice.below(3) == 0).collect()
-            }
-        }
+        let edges = shape.edges(self.seats, |target| self.find(target).map(|seat| self.who(seat)));
+        edges.into_iter().map(|(a, b)| (self.seat(a), self.seat(b))).collect()
     }
 
     fn lossy_edges(&self, orders_only: bool) -> Vec<Edge> {

@@ -79,7 +79,7 @@ impl Check {
 }
 
 /// Colour repeats what the mark says.
-fn print_line(line: &str) {
+pub fn print_line(line: &str) {
     let mut letters = line.chars();
     match letters.next() {
         Some(mark @ '✓') => println!("{}{}", mark.green().bold(), letters.as_str()),

@@ -12,6 +12,7 @@ pub mod frontend;
 pub mod health;
 pub mod order;
 pub mod paint;
+pub mod run;
 pub mod service;
 pub mod sim;
 pub mod status;

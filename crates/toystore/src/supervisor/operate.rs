@@ -43,6 +43,26 @@ impl Store {
         Ok(format!("{name} (pid {pid}) is killed"))
     }
 
+    /// SIGTERM: returns when the process has drained and ended; one that does not is killed.
+    ///
+    /// # Errors
+    /// If there is no such node, or it does not run.
+    pub async fn end(&self, name: &str) -> Result<String> {
+        let (pid, mut watch) = {
+            let mut nodes = self.lock();
+            let node = nodes.running(name)?;
+            node.kill_asked = true;
+            node.child.signal(Signal::TERM);
+            (node.child.pid(), node.child.watch())
+        };
+        if tokio::time::timeout(DRAIN_DEADLINE, watch.ended()).await.is_err() {
+            (self.report)(&Event::DoesNotDrain { name: name.to_string() });
+            return self.kill(name).await;
+        }
+        self.note_end(name, pid);
+        Ok(format!("{name} (pid {pid}) has ended"))
+    }
+
     /// SIGSTOP: hung, not dead. Returns when the process has stopped.
     ///
     /// # Errors

@@ -84,11 +84,22 @@ pub struct Report {
     pub trouble: Option<String>,
 }
 
+/// How far shoppers may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// On with their rounds.
+    Rounds,
+    /// No further round; they compare what they were told.
+    Compare,
+    /// They stop at once.
+    Stop,
+}
+
 /// Shoppers under way.
 #[derive(Debug)]
 pub struct Running {
     reports: mpsc::Receiver<Report>,
-    stop: watch::Sender<bool>,
+    stage: watch::Sender<Stage>,
     shoppers: JoinSet<(u32, Summary)>,
 }
 
@@ -96,7 +107,7 @@ impl Party {
     /// Sends all shoppers on their way.
     pub fn start(&self, clock: Clock) -> Running {
         let (reporter, reports) = mpsc::channel(REPORTS_WAITING_MAX);
-        let (stop, stopped) = watch::channel(false);
+        let (stage, heard) = watch::channel(Stage::Rounds);
         let mut shoppers = JoinSet::new();
         for session in 1..=self.clients {
             let session_id = format!("toystore-{:x}-{session}", self.each.seed);
@@ -110,13 +121,13 @@ impl Party {
                 dialect: self.dialect,
                 session_id,
                 clock,
-                stopped: stopped.clone(),
+                stage: heard.clone(),
                 trouble: None,
             };
             let reporter = reporter.clone();
             shoppers.spawn(async move { (session, task.run(session, reporter).await) });
         }
-        Running { reports, stop, shoppers }
+        Running { reports, stage, shoppers }
     }
 
     /// Shoppers begin at different frontends, so that all have work.
@@ -136,7 +147,12 @@ impl Running {
 
     /// Ends early: a request under way may be done or not.
     pub fn stop(&self) {
-        self.stop.send_replace(true);
+        self.stage.send_replace(Stage::Stop);
+    }
+
+    /// No more rounds: each shopper ends the one that it is in, and compares.
+    pub fn end_rounds(&self) {
+        self.stage.send_replace(Stage::Compare);
     }
 
     /// What became of each shopper, in the order of their numbers. Reports must have been read
@@ -158,7 +174,7 @@ struct Task {
     dialect: Dialect,
     session_id: String,
     clock: Clock,
-    stopped: watch::Receiver<bool>,
+    stage: watch::Receiver<Stage>,
     trouble: Option<String>,
     recorder: Option<Recorder>,
     /// What is under way, if it is recorded.
@@ -172,6 +188,9 @@ impl Task {
         let mut input = Input::Start;
         loop {
             let mut effects = vec![];
+            if *self.stage.borrow() == Stage::Compare {
+                self.shopper.end_rounds();
+            }
             self.shopper.step(self.clock.now(), input, &mut effects);
             let report = Report {
                 session,
@@ -195,13 +214,13 @@ impl Task {
 
     /// Does what the shopper wants, and returns what came of it; absent at the end.
     async fn perform(&mut self, effects: Vec<Effect>) -> Option<Input> {
-        let mut stopped = self.stopped.clone();
+        let mut stage = self.stage.clone();
         for effect in effects {
             match effect {
                 Effect::Call { call, to, request, deadline } => {
                     let answer = tokio::select! {
                         biased;
-                        _ = stopped.wait_for(|stop| *stop) => None,
+                        _ = stage.wait_for(|stage| *stage == Stage::Stop) => None,
                         answer = self.call(to, &request, deadline) => Some(answer),
                     };
                     let Some(answer) = answer else {
@@ -223,7 +242,7 @@ impl Task {
         let timer = self.shopper.next_timer()?;
         tokio::select! {
             biased;
-            _ = stopped.wait_for(|stop| *stop) => Some(Input::Stop),
+            _ = stage.wait_for(|stage| *stage == Stage::Stop) => Some(Input::Stop),
             () = self.clock.sleep_until(timer) => Some(Input::Timer),
         }
     }

@@ -1,6 +1,6 @@
 //! `toystore client`: shoppers for a store, and whether it kept its word to them.
 
-mod history_file;
+pub mod history_file;
 mod order_file;
 mod outcome;
 

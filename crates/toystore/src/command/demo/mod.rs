@@ -11,7 +11,7 @@
 pub mod evidence;
 mod outage;
 mod play;
-mod story;
+pub mod story;
 mod verdict;
 
 use std::path::PathBuf;

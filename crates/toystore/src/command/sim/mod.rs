@@ -24,9 +24,10 @@ use clap::Args;
 use replication::primary_backup::Rules;
 use shop::invalidation::Invalidation;
 use simulator::points::Point;
-use simulator::{Broken, Outcome, Plan, Tally, Trim, Wishes};
+use simulator::{Broken, Outcome, Plan, Scenario, Tally, Trim, Wishes};
 
 use super::paint;
+use super::run::read_scenario;
 use crate::bundle::{self, Contents};
 use crate::supervisor::options::Replication;
 use table::Suite;
@@ -82,6 +83,10 @@ pub struct Sim {
     /// Threads [default: as many as there are cores]
     #[arg(long, value_name = "J")]
     jobs: Option<NonZero<usize>>,
+    /// Run this scenario in every seed, instead of a world and faults that are drawn
+    #[arg(long, value_name = "FILE",
+          conflicts_with_all = ["minutes", "frontends", "orders", "no_faults"])]
+    scenario: Option<PathBuf>,
     /// How order replicas agree
     #[arg(long, env = "TOYSTORE_REPLICATION", value_enum,
           default_value_t = Replication::PrimaryBackup)]
@@ -125,9 +130,23 @@ impl Sim {
     /// # Errors
     /// If the ledger cannot be read or written.
     pub fn run(self) -> Result<ExitCode> {
+        let scenario = self.scenario.as_deref().map(read_scenario).transpose()?;
+        let scenario = scenario.as_ref();
         match self.seed {
-            Some(seed) => self.run_one(seed),
-            None => self.run_many(),
+            Some(seed) => self.run_one(scenario, seed),
+            None => self.run_many(scenario),
+        }
+    }
+
+    /// What happens in a seed.
+    fn plan(&self, scenario: Option<&Scenario>, seed: u64) -> Plan {
+        match scenario {
+            Some(scenario) => {
+                let mut plan = scenario.plan(seed);
+                plan.setting.strict = self.strict;
+                plan
+            }
+            None => Plan::drawn(seed, &self.wishes()),
         }
     }
 
@@ -147,9 +166,9 @@ impl Sim {
     }
 
     /// One seed, aloud.
-    fn run_one(&self, seed: u64) -> Result<ExitCode> {
+    fn run_one(&self, scenario: Option<&Scenario>, seed: u64) -> Result<ExitCode> {
         let wishes = self.wishes();
-        let plan = Plan::drawn(seed, &wishes).trimmed(&self.trim);
+        let plan = self.plan(scenario, seed).trimmed(&self.trim);
         paint::say(format_args!("{:?}", plan.setting));
         let outcome = pool::measured(&plan, self.trace || self.out.is_some());
         for line in outcome.trace.iter().filter(|_| self.trace) {
@@ -176,15 +195,16 @@ impl Sim {
         Ok(if outcome.broken.is_none() && equal { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
-    fn run_many(&self) -> Result<ExitCode> {
+    fn run_many(&self, scenario: Option<&Scenario>) -> Result<ExitCode> {
         let wishes = self.wishes();
         let jobs = self.jobs.or_else(|| std::thread::available_parallelism().ok());
         let jobs = jobs.map_or(1, NonZero::get).min(JOBS_MAX);
         let seeds = self.from..self.from + self.seeds;
-        let mut suite = Suite::new(wishes.clone());
+        let mut suite = Suite::new(wishes);
         let mut first: Option<(u64, Broken)> = None;
         let mut shown = 0;
-        pool::run(seeds, jobs, self.twice, &wishes, |seed, outcome: &Outcome| {
+        let plan_of = |seed| self.plan(scenario, seed);
+        pool::run(seeds, jobs, self.twice, &plan_of, |seed, outcome: &Outcome| {
             suite.add(&outcome.tally);
             let Some(broken) = &outcome.broken else { return };
             if shown < SHOWN_MAX {
@@ -195,11 +215,12 @@ impl Sim {
                 first = Some((seed, broken.clone()));
             }
         });
-        let points_due = self.seeds >= POINTS_DUE_FROM && !self.no_faults;
+        let drawn = scenario.is_none() && !self.no_faults;
+        let points_due = self.seeds >= POINTS_DUE_FROM && drawn;
         table::print(&suite, points_due);
         self.sum_up(&suite.tally)?;
         if let Some((seed, broken)) = first.filter(|_| !self.no_shrink) {
-            self.shrink(seed, &broken)?;
+            self.shrink(&self.plan(scenario, seed), &broken)?;
         }
         let reached = !points_due || suite.missing().is_empty();
         let holds = suite.tally.seeds_broken == 0 && reached;
@@ -215,6 +236,9 @@ impl Sim {
     /// The command that runs this seed again.
     fn replay(&self, seed: u64, trim: &Trim) -> String {
         let mut command = format!("toystore sim --seed {seed}");
+        if let Some(path) = &self.scenario {
+            command.push_str(&format!(" --scenario {}", path.display()));
+        }
         let mut add = |flag: String| {
             command.push(' ');
             command.push_str(&flag);
@@ -253,13 +277,12 @@ impl Sim {
     }
 
     /// Makes a failing run smaller, and shows how it ends.
-    fn shrink(&self, seed: u64, broken: &Broken) -> Result<()> {
+    fn shrink(&self, plan: &Plan, broken: &Broken) -> Result<()> {
+        let seed = plan.setting.seed;
         paint::say(format_args!("seed {seed} is made smaller …"));
         let end = Instant::now() + Duration::from_secs(self.shrink_seconds);
         let mut give_up = || Instant::now() >= end;
-        let wishes = self.wishes();
-        let shrunk =
-            pool::quietly(|| simulator::shrink(seed, &wishes, broken.promise, &mut give_up));
+        let shrunk = pool::quietly(|| simulator::shrink(plan, broken.promise, &mut give_up));
         let Some(shrunk) = shrunk else {
             paint::say(format_args!("seed {seed} does not fail again"));
             return Ok(());

@@ -9,7 +9,7 @@ use std::sync::mpsc;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use rustix::time::{ClockId, clock_gettime};
-use simulator::{Broken, Outcome, Plan, Wishes, run as run_plan};
+use simulator::{Broken, Outcome, Plan, run as run_plan};
 
 /// What this thread has worked, in microseconds.
 fn cpu_micros() -> u64 {
@@ -39,7 +39,7 @@ pub fn run(
     seeds: Range<u64>,
     jobs: usize,
     twice: bool,
-    wishes: &Wishes,
+    plan_of: &(impl Fn(u64) -> Plan + Sync),
     mut each: impl FnMut(u64, &Outcome),
 ) {
     let bar = ProgressBar::new(seeds.end - seeds.start);
@@ -57,7 +57,7 @@ pub fn run(
                     loop {
                         let seed = next.fetch_add(1, Ordering::Relaxed);
                         // Whoever would hear it is gone only after a panic.
-                        if seed >= end || sender.send((seed, one(seed, twice, wishes))).is_err() {
+                        if seed >= end || sender.send((seed, one(&plan_of(seed), twice))).is_err() {
                             return;
                         }
                     }
@@ -73,11 +73,10 @@ pub fn run(
     bar.finish_and_clear();
 }
 
-fn one(seed: u64, twice: bool, wishes: &Wishes) -> Outcome {
-    let plan = Plan::drawn(seed, wishes);
-    let mut outcome = measured(&plan, false);
+fn one(plan: &Plan, twice: bool) -> Outcome {
+    let mut outcome = measured(plan, false);
     if twice {
-        let again = measured(&plan, false);
+        let again = measured(plan, false);
         outcome.tally.cpu_micros += again.tally.cpu_micros;
         outcome.tally.simulated_micros += again.tally.simulated_micros;
         outcome.tally.seeds_twice = 1;

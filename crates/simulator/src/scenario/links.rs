@@ -1,0 +1,90 @@
+//! Which links a fault concerns, as a scenario writes it down.
+//!
+//! Called by [`super::file`]; makes a [`Shape`].
+
+use serde::Deserialize;
+
+use super::Scenario;
+use crate::fault::{Shape, Target};
+use crate::who::Seats;
+
+/// `links = { between = ["leader", "catalog"] }`: exactly one of these.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Links {
+    /// Two nodes, both ways.
+    between: Option<[String; 2]>,
+    /// What the first says does not reach the second.
+    one_way: Option<[String; 2]>,
+    /// All links of one node.
+    of: Option<String>,
+    /// Two groups; whoever is named in neither is in the second.
+    halves: Option<[Vec<String>; 2]>,
+    /// Who, with `halves`, reaches both.
+    bridge: Option<String>,
+    /// Order replicas reach only their neighbours, in a ring of their numbers.
+    ring: Option<bool>,
+    /// Every link.
+    all: Option<bool>,
+}
+
+/// What is expected, in messages.
+const EXPECTED: &str = "expected one of between = [A, B], one_way = [FROM, TO], of = NODE, \
+                        halves = [[A, …], [B, …]], ring = true, all = true";
+
+impl Links {
+    /// The shape that is meant.
+    ///
+    /// # Errors
+    /// If none or several are named, or a node that there is not.
+    pub fn shape(&self, seats: Seats) -> Result<Shape, String> {
+        let target = |name: &String| target(seats, name);
+        let ring = self.ring.unwrap_or(false).then_some(Shape::Ring);
+        let all = self.all.unwrap_or(false).then_some(Shape::All);
+        let mut found = Vec::new();
+        if let Some([a, b]) = &self.between {
+            found.push(Shape::Pair { a: target(a)?, b: target(b)? });
+        }
+        if let Some([from, to]) = &self.one_way {
+            found.push(Shape::OneWay { from: target(from)?, to: target(to)? });
+        }
+        if let Some(node) = &self.of {
+            found.push(Shape::Isolate(target(node)?));
+        }
+        if let Some([first, second]) = &self.halves {
+            let side = bits(seats, first)?;
+            if side & bits(seats, second)? != 0 {
+                return Err("a node stands in both halves".to_string());
+            }
+            found.push(match &self.bridge {
+                Some(middle) => Shape::Bridge { side, middle: target(middle)? },
+                None => Shape::Halves { side },
+            });
+        }
+        found.extend(ring.into_iter().chain(all));
+        match found[..] {
+            [shape] => Ok(shape),
+            _ => Err(EXPECTED.to_string()),
+        }
+    }
+}
+
+/// A target by name.
+pub fn target(seats: Seats, name: &str) -> Result<Target, String> {
+    let wrong = || format!("there is no {name:?}: expected one of {}", Scenario::targets(seats));
+    Scenario::target(seats, name).ok_or_else(wrong)
+}
+
+/// A bit for each node; the leader has none, since who that is changes.
+fn bits(seats: Seats, names: &[String]) -> Result<u32, String> {
+    let mut bits = 0;
+    for name in names {
+        match target(seats, name)? {
+            Target::Process(who) => bits |= 1 << (seats.of(who) % 32),
+            Target::Leader => {
+                return Err("a half is a list of nodes by name: the leader may change".to_string());
+            }
+        }
+    }
+    Ok(bits)
+}

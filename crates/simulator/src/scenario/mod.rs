@@ -1,0 +1,162 @@
+//! A scenario: one story that can be told in every world. Which store, who shops at it and for how
+//! long, what goes wrong when, and what verdict that must end in.
+//!
+//! It is a TOML file ([`read`](Scenario::read); `docs/formats.md` describes it), and nothing in it
+//! belongs to one world: the simulator makes a [`Plan`] of it, real processes are started and
+//! broken by it in the shell's `run` command. Called by both.
+
+mod file;
+mod links;
+
+use std::fmt;
+use std::time::Duration;
+
+use checker::verdict::{Guarantee, Verdict};
+use replication::Time;
+use replication::primary_backup::{ENTRIES_KEPT, Rules};
+use shop::invalidation::Invalidation;
+use shop::shopper::Probability;
+
+use crate::fault::{Fault, Target, Timeline};
+use crate::plan::Plan;
+use crate::setting::{Kinds, Network, Setting};
+use crate::who::{Seats, Who};
+
+pub use file::Wrong;
+
+/// What a simulated message needs, in microseconds: a local network with some reordering.
+const DELAY_US: (u64, u64) = (50, 400);
+
+/// Entries between two checkpoints.
+const CHECKPOINT_ENTRIES: u64 = 2000;
+
+/// Length of a segment of a simulated log, in bytes.
+const SEGMENT_BYTES: u64 = 64 * 1024;
+
+/// In stock of each toy at first, and after a restock: what a real catalog has.
+const STOCK: u64 = shop::catalog::RESTOCK_LEVEL;
+
+/// A story.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scenario {
+    /// What it teaches, in a sentence.
+    pub about: String,
+    /// Order replicas, frontends and shoppers.
+    pub seats: Seats,
+    /// How order replicas agree.
+    pub rules: Rules,
+    /// How caches learn of changes.
+    pub invalidation: Invalidation,
+    /// Toys in each frontend's cache; 0 switches it off.
+    pub cache_capacity: u32,
+    /// How often toys that are sold out are restocked.
+    pub restock_interval: Duration,
+    /// How many toys are sold, from the front of the built-in catalogue.
+    pub toys: usize,
+    /// How likely a shopper orders what it saw in stock.
+    pub probability: Probability,
+    /// How long it thinks after each toy.
+    pub pause: Duration,
+    /// How often it tries again.
+    pub retries: u32,
+    /// How long it shops; then everything heals, and it reads back every order.
+    pub length: Duration,
+    /// What goes wrong, in order.
+    pub faults: Timeline,
+    /// How it must end.
+    pub expected: Expected,
+}
+
+/// The verdict that a scenario must end in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// Everything that can be judged holds.
+    Held,
+    /// At least these are broken.
+    Broke(Vec<Guarantee>),
+}
+
+impl Expected {
+    /// What is wrong with a verdict; nothing, if it is as expected.
+    pub fn compare(&self, judged: &checker::Judged) -> Option<String> {
+        let of = |guarantee: Guarantee| {
+            judged.judgements.iter().find(|judgement| judgement.guarantee == guarantee)
+        };
+        match self {
+            Expected::Held => match judged.verdict() {
+                Verdict::Held => None,
+                other => Some(format!("expected: everything held; it is: {other}")),
+            },
+            Expected::Broke(guarantees) => {
+                let kept = guarantees.iter().find(|guarantee| {
+                    of(**guarantee).is_none_or(|judgement| judgement.verdict != Verdict::Broke)
+                })?;
+                let verdict = of(*kept).map_or(Verdict::NotJudged, |judgement| judgement.verdict);
+                Some(format!("expected: {kept} broke; it is: {verdict}"))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Expected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Expected::Held => f.write_str("everything held"),
+            Expected::Broke(guarantees) => {
+                let names: Vec<&str> = guarantees.iter().map(|one| one.name()).collect();
+                write!(f, "{} broke", names.join(", "))
+            }
+        }
+    }
+}
+
+impl Scenario {
+    /// The same story in a simulated world; the seed fixes what is left to chance.
+    pub fn plan(&self, seed: u64) -> Plan {
+        let skew = self.faults.iter().any(|(_, fault)| matches!(fault, Fault::Skew { .. }));
+        let (low, high) = DELAY_US;
+        let setting = Setting {
+            seed,
+            seats: self.seats,
+            rules: self.rules,
+            invalidation: self.invalidation,
+            cache_capacity: self.cache_capacity as usize,
+            entries_kept: ENTRIES_KEPT,
+            checkpoint_entries: CHECKPOINT_ENTRIES,
+            catalog_checkpoint_entries: CHECKPOINT_ENTRIES,
+            segment_bytes: SEGMENT_BYTES,
+            toys: self.toys,
+            stock: STOCK,
+            restock_interval: self.restock_interval,
+            drift: false,
+            network: Network { delay_us: (low, high), lost: 0, doubled: 0, late: 0 },
+            kinds: Kinds { skew, ..Kinds::NONE },
+            fault_interval: self.length,
+            probability: self.probability,
+            retries: self.retries,
+            pause: self.pause,
+            ask_interval: self.length,
+            length: self.length,
+            strict: false,
+        };
+        let heal_at = Time(0) + self.length;
+        let (faults, asks) = (self.faults.clone(), Vec::new());
+        Plan { setting, faults, asks, heal_at, rounds: u32::MAX, noise: 0 }
+    }
+
+    /// A node, or the leader, by its name.
+    fn target(seats: Seats, name: &str) -> Option<Target> {
+        if name == "leader" {
+            return Some(Target::Leader);
+        }
+        let mut servers = seats.servers().into_iter();
+        servers.find(|who| who.to_string() == name).map(Target::Process)
+    }
+
+    /// The names that a target may have, for messages.
+    fn targets(seats: Seats) -> String {
+        let servers = seats.servers();
+        let names: Vec<String> = servers.iter().map(Who::to_string).collect();
+        format!("leader, {}", names.join(", "))
+    }
+}

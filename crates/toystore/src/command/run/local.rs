@@ -1,0 +1,226 @@
+//! A scenario with real processes: a new store on free ports, shoppers over HTTP, faults, and the
+//! history of it all.
+//!
+//! When the shoppers' time is over everything is mended, as in the simulated world; then they read
+//! back every order, and the store is asked for its final logs and stock. Called by [`super::Run`].
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use replication::Time;
+use replication::primary_backup::Rules;
+use shop::catalog::catalogue;
+use shop::shopper::Config;
+use simulator::Scenario;
+
+use super::Ended;
+use super::wreck::{self, Wreck};
+use crate::bundle::{self, Contents};
+use crate::client::dialect::Dialect;
+use crate::client::runner::{Clock, Party, Running};
+use crate::command::client::Outcome;
+use crate::command::client::history_file::HistoryFile;
+use crate::command::demo::story::Story;
+use crate::command::{Signals, paint};
+use crate::http::connection::Url;
+use crate::supervisor::Store;
+use crate::supervisor::cluster::Member;
+use crate::supervisor::event::Event;
+use crate::supervisor::layout::Role;
+use crate::supervisor::options::{Logs, Options, Replication, Timers};
+use crate::supervisor::ports::Wanted;
+
+/// How long shoppers may take to come to their end once everything is mended: as in the simulated
+/// world.
+const REST_MAX: Duration = Duration::from_secs(90);
+
+/// Plays it; nothing, if it was interrupted.
+///
+/// # Errors
+/// If the scenario needs what this world cannot do, or the store does not start.
+pub async fn play(
+    scenario: &Scenario,
+    seed: u64,
+    folder: &Path,
+    text: &str,
+    repeat: &str,
+) -> Result<Option<Ended>> {
+    wreck::check(scenario)?;
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    let story = Story::begin();
+    let mut signals = Signals::listen()?;
+    let options = options(scenario, folder)?;
+    let started = Store::start(&options, report(story), signals.asked_to_stop()).await?;
+    let Some(store) = started else { return Ok(None) };
+    let played = tokio::select! {
+        biased;
+        () = signals.asked_to_stop() => {
+            paint::say("stopped before the verdict");
+            Ok(None)
+        }
+        played = shop_and_break(&store, scenario, seed, folder, story, repeat) => played.map(Some),
+    };
+    store.stop().await;
+    keep_logs(&store, folder)?;
+    let Some((outcome, broken)) = played? else { return Ok(None) };
+    let path = folder.join("history.jsonl");
+    let history = std::fs::read_to_string(&path)
+        .with_context(|| format!("cannot read {}", path.display()))?;
+    let lines: Vec<String> = history.lines().map(str::to_string).collect();
+    let contents = Contents { scenario: Some(text), trace: None, metrics: Some(outcome.json()) };
+    Ok(Some(Ended { verdict: bundle::write(folder, &lines, &contents)?, broken }))
+}
+
+/// Returns what the shoppers met, and what went wrong that no history shows.
+async fn shop_and_break(
+    store: &Arc<Store>,
+    scenario: &Scenario,
+    seed: u64,
+    folder: &Path,
+    story: Story,
+    repeat: &str,
+) -> Result<(Outcome, Option<String>)> {
+    let cluster = store.cluster();
+    let party = party(scenario, store, seed)?;
+    let path = folder.join("history.jsonl");
+    let mut history = HistoryFile::begin(&path, &party, Some(cluster), repeat).await?;
+    story.tell(format_args!("{} shoppers begin", party.clients));
+    let clock = Clock::start();
+    let wreck = Wreck::new(store.clone(), scenario.clone(), seed, clock, story)?;
+    let mut wrecking = tokio::spawn(wreck.clone().run());
+    let mut shoppers = party.start(clock);
+    let mut outcome = Outcome::default();
+    let wrecked = loop {
+        tokio::select! {
+            biased;
+            wrecked = &mut wrecking => break wrecked?,
+            report = shoppers.next() => match report {
+                Some(report) => {
+                    history.add(&report.operations)?;
+                    outcome.take_in(&report);
+                }
+                None => bail!("the shoppers ended before their time"),
+            },
+        }
+    };
+    wrecked?;
+    story.tell("everything is mended; the shoppers read back their orders");
+    let rest = compare(&mut shoppers, &mut history, &mut outcome);
+    let Ok(compared) = tokio::time::timeout(REST_MAX, rest).await else {
+        let why = format!("liveness: no end {} s after everything was mended", REST_MAX.as_secs());
+        shoppers.stop();
+        return Ok((outcome, Some(why)));
+    };
+    compared?;
+    outcome.summaries = shoppers.summaries().await;
+    outcome.elapsed = clock.elapsed();
+    history.add(&wreck.events().await)?;
+    history.end(&party, clock, &outcome.summaries).await?;
+    let broken = (!outcome.all_matched()).then(|| "a shopper's comparison did not match".into());
+    let broken = broken.filter(|_| scenario.expected == simulator::scenario::Expected::Held);
+    Ok((outcome, broken))
+}
+
+async fn compare(
+    shoppers: &mut Running,
+    history: &mut HistoryFile,
+    outcome: &mut Outcome,
+) -> Result<()> {
+    shoppers.end_rounds();
+    while let Some(report) = shoppers.next().await {
+        history.add(&report.operations)?;
+        outcome.take_in(&report);
+    }
+    Ok(())
+}
+
+fn options(scenario: &Scenario, folder: &Path) -> Result<Options> {
+    let any = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let power_cut = |(_, fault): &(Time, simulator::fault::Fault)| {
+        matches!(fault, simulator::fault::Fault::PowerCut { .. })
+    };
+    Ok(Options {
+        frontends: scenario.seats.frontends,
+        orders: Some(scenario.seats.orders),
+        replication: Some(match scenario.rules {
+            Rules::View => Replication::PrimaryBackup,
+            Rules::Naive => Replication::Naive,
+        }),
+        cache_capacity: scenario.cache_capacity,
+        invalidation: scenario.invalidation,
+        restock_interval: scenario.restock_interval,
+        catalogue: catalogue_of(scenario, folder)?,
+        timers: Timers::Default,
+        // A kill loses nothing that the kernel has; a power cut does.
+        shadow_disk: scenario.faults.iter().any(power_cut),
+        chaos: true,
+        ports_auto: true,
+        wanted: Wanted {
+            listen: any(0),
+            seed_listen: None,
+            catalog_listen: any(0),
+            orders_listen: any(0),
+        },
+        data: None,
+        logs: Logs::Files,
+    })
+}
+
+/// A catalogue with fewer toys, if the scenario wants that.
+fn catalogue_of(scenario: &Scenario, folder: &Path) -> Result<Option<PathBuf>> {
+    let all = catalogue::built_in();
+    if scenario.toys == all.len() {
+        return Ok(None);
+    }
+    let mut text = "name,price,quantity\n".to_string();
+    for toy in all.into_iter().take(scenario.toys) {
+        text.push_str(&format!("{},{},{}\n", toy.name, toy.price, toy.quantity));
+    }
+    let path = std::path::absolute(folder.join("catalogue.csv"))?;
+    std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(Some(path))
+}
+
+fn party(scenario: &Scenario, store: &Store, seed: u64) -> Result<Party> {
+    let cluster = store.cluster();
+    let urls = cluster.of(Role::Frontend).map(Member::url).collect::<Result<Vec<Url>>>()?;
+    let each = Config {
+        requests: u32::MAX,
+        probability: scenario.probability,
+        pause: scenario.pause,
+        retries: scenario.retries,
+        ..Config::new(0, vec![], seed)
+    };
+    let clients = scenario.seats.shoppers.into();
+    Ok(Party { urls, dialect: Dialect::Lab, clients, recorded: true, each })
+}
+
+/// What the supervisor notices and nobody did on purpose.
+fn report(story: Story) -> crate::supervisor::Report {
+    Box::new(move |event: &Event| match event {
+        Event::Died { asked: true, .. }
+        | Event::Returned { .. }
+        | Event::Paused { .. }
+        | Event::Resumed { .. } => {}
+        Event::Died { asked: false, .. } | Event::DoesNotDrain { .. } | Event::Unwritten { .. } => {
+            story.tell(event)
+        }
+    })
+}
+
+/// The nodes' own logs, before their folder is removed.
+fn keep_logs(store: &Store, folder: &Path) -> Result<()> {
+    let logs = folder.join("logs");
+    std::fs::create_dir_all(&logs).with_context(|| format!("cannot make {}", logs.display()))?;
+    for member in store.cluster().nodes {
+        let from = store.log_file(&member.name);
+        let to = logs.join(format!("{}.log", member.name));
+        std::fs::copy(&from, &to)
+            .with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,259 @@
+//! What goes wrong with real processes: each fault of a scenario at its time, and its end.
+//!
+//! A fault is a task of its own, so that they may overlap; what they share is the store and its
+//! broken links. Everything that happens is told, and goes into the history as an event. Called by
+//! [`super::local`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use checker::history::{EventKind, Line};
+use replication::Time;
+use simulator::Scenario;
+use simulator::fault::{Fault, Moment, Target};
+use simulator::who::Who;
+use tokio::sync::Mutex;
+use tokio::task::JoinSet;
+
+use super::links::Links;
+use crate::client::runner::Clock;
+use crate::command::demo::story::Story;
+use crate::supervisor::cluster::{Member, State};
+use crate::supervisor::{Store, leader};
+
+/// How often it is looked who leads, and whether a node must still be told its faults.
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+
+/// A scenario under way, among real processes.
+pub struct Wreck {
+    store: Arc<Store>,
+    scenario: Scenario,
+    clock: Clock,
+    story: Story,
+    token: String,
+    links: Mutex<Links>,
+    /// Lines for the history.
+    events: Mutex<Vec<String>>,
+}
+
+/// What this world cannot do.
+///
+/// # Errors
+/// Names the fault, and says where it can be played.
+pub fn check(scenario: &Scenario) -> Result<()> {
+    for (at, fault) in &scenario.faults {
+        let possible = match fault {
+            Fault::Crash { moment, again, .. } => *moment == Moment::Now && *again == 0,
+            Fault::Cut { held, .. } => !held,
+            Fault::Stop { .. } | Fault::Pause { .. } | Fault::Degrade { .. } => true,
+            Fault::PowerCut { whom, .. } => whom.is_none(),
+            Fault::Roll { .. }
+            | Fault::Reset { .. }
+            | Fault::Loss { .. }
+            | Fault::Lag { .. }
+            | Fault::SlowDisk { .. }
+            | Fault::FullDisk { .. }
+            | Fault::FailedDisk { .. }
+            | Fault::Rot { .. }
+            | Fault::Skew { .. } => false,
+        };
+        if !possible {
+            bail!(
+                "real processes cannot be made to do this, at {at}: {fault}\n\
+                 hint: --world sim can"
+            );
+        }
+    }
+    Ok(())
+}
+
+impl Wreck {
+    /// Nothing is wrong yet.
+    ///
+    /// # Errors
+    /// If the store's token cannot be read.
+    pub fn new(
+        store: Arc<Store>,
+        scenario: Scenario,
+        seed: u64,
+        clock: Clock,
+        story: Story,
+    ) -> Result<Arc<Wreck>> {
+        let token = store.cluster().token()?;
+        let (links, events) = (Mutex::new(Links::new(seed)), Mutex::default());
+        Ok(Arc::new(Wreck { store, scenario, clock, story, token, links, events }))
+    }
+
+    /// Plays every fault, until the last one has ended, and not before the shoppers' time is over.
+    ///
+    /// # Errors
+    /// If a node cannot be broken, or mended again.
+    pub async fn run(self: Arc<Wreck>) -> Result<()> {
+        let mut faults = JoinSet::new();
+        for (number, (at, fault)) in self.scenario.faults.iter().copied().enumerate() {
+            let wreck = self.clone();
+            faults.spawn(async move { wreck.play(number, at, fault).await });
+        }
+        let watch = tokio::spawn(self.clone().watch());
+        let mut done = Ok(());
+        while let Some(ended) = faults.join_next().await {
+            done = done.and(ended?);
+        }
+        self.wait_until(Time(0) + self.scenario.length).await;
+        watch.abort();
+        // Once more, for a node that did not listen before.
+        done.and(self.tell().await)
+    }
+
+    /// Everything that happened, as lines of a history.
+    pub async fn events(&self) -> Vec<String> {
+        std::mem::take(&mut *self.events.lock().await)
+    }
+
+    async fn wait_until(&self, time: Time) {
+        tokio::time::sleep(time.since(self.clock.now())).await;
+    }
+
+    async fn tell(&self) -> Result<()> {
+        self.links.lock().await.tell(&self.store.cluster(), &self.token).await
+    }
+
+    async fn play(&self, number: usize, at: Time, fault: Fault) -> Result<()> {
+        self.wait_until(at).await;
+        let leader = leader::find(&self.store.cluster()).await.ok();
+        let hit = self.begin(number, &fault, leader.as_ref()).await?;
+        if hit.is_empty() {
+            self.story.tell(format_args!("this hits nobody: {fault}"));
+            return Ok(());
+        }
+        self.story.tell(&fault);
+        let began = self.clock.now();
+        let end = (at + fault.length()).min(Time(0) + self.scenario.length);
+        self.wait_until(end).await;
+        self.end(number, &fault, &hit).await?;
+        let what = fault.to_string();
+        let line = Line {
+            event: Some(EventKind::Fault),
+            at: Some(began.0),
+            until: Some(self.clock.now().0),
+            node: fault.whom().and(hit.first()).map(|node| node.as_str().into()),
+            what: Some(what.as_str().into()),
+            ..Line::default()
+        };
+        self.events.lock().await.push(line.json());
+        Ok(())
+    }
+
+    /// Returns whom it hit.
+    async fn begin(
+        &self,
+        number: usize,
+        fault: &Fault,
+        leader: Option<&Member>,
+    ) -> Result<Vec<String>> {
+        let name = |whom: Target| match whom {
+            Target::Process(who) => Some(who.to_string()),
+            Target::Leader => leader.map(|member| member.name.clone()),
+        };
+        let runs = |name: &String| {
+            let cluster = self.store.cluster();
+            cluster.nodes.iter().any(|node| node.name == *name && node.state == State::Running)
+        };
+        let one = |whom: Target| name(whom).filter(runs);
+        Ok(match *fault {
+            Fault::PowerCut { .. } => {
+                let nodes = self.store.cluster().nodes.into_iter();
+                let names: Vec<String> = nodes.map(|node| node.name).filter(runs).collect();
+                for name in &names {
+                    self.store.kill(name).await?;
+                }
+                names
+            }
+            Fault::Crash { whom, .. } => match one(whom) {
+                Some(name) => {
+                    self.store.kill(&name).await?;
+                    vec![name]
+                }
+                None => vec![],
+            },
+            Fault::Stop { whom, .. } => match one(whom) {
+                Some(name) => {
+                    self.store.end(&name).await?;
+                    vec![name]
+                }
+                None => vec![],
+            },
+            Fault::Pause { whom, .. } => match one(whom) {
+                Some(name) => {
+                    self.store.pause(&name).await?;
+                    vec![name]
+                }
+                None => vec![],
+            },
+            _ => {
+                let leads = leader.and_then(|member| {
+                    let mut servers = self.scenario.seats.servers().into_iter();
+                    servers.find(|who: &Who| who.to_string() == member.name)
+                });
+                let mut links = self.links.lock().await;
+                let hits = links.begin(number, fault, self.scenario.seats, leads);
+                links.tell(&self.store.cluster(), &self.token).await?;
+                if hits { vec!["links".to_string()] } else { vec![] }
+            }
+        })
+    }
+
+    async fn end(&self, number: usize, fault: &Fault, hit: &[String]) -> Result<()> {
+        match fault {
+            Fault::PowerCut { .. } | Fault::Crash { .. } | Fault::Stop { .. } => {
+                for node in hit {
+                    self.links.lock().await.forget(node);
+                }
+                let mut starts = JoinSet::new();
+                for node in hit.to_vec() {
+                    let store = self.store.clone();
+                    starts.spawn(async move { store.start_again(&node).await });
+                }
+                while let Some(started) = starts.join_next().await {
+                    self.story.tell(started??);
+                }
+            }
+            Fault::Pause { .. } => {
+                for node in hit {
+                    self.story.tell(self.store.resume(node).await?);
+                }
+            }
+            _ => {
+                self.links.lock().await.end(number);
+                self.story.tell(format_args!("mended: {fault}"));
+            }
+        }
+        self.tell().await
+    }
+
+    /// Notices who leads, and tells faults to whoever could not be told before.
+    async fn watch(self: Arc<Wreck>) {
+        let mut known = None;
+        loop {
+            if let Ok((member, term)) = leader::find_with_term(&self.store.cluster()).await
+                && known.as_ref() != Some(&(member.name.clone(), term))
+            {
+                self.story.tell(format_args!("{} leads under term {term}", member.name));
+                let words = term.to_string();
+                let line = Line {
+                    event: Some(EventKind::Leader),
+                    at: Some(self.clock.now().0),
+                    node: Some(member.name.as_str().into()),
+                    term: Some(words.as_str().into()),
+                    ..Line::default()
+                };
+                self.events.lock().await.push(line.json());
+                known = Some((member.name, term));
+            }
+            // A node that refuses is heard of when its fault begins or ends.
+            let _ = self.tell().await;
+            tokio::time::sleep(LOOK_INTERVAL).await;
+        }
+    }
+}
