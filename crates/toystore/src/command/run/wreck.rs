@@ -127,7 +127,7 @@ impl Wreck {
             self.story.tell(format_args!("this hits nobody: {fault}"));
             return Ok(());
         }
-        self.story.tell(&fault);
+        self.story.tell(fault);
         let began = self.clock.now();
         let end = (at + fault.length()).min(Time(0) + self.scenario.length);
         self.wait_until(end).await;
@@ -145,6 +145,12 @@ impl Wreck {
         Ok(())
     }
 
+    /// Another fault may have come between.
+    fn is(&self, node: &str, states: &[State]) -> bool {
+        let nodes = self.store.cluster().nodes;
+        nodes.iter().any(|one| one.name == node && states.contains(&one.state))
+    }
+
     /// Returns whom it hit.
     async fn begin(
         &self,
@@ -156,10 +162,7 @@ impl Wreck {
             Target::Process(who) => Some(who.to_string()),
             Target::Leader => leader.map(|member| member.name.clone()),
         };
-        let runs = |name: &String| {
-            let cluster = self.store.cluster();
-            cluster.nodes.iter().any(|node| node.name == *name && node.state == State::Running)
-        };
+        let runs = |name: &String| self.is(name, &[State::Running]);
         let one = |whom: Target| name(whom).filter(runs);
         Ok(match *fault {
             Fault::PowerCut { .. } => {
@@ -207,12 +210,14 @@ impl Wreck {
     async fn end(&self, number: usize, fault: &Fault, hit: &[String]) -> Result<()> {
         match fault {
             Fault::PowerCut { .. } | Fault::Crash { .. } | Fault::Stop { .. } => {
-                for node in hit {
+                let dead = [State::Dead, State::Stopped];
+                let hit: Vec<&String> = hit.iter().filter(|node| self.is(node, &dead)).collect();
+                for node in &hit {
                     self.links.lock().await.forget(node);
                 }
                 let mut starts = JoinSet::new();
-                for node in hit.to_vec() {
-                    let store = self.store.clone();
+                for node in hit {
+                    let (store, node) = (self.store.clone(), node.clone());
                     starts.spawn(async move { store.start_again(&node).await });
                 }
                 while let Some(started) = starts.join_next().await {
@@ -220,7 +225,7 @@ impl Wreck {
                 }
             }
             Fault::Pause { .. } => {
-                for node in hit {
+                for node in hit.iter().filter(|node| self.is(node, &[State::Paused])) {
                     self.story.tell(self.store.resume(node).await?);
                 }
             }
