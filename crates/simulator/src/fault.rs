@@ -293,7 +293,7 @@ impl fmt::Display for Fault {
             }
             Fault::Degrade { links, loss, doubled, delay, jitter, span } => write!(
                 f,
-                "degrade links {links} for {}: lose {loss}, double {doubled} of 1000; {} to {} late",
+                "degrade {links} for {}: lose {loss}, double {doubled} of 1000; {} to {} late",
                 text(span),
                 text(delay),
                 text(delay + jitter)
