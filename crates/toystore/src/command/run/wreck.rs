@@ -4,12 +4,14 @@
 //! broken links. Everything that happens is told, and goes into the history as an event. Called by
 //! [`super::local`].
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use checker::history::{EventKind, Line};
 use replication::Time;
+use shop::catalog::status::Status;
 use simulator::Scenario;
 use simulator::fault::{Fault, Moment, Target};
 use simulator::who::Who;
@@ -20,7 +22,8 @@ use super::links::Links;
 use crate::client::runner::Clock;
 use crate::command::demo::story::Story;
 use crate::supervisor::cluster::{Member, State};
-use crate::supervisor::{Store, leader};
+use crate::supervisor::layout::Role;
+use crate::supervisor::{Store, leader, node_status};
 
 /// How often it is looked who leads, and whether a node must still be told its faults.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
@@ -237,10 +240,32 @@ impl Wreck {
         self.tell().await
     }
 
-    /// Notices who leads, and tells faults to whoever could not be told before.
+    /// Toys of which more were restocked than before. They are noticed late: drawn, not believed.
+    async fn notice_restocks(&self, known: &mut BTreeMap<String, u64>) {
+        let cluster = self.store.cluster();
+        let Some(catalog) = cluster.of(Role::Catalog).next() else { return };
+        let Ok(said) = node_status::ask::<Status>(catalog).await else { return };
+        for toy in said.status.toys {
+            let before = known.insert(toy.name.to_string(), toy.restocked).unwrap_or(0);
+            if toy.restocked > before {
+                let line = Line {
+                    event: Some(EventKind::Restock),
+                    at: Some(self.clock.now().0),
+                    toy: Some(toy.name.spelling().into()),
+                    quantity: i64::try_from(toy.restocked - before).ok(),
+                    ..Line::default()
+                };
+                self.events.lock().await.push(line.json());
+            }
+        }
+    }
+
+    /// Notices who leads and what is restocked, and tells faults to whoever could not be told
+    /// before.
     async fn watch(self: Arc<Wreck>) {
-        let mut known = None;
+        let (mut known, mut restocked) = (None, BTreeMap::new());
         loop {
+            self.notice_restocks(&mut restocked).await;
             if let Ok((member, term)) = leader::find_with_term(&self.store.cluster()).await
                 && known.as_ref() != Some(&(member.name.clone(), term))
             {
