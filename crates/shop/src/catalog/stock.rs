@@ -16,7 +16,7 @@ use bytes::Bytes;
 use replication::{Term, View};
 use serde::{Deserialize, Serialize};
 
-use super::catalogue::Toy;
+use super::catalogue::{TOYS_MAX, Toy};
 use super::command::{Command, Item, ToyId};
 use super::shelf::Shelf;
 use super::takes::{Kept, Outcome, Takes};
@@ -99,8 +99,26 @@ impl Stock {
                 return Err(format!("the catalog's snapshot has format {format}; {reads}"));
             }
         };
+        if stock.shelves.len() > TOYS_MAX {
+            return Err(format!("the catalog's snapshot has more than {TOYS_MAX} toys"));
+        }
         stock.name_shelves();
-        Ok(stock)
+        match stock.contradiction() {
+            None => Ok(stock),
+            Some(what) => Err(format!("the catalog's snapshot contradicts itself: {what}")),
+        }
+    }
+
+    /// What is looked up, or subtracted, without a second look must be there.
+    fn contradiction(&self) -> Option<&'static str> {
+        if self.names.len() != self.shelves.len() {
+            return Some("a toy stands twice");
+        }
+        if !self.shelves.iter().all(Shelf::adds_up) {
+            return Some("pieces of a toy appeared or vanished");
+        }
+        let open = self.shelves.iter().map(|shelf| shelf.unsettled).collect();
+        (!self.takes.fit(open)).then_some("takes hold what nobody took")
     }
 
     /// The whole state; equal states give equal bytes.

@@ -102,6 +102,24 @@ impl Takes {
         self.reigns.values().map(|reign| reign.slots.len()).sum()
     }
 
+    /// Whether these takes can be those of shelves of which so many pieces each are taken, with
+    /// their fate open: what is looked up or subtracted without a second look is there.
+    pub(super) fn fit(&self, mut open: Vec<u64>) -> bool {
+        self.reigns.values().flat_map(|reign| reign.slots.values()).all(|slot| {
+            let Slot::Kept(kept) = slot else { return true };
+            let (toy, taken) = match kept.outcome {
+                Outcome::Taken { toy, .. } => (Some(toy), true),
+                Outcome::Refused { toy, .. } => (toy, false),
+            };
+            let Some(toy) = toy else { return kept.item.toy.is_none() && !kept.held };
+            let Some(open) = open.get_mut(toy.place()) else { return false };
+            let held = if kept.held { u64::from(kept.item.quantity.get()) } else { 0 };
+            let left = open.checked_sub(held);
+            *open = left.unwrap_or(0);
+            left.is_some() && kept.item.toy == Some(toy) && (taken || !kept.held)
+        })
+    }
+
     /// The answer that this number of this term got.
     pub fn answer(&self, term: Term, number: u64) -> Option<Outcome> {
         match self.reigns.get(&term)?.slots.get(&number)? {
