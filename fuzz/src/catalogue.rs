@@ -7,6 +7,9 @@ use std::collections::BTreeSet;
 use shop::catalog::catalogue::{HEADER, QUANTITY_MAX, TOYS_MAX, Toy, parse};
 use shop::toy::ToyName;
 
+/// Characters of a refusal: what it quotes from the file is cut, and then escaped.
+const WORDS_MAX: usize = 600;
+
 /// An accepted catalogue keeps its limits and says the same when it is written again; a refusal
 /// names a place of the file.
 ///
@@ -23,7 +26,7 @@ pub fn check(input: &[u8]) {
             let line = text.lines().nth(error.line - 1).unwrap_or_default();
             let columns = line.chars().count() + 1;
             assert!((1..=columns).contains(&error.column), "{words}: of {columns} columns");
-            assert!(words.chars().count() < 300, "{words}");
+            assert!(words.chars().count() <= WORDS_MAX, "{words}");
             return;
         }
     };

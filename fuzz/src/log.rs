@@ -12,14 +12,15 @@ use crc32c::{crc32c, crc32c_append};
 use wal::memory::{MemoryDisk, Random};
 use wal::{Options, Recovered, Wal, WalError};
 
-/// Small segments, so that few records cross from one to the next.
-const SMALL: Options = Options { segment_bytes: 1024 };
+/// Small segments, in bytes, so that few records cross from one to the next, and few zeros are
+/// written ahead.
+const SMALL: Options = Options { segment_bytes: 256 };
 
 /// Files of one input.
 const FILES_MAX: usize = 6;
 
 /// Steps of one script.
-const STEPS_MAX: usize = 48;
+const STEPS_MAX: usize = 32;
 
 /// Where the fields of the format stand that a checksum is over, and the checksums: as the text of
 /// crate `wal` has it, written here a second time.
@@ -187,7 +188,7 @@ impl Written {
             0..4 => {
                 let length = script.byte();
                 let mut record = script.bytes(usize::from(length % 16)).to_vec();
-                record.resize(usize::from(length) * 3, length);
+                record.resize(usize::from(length), length);
                 self.wal.append(&record).expect("it is short");
                 self.records.push(record);
                 true
@@ -203,10 +204,7 @@ impl Written {
         }
     }
 
-    fn run(
-        &mut self,
-        begin: impl FnOnce(&mut Wal) -> Result<Option<wal::Job>, WalError>,
-    ) -> bool {
+    fn run(&mut self, begin: impl FnOnce(&mut Wal) -> Result<Option<wal::Job>, WalError>) -> bool {
         match begin(&mut self.wal) {
             Ok(Some(job)) => self.wal.finish(job.run()).is_ok(),
             Ok(None) => true,

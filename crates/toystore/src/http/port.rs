@@ -100,12 +100,7 @@ impl Port {
     }
 
     /// What was asked, once the body is there.
-    pub(super) fn asked<'a>(
-        &self,
-        route: &Route<'a>,
-        head: &'a Head,
-        body: &'a [u8],
-    ) -> Asked<'a> {
+    pub(super) fn asked<'a>(&self, route: &Route<'a>, head: &'a Head, body: &'a [u8]) -> Asked<'a> {
         let Route { endpoint, argument, encoding, .. } = *route;
         Asked { role: self.role, endpoint, argument, encoding, head, body }
     }
