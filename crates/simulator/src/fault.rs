@@ -10,9 +10,8 @@ use std::time::Duration;
 use replication::Time;
 use shop::invalidation::duration_text;
 
-use wal::memory::Random;
-
-use crate::who::{Seats, Who};
+pub use crate::shape::Shape;
+use crate::who::Who;
 
 /// Whom a fault hits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -32,48 +31,6 @@ pub enum Moment {
     InCommit,
     /// Just after the next view is granted, by which time it may have heard of it or not.
     AfterView,
-}
-
-/// Which edges of the network are cut, among the processes that serve.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Shape {
-    /// What one says does not reach the other.
-    OneWay {
-        /// Who is not heard.
-        from: Target,
-        /// Who does not hear.
-        to: Target,
-    },
-    /// Two do not reach each other.
-    Pair {
-        /// One.
-        a: Target,
-        /// The other.
-        b: Target,
-    },
-    /// One reaches nobody, and nobody reaches it.
-    Isolate(Target),
-    /// Those whose seat's bit is set, and the others, do not reach each other.
-    Halves {
-        /// A bit for each seat.
-        side: u32,
-    },
-    /// An order replica reaches only its two neighbours, in a ring of their ids.
-    Ring,
-    /// Two halves, as in `Halves`, of which one process reaches both.
-    Bridge {
-        /// A bit for each seat.
-        side: u32,
-        /// Who stands between.
-        middle: Target,
-    },
-    /// All edges.
-    All,
-    /// Each direction of each edge is cut or not, by chance.
-    Partial {
-        /// Fixes which; one direction in three.
-        draw: u64,
-    },
 }
 
 /// One thing that goes wrong, and for how long.
@@ -291,53 +248,6 @@ impl Fault {
     }
 }
 
-impl Shape {
-    /// The edges of this shape among those who serve, each a direction from one to another; `find`
-    /// says who a target is now. None, if it is nobody.
-    pub fn edges(self, seats: Seats, find: impl Fn(Target) -> Option<Who>) -> Vec<(Who, Who)> {
-        let servers = seats.servers();
-        let all = servers.iter().flat_map(|a| servers.iter().map(|b| (*a, *b)));
-        let all = all.filter(|(a, b)| a != b);
-        let side = |side: u32, who: Who| side >> (seats.of(who) % 32) & 1;
-        let pair = |a: Target, b: Target| Some((find(a)?, find(b)?)).filter(|(a, b)| a != b);
-        match self {
-            Shape::OneWay { from, to } => pair(from, to).into_iter().collect(),
-            Shape::Pair { a, b } => match pair(a, b) {
-                Some((a, b)) => vec![(a, b), (b, a)],
-                None => Vec::new(),
-            },
-            Shape::Isolate(whom) => match find(whom) {
-                Some(off) => all.filter(|(a, b)| *a == off || *b == off).collect(),
-                None => Vec::new(),
-            },
-            Shape::Halves { side: halves } => {
-                all.filter(|(a, b)| side(halves, *a) != side(halves, *b)).collect()
-            }
-            Shape::Ring => {
-                let near = |a: u8, b: u8| {
-                    let gap = a.abs_diff(b);
-                    gap == 1 || gap == seats.orders - 1
-                };
-                let far = |pair: &(Who, Who)| match *pair {
-                    (Who::Order(a), Who::Order(b)) => !near(a, b),
-                    _ => false,
-                };
-                all.filter(far).collect()
-            }
-            Shape::Bridge { side: halves, middle } => {
-                let Some(middle) = find(middle) else { return Vec::new() };
-                let apart = all.filter(|(a, b)| side(halves, *a) != side(halves, *b));
-                apart.filter(|(a, b)| *a != middle && *b != middle).collect()
-            }
-            Shape::All => all.collect(),
-            Shape::Partial { draw } => {
-                let mut dice = Random(draw);
-                all.filter(|_| dice.below(3) == 0).collect()
-            }
-        }
-    }
-}
-
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -353,21 +263,6 @@ impl fmt::Display for Target {
         match self {
             Target::Process(who) => write!(f, "{who}"),
             Target::Leader => write!(f, "leader"),
-        }
-    }
-}
-
-impl fmt::Display for Shape {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Shape::OneWay { from, to } => write!(f, "{from} to {to}"),
-            Shape::Pair { a, b } => write!(f, "{a} and {b}"),
-            Shape::Isolate(whom) => write!(f, "{whom} off"),
-            Shape::Halves { side } => write!(f, "halves {side:b}"),
-            Shape::Ring => write!(f, "all but a ring"),
-            Shape::Bridge { side, middle } => write!(f, "halves {side:b} but for {middle}"),
-            Shape::All => write!(f, "all"),
-            Shape::Partial { draw } => write!(f, "some edges {draw:x}"),
         }
     }
 }
@@ -398,10 +293,10 @@ impl fmt::Display for Fault {
             }
             Fault::Degrade { links, loss, doubled, delay, jitter, span } => write!(
                 f,
-                "degrade links {links}: lose {loss}, double {doubled} of 1000, late by {} to {}, for {}",
+                "degrade {links} for {}: lose {loss}, double {doubled} of 1000; {} to {} late",
+                text(span),
                 text(delay),
-                text(delay + jitter),
-                text(span)
+                text(delay + jitter)
             ),
             Fault::Lag { whom, by, span } => {
                 write!(f, "lag {whom} by {} for {}", text(by), text(span))

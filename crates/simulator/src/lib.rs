@@ -41,6 +41,7 @@ pub mod recording;
 mod run;
 pub mod scenario;
 pub mod setting;
+mod shape;
 mod shrink;
 mod tally;
 mod trim;

@@ -14,7 +14,7 @@ use checker::staleness::Staleness;
 use checker::verdict::{Guarantee, Verdict};
 use replication::{Term, Time};
 use shop::catalog::status::ToyStatus;
-use shop::catalog::stock::PutBack;
+use shop::catalog::stock::{PutBack, Restocked};
 use shop::message::{NewOrder, OrderNumber, Reply, Request, RequestId};
 use shop::node::{Answer, CallId};
 use shop::orders::ledger::Ledger;
@@ -50,8 +50,8 @@ pub struct Record {
     open: BTreeMap<CallOf, Open>,
     /// Operations and events, each a line.
     lines: Vec<String>,
-    /// The versions that are said to be takes put back.
-    put_back: BTreeSet<(ToyName, Version)>,
+    /// The versions that the catalog has told of: a start tells the last ones again.
+    told: BTreeSet<(ToyName, Version)>,
     /// What buyers were told, each once.
     pub acknowledged: BTreeMap<(OrderNumber, RequestId), NewOrder>,
 }
@@ -91,7 +91,8 @@ impl Record {
             Who::Shopper(id) => id.into(),
             Who::Asker | Who::Catalog | Who::Order(_) | Who::Frontend(_) => 0,
         };
-        let recorder = Recorder { client, session: open.client.to_string() };
+        let session = open.client.to_string();
+        let recorder = Recorder { client, session, process: None };
         let node = match answer {
             Answer::Said(_) => Some(open.node.to_string()),
             Answer::Refused | Answer::Unknown => None,
@@ -166,8 +167,7 @@ impl Record {
     /// Takes were put back.
     pub fn put_back(&mut self, all: impl IntoIterator<Item = PutBack>) {
         for PutBack { name, quantity, request_id, taken, version } in all {
-            // A catalog that starts again tells the last ones again.
-            if self.put_back.insert((name.clone(), version)) {
+            if self.told.insert((name.clone(), version)) {
                 let key = key_of(request_id);
                 self.event(&Line {
                     event: Some(EventKind::PutBack),
@@ -176,6 +176,21 @@ impl Record {
                     key: Some(key.as_str().into()),
                     taken: Some(taken.0),
                     version: Some(version.0),
+                    ..Line::default()
+                });
+            }
+        }
+    }
+
+    /// Toys were restocked.
+    pub fn restocked(&mut self, now: Time, all: impl IntoIterator<Item = Restocked>) {
+        for Restocked { name, quantity, version } in all {
+            if self.told.insert((name.clone(), version)) {
+                self.event(&Line {
+                    event: Some(EventKind::Restock),
+                    at: Some(now.0),
+                    toy: Some(name.spelling().into()),
+                    quantity: i64::try_from(quantity).ok(),
                     ..Line::default()
                 });
             }
@@ -232,7 +247,7 @@ pub fn head(setting: &Setting) -> Head {
         format: FORMAT,
         clock: "us".to_string(),
         catalogue: toys.map(shelf).collect(),
-        restock: Some(RestockRule { to: quantity, events: false }),
+        restock: Some(RestockRule { to: quantity, events: true }),
         invalidation: match setting.cache_capacity {
             0 => "no cache".to_string(),
             _ => setting.invalidation.to_string(),

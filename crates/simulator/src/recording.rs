@@ -33,6 +33,8 @@ pub struct Recorder {
     pub client: u32,
     /// Its `Session-ID`.
     pub session: String,
+    /// The process that it runs in, where there is one.
+    pub process: Option<String>,
 }
 
 /// A request id as a client writes it that has no other key: 32 hexadecimal digits.
@@ -52,6 +54,7 @@ impl Recorder {
         let base = Line {
             client: Some(self.client),
             session: Some(self.session.as_str().into()),
+            process: self.process.as_deref().map(Text::from),
             invoked: Some(attempt.invoked.0),
             returned: Some(returned.0),
             node: node.map(Text::from),
@@ -223,7 +226,7 @@ mod tests {
     use super::*;
 
     fn check(answer: Answer, expected: &str) {
-        let recorder = Recorder { client: 3, session: "s".to_string() };
+        let recorder = Recorder { client: 3, session: "s".to_string(), process: None };
         let request = Request::PlaceOrder(NewOrder {
             request_id: RequestId(7),
             name: "Tux".parse().unwrap(),
@@ -264,7 +267,7 @@ mod tests {
 
     #[test]
     fn a_list_is_a_read_of_each_toy_and_a_fate_says_what_became_of_a_key() {
-        let recorder = Recorder { client: 3, session: "s".to_string() };
+        let recorder = Recorder { client: 3, session: "s".to_string(), process: None };
         let lines = |request, answer| {
             let attempt = Attempt { request, key: String::new(), invoked: Time(5) };
             recorder.lines(&attempt, Time(9), None, &Answer::Said(Ok(answer)))

@@ -89,7 +89,7 @@ use self::leases::Leases;
 pub use self::registration::{FRONTENDS_MAX, URL_BYTES_MAX};
 pub use self::serve::{LIST_LIMIT_MAX, TAKE_ITEMS_MAX, TAKES_MAX};
 use self::status::Status;
-use self::stock::{Applied, PutBack, Stock};
+use self::stock::{Applied, PutBack, Restocked, Stock};
 use self::takes::Outcome;
 use self::visibility::Visibility;
 
@@ -97,9 +97,9 @@ use self::visibility::Visibility;
 /// refused new work.
 pub const PROPOSALS_MAX: usize = 1024;
 
-/// The takes put back that are remembered, for whoever asks what became of a version: more than one
-/// change of the leader leaves.
-pub const PUT_BACK_KEPT: usize = 256;
+/// Changes of the stock that nobody asked for, as many of each kind as are remembered: more than one
+/// change of the leader, or one restock, makes.
+pub const CHANGES_KEPT: usize = 256;
 
 /// Where the process stands between its start and its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -168,8 +168,10 @@ pub struct Catalog {
     chores: lifecycle::Chores,
     /// The disk has no room: nothing that needs the log is accepted.
     disk_full: bool,
-    /// The last takes that were put back since the last checkpoint.
+    /// The last takes that were put back.
     put_back: VecDeque<PutBack>,
+    /// The last restocks.
+    restocked: VecDeque<Restocked>,
 }
 
 impl Catalog {
@@ -203,6 +205,7 @@ impl Catalog {
             chores: lifecycle::Chores::default(),
             disk_full: false,
             put_back: VecDeque::new(),
+            restocked: VecDeque::new(),
         })
     }
 
@@ -211,10 +214,15 @@ impl Catalog {
         &self.stock
     }
 
-    /// The takes that were put back since this was asked last; the last [`PUT_BACK_KEPT`] of them.
+    /// The takes that were put back since this was asked last; the last [`CHANGES_KEPT`] of them.
     /// A start tells those since the last checkpoint again.
     pub fn take_put_back(&mut self) -> VecDeque<PutBack> {
         std::mem::take(&mut self.put_back)
+    }
+
+    /// The same for restocks.
+    pub fn take_restocked(&mut self) -> VecDeque<Restocked> {
+        std::mem::take(&mut self.restocked)
     }
 
     /// Passes an input to the engine, and does what it says.
@@ -270,11 +278,10 @@ impl Catalog {
         let command = Command::decode(&entry.command);
         let applied =
             self.stock.apply(command.expect("this process wrote it, or read it at start"));
-        if let Applied::Settled(Ok(put_back)) = &applied {
-            self.put_back.extend(put_back.iter().cloned());
-            while self.put_back.len() > PUT_BACK_KEPT {
-                self.put_back.pop_front();
-            }
+        match &applied {
+            Applied::Settled(Ok(put_back)) => keep_last(&mut self.put_back, put_back),
+            Applied::Restocked(restocked) => keep_last(&mut self.restocked, restocked),
+            Applied::Settled(Err(_)) | Applied::Done | Applied::Takes(_) | Applied::View(_) => {}
         }
         if self.proposals.front().is_none_or(|proposal| proposal.index != entry.index) {
             // Recovery: nobody waits for it.
@@ -304,7 +311,9 @@ impl Catalog {
                 let response = match applied {
                     Applied::View(Ok((view, unsettled))) => Ok(Reply::View { view, unsettled }),
                     Applied::View(Err(problem)) | Applied::Settled(Err(problem)) => Err(problem),
-                    Applied::Settled(Ok(_)) | Applied::Done => Ok(Reply::Done),
+                    Applied::Settled(Ok(_)) | Applied::Restocked(_) | Applied::Done => {
+                        Ok(Reply::Done)
+                    }
                     Applied::Takes(_) => unreachable!("takes are answered item by item"),
                 };
                 effects.push(Effect::Reply { token, response });
@@ -330,6 +339,14 @@ impl Catalog {
     /// Tells the frontends what they must drop.
     fn call(&mut self, now: Time, effects: &mut Vec<Effect>) {
         self.leases.calls(now, &self.stock, &mut self.calls, effects);
+    }
+}
+
+/// Adds to what is remembered, and forgets the oldest.
+fn keep_last<T: Clone>(kept: &mut VecDeque<T>, new: &[T]) {
+    kept.extend(new.iter().cloned());
+    while kept.len() > CHANGES_KEPT {
+        kept.pop_front();
     }
 }
 

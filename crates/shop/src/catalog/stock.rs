@@ -47,6 +47,19 @@ pub enum Applied {
     View(Result<(View, Vec<Unsettled>), Problem>),
     /// Takes were settled.
     Settled(Result<Vec<PutBack>, Problem>),
+    /// Toys were restocked.
+    Restocked(Vec<Restocked>),
+}
+
+/// A toy that was sold out and is there again.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Restocked {
+    /// Which, in the catalogue's spelling.
+    pub name: ToyName,
+    /// How many there are now.
+    pub quantity: u64,
+    /// The version that this made.
+    pub version: Version,
 }
 
 /// A take that was put back, since its order was never recorded.
@@ -374,15 +387,18 @@ impl Stock {
     }
 
     fn restock(&mut self, toys: &[ToyId], level: u64) -> Applied {
+        let mut restocked = Vec::new();
         for toy in toys {
             let shelf = &mut self.shelves[toy.place()];
             if shelf.quantity == 0 && level > 0 {
                 shelf.quantity = level;
                 shelf.restocked += level;
                 shelf.change();
+                let (name, version) = (shelf.name.clone(), shelf.version);
+                restocked.push(Restocked { name, quantity: level, version });
             }
         }
-        Applied::Done
+        Applied::Restocked(restocked)
     }
 }
 

@@ -83,10 +83,11 @@ impl Expected {
             judged.judgements.iter().find(|judgement| judgement.guarantee == guarantee)
         };
         match self {
-            Expected::Held => match judged.verdict() {
-                Verdict::Held => None,
-                other => Some(format!("expected: everything held; it is: {other}")),
-            },
+            Expected::Held => {
+                let verdict = judged.verdict();
+                let held = verdict == Verdict::Held;
+                (!held).then(|| format!("expected: everything held; it is: {verdict}"))
+            }
             Expected::Broke(guarantees) => {
                 let kept = guarantees.iter().find(|guarantee| {
                     of(**guarantee).is_none_or(|judgement| judgement.verdict != Verdict::Broke)

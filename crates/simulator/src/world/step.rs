@@ -58,6 +58,7 @@ impl World {
         self.effects = effects;
         if let Some(Process::Catalog(catalog)) = &mut self.hosts[seat].process {
             self.record.put_back(catalog.take_put_back());
+            self.record.restocked(self.now, catalog.take_restocked());
         }
         // A shopper that is done stays where it is, with its book.
         if stopped && !who.is_client() {

@@ -141,13 +141,19 @@ fn commands_say_that_a_store_was_killed_and_how_it_goes_on() {
 #[test]
 fn a_demo_keeps_every_promise() {
     let _turn = turn();
+    let folder = tempfile::tempdir().unwrap();
+    let picture = folder.path().join("demo.html");
     let flags = ["demo", "--json", "--frontends", "2", "--requests", "100", "--pause", "10ms"];
-    let output = toystore(&flags).output().unwrap();
+    let output = toystore(&flags).arg("--picture").arg(&picture).output().unwrap();
     let words = String::from_utf8_lossy(&output.stderr);
     let verdict: Value =
         serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{words}"));
     assert_eq!(verdict["holds"], true, "{words}\n{verdict:#}");
     assert!(output.status.success());
-    assert_eq!(verdict["checks"].as_array().map(Vec::len), Some(8));
+    assert_eq!(verdict["checks"].as_array().map(Vec::len), Some(3));
+    let history = &verdict["history"];
+    assert_eq!(history["verdict"], "held", "{history:#}");
+    assert!(history["operations"].as_u64().unwrap() > 500, "{history:#}");
+    assert!(std::fs::read_to_string(&picture).unwrap().contains("<svg"));
     assert!(verdict["clients"]["orders"].as_u64().unwrap() > 100, "{verdict:#}");
 }

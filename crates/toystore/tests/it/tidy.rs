@@ -18,7 +18,10 @@ const PURE_DEPENDENCIES: [(&str, &[&str]); 5] = [
         "shop",
         &["bytes", "postcard", "rand", "rand_pcg", "replication", "serde", "serde_json", "sha2"],
     ),
-    ("simulator", &["bytes", "checker", "rand", "rand_pcg", "replication", "serde", "shop", "wal"]),
+    (
+        "simulator",
+        &["bytes", "checker", "rand", "rand_pcg", "replication", "serde", "shop", "toml", "wal"],
+    ),
     ("wal", &["bytes", "crc32c", "postcard", "serde"]),
 ];
 

@@ -111,7 +111,8 @@ impl Party {
         let mut shoppers = JoinSet::new();
         for session in 1..=self.clients {
             let session_id = format!("toystore-{:x}-{session}", self.each.seed);
-            let recorder = Recorder { client: session, session: session_id.clone() };
+            let process = Some(format!("pid {}", std::process::id()));
+            let recorder = Recorder { client: session, session: session_id.clone(), process };
             let task = Task {
                 recorder: self.recorded.then_some(recorder),
                 attempt: None,

@@ -22,7 +22,7 @@ use shop::shopper::{Difference, Summary};
 use shop::toy::{Product, ToyName};
 
 use crate::client::dialect::Dialect;
-use crate::client::order_log::OrderLog;
+use crate::client::order_log::{LoggedOrder, OrderLog};
 use crate::client::runner::{Clock, Party};
 use crate::command::demo::evidence::wait_until_quiet;
 use crate::http::connection::{Ask, Connection, NoAnswer, Said, Url};
@@ -252,41 +252,52 @@ impl HistoryFile {
         Ok(())
     }
 
-    /// The final logs and the final stock, when the store is quiet.
+    /// The final logs and the final stock, when the store is quiet; as they are, if it does not
+    /// come to rest. If a replica does not answer there are no logs to be compared.
     async fn truth(&mut self, store: &Cluster) -> Result<()> {
         let token = store.token()?;
-        if !wait_until_quiet(store, &token).await {
-            return Ok(());
-        }
+        wait_until_quiet(store, &token).await;
+        let mut logs = vec![];
         for replica in store.of(Role::Order) {
-            let orders = OrderLog::of(replica.url()?, Some(token.clone())).rest().await?;
+            match OrderLog::of(replica.url()?, Some(token.clone())).rest().await {
+                Ok(orders) => logs.push((replica.name.clone(), orders)),
+                Err(_) => return Ok(()),
+            }
+        }
+        for (node, orders) in &logs {
             for page in orders.chunks(LOGGED_MAX) {
-                let orders = page.iter().map(|order| LoggedLine {
-                    number: order.number,
-                    toy: order.name.as_str().into(),
-                    quantity: i64::try_from(order.quantity).unwrap_or(i64::MAX),
-                    key: None,
-                    version: None,
-                    index: None,
-                });
-                let orders = Some(orders.collect());
-                let (event, node) = (Some(EventKind::Log), Some(replica.name.as_str().into()));
-                self.write(&Line { event, node, orders, ..Line::default() }.json())?;
+                self.write(&log_line(node, page).json())?;
             }
         }
         for product in self.products().await? {
-            self.write(
-                &Line {
-                    event: Some(EventKind::Stock),
-                    toy: Some(product.name.spelling().into()),
-                    quantity: Some(i64::try_from(product.quantity)?),
-                    version: Some(product.version.0).filter(|version| *version > 0),
-                    ..Line::default()
-                }
-                .json(),
-            )?;
+            let line = Line {
+                event: Some(EventKind::Stock),
+                toy: Some(product.name.spelling().into()),
+                quantity: Some(i64::try_from(product.quantity)?),
+                version: Some(product.version.0).filter(|version| *version > 0),
+                ..Line::default()
+            };
+            self.write(&line.json())?;
         }
         Ok(())
+    }
+}
+
+/// A part of a replica's final log.
+fn log_line<'a>(node: &'a str, orders: &'a [LoggedOrder]) -> Line<'a> {
+    let logged = orders.iter().map(|order| LoggedLine {
+        number: order.number,
+        toy: order.name.as_str().into(),
+        quantity: i64::try_from(order.quantity).unwrap_or(i64::MAX),
+        key: None,
+        version: None,
+        index: None,
+    });
+    Line {
+        event: Some(EventKind::Log),
+        node: Some(node.into()),
+        orders: Some(logged.collect()),
+        ..Line::default()
     }
 }
 

@@ -2,23 +2,19 @@
 //!
 //! Called by [`super::Demo`] when shoppers are done.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
-use shop::message::{Order, OrderNumber, Reply, Request};
-use shop::shopper::{OrderLine, Summary};
+use shop::shopper::Summary;
 use shop::{catalog, orders};
 use tokio::task::JoinSet;
 
 use super::outage::Outage;
 use super::verdict::{Evidence, Replica};
-use crate::client::dialect::Dialect;
-use crate::client::order_log::{LoggedOrder, OrderLog};
-use crate::http::connection::{Ask, Connection, Url, ask_once};
+use crate::http::connection::{Ask, ask_once};
 use crate::supervisor::cluster::{Cluster, Member};
 use crate::supervisor::layout::Role;
-use crate::supervisor::{leader, node_status};
+use crate::supervisor::node_status;
 
 /// How long a store may take to come to rest: a replica that returned reads what it missed, and
 /// takes are settled.
@@ -27,10 +23,6 @@ const QUIET_DEADLINE: Duration = Duration::from_secs(10);
 const UNCHANGED_LONG_ENOUGH: Duration = Duration::from_millis(500);
 /// How often it is looked whether it has.
 const QUIET_INTERVAL: Duration = Duration::from_millis(50);
-/// How long one answer may take: a frontend waits for a leader longer than it needs to find one.
-const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
-/// Orders are asked for on so many connections at once.
-const READERS: usize = 4;
 
 /// Waits until every replica has the same log and the catalog knows the fate of every take, or
 /// learns nothing more: the last takes of a leader are settled by its next one. Returns whether it
@@ -60,66 +52,16 @@ pub async fn wait_until_quiet(cluster: &Cluster, token: &str) -> bool {
     }
 }
 
-/// Everything.
+/// What the nodes say of themselves, beside what a history shows.
 pub async fn gather(
     cluster: &Cluster,
     token: &str,
-    acknowledged: Vec<OrderLine>,
+    acknowledged: u64,
     summaries: Vec<Summary>,
     outage: Outage,
 ) -> Evidence {
-    let numbers: Vec<OrderNumber> = acknowledged.iter().map(|line| line.number).collect();
-    Evidence {
-        found: find_all(cluster, numbers).await,
-        log: log(cluster, token).await,
-        replicas: replicas(cluster, token).await,
-        catalog: catalog(cluster).await,
-        acknowledged,
-        summaries,
-        outage,
-    }
-}
-
-/// What the frontends say of each order.
-async fn find_all(
-    cluster: &Cluster,
-    numbers: Vec<OrderNumber>,
-) -> BTreeMap<u64, Result<Order, String>> {
-    let urls: Vec<Url> = cluster.of(Role::Frontend).filter_map(|m| m.url().ok()).collect();
-    let share = numbers.len().div_ceil(READERS).max(1);
-    let mut readers = JoinSet::new();
-    for (place, numbers) in numbers.chunks(share).map(<[OrderNumber]>::to_vec).enumerate() {
-        let Some(url) = urls.get(place % urls.len().max(1)).cloned() else { break };
-        readers.spawn(async move {
-            let mut connection = Connection::new(url);
-            let mut found = vec![];
-            for number in numbers {
-                found.push((number.0, find(&mut connection, number).await));
-            }
-            found
-        });
-    }
-    readers.join_all().await.into_iter().flatten().collect()
-}
-
-async fn find(connection: &mut Connection, number: OrderNumber) -> Result<Order, String> {
-    let request = Request::ReadOrder { number };
-    let ask = Dialect::Lab.ask(&request, "").ok_or("the dialect cannot ask for orders")?;
-    let said = connection.ask(&ask, ANSWER_DEADLINE).await.map_err(|error| error.to_string())?;
-    match Dialect::Lab.answer(&request, &said) {
-        Ok(Reply::Order(order)) => Ok(order),
-        Ok(other) => Err(format!("the answer is no order: {other}")),
-        Err(problem) => Err(problem.message()),
-    }
-}
-
-/// The leader's order log.
-async fn log(cluster: &Cluster, token: &str) -> Result<(String, Vec<LoggedOrder>), String> {
-    let leader = leader::find(cluster).await.map_err(|error| error.to_string())?;
-    let url = leader.url().map_err(|error| error.to_string())?;
-    let mut log = OrderLog::of(url, Some(token.to_string()));
-    let orders = log.rest().await.map_err(|error| error.to_string())?;
-    Ok((leader.name, orders))
+    let replicas = replicas(cluster, token).await;
+    Evidence { replicas, acknowledged, summaries, outage }
 }
 
 async fn replicas(cluster: &Cluster, token: &str) -> Vec<Replica> {

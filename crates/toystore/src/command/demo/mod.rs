@@ -5,8 +5,8 @@
 //! | `play` | shoppers and the crash, side by side |
 //! | `story` | what happens, told with the time |
 //! | `outage` | how long orders stood still |
-//! | `evidence` | what is asked of the store afterwards |
-//! | `verdict` | which promises were kept |
+//! | `evidence` | what is asked of the nodes afterwards |
+//! | `verdict` | what no history shows; all else is judged by crate `checker` |
 
 pub mod evidence;
 mod outage;
@@ -20,13 +20,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anstream::println;
-use anyhow::Result;
+use anyhow::{Context, Result};
+use checker::report;
 use clap::Args;
 use clap::builder::BoolishValueParser;
 use serde_json::json;
 use shop::shopper::{Config, Probability};
 
+use super::client::history_file::HistoryFile;
 use super::{Signals, paint};
+use crate::bundle::{self, Verdict};
 use crate::client::dialect::Dialect;
 use crate::client::runner::Party;
 use crate::http::connection::Url;
@@ -93,9 +96,28 @@ pub struct Demo {
           require_equals = true, default_missing_value = "true", default_value = "true",
           value_parser = BoolishValueParser::new())]
     chaos: bool,
+    /// Where the checker's picture goes
+    #[arg(long, value_name = "FILE", default_value = "toystore-demo.html")]
+    picture: PathBuf,
     /// Print the verdict as one JSON object
     #[arg(long, env = "TOYSTORE_JSON")]
     json: bool,
+}
+
+/// What is judged at the end.
+struct Judged {
+    played: Played,
+    /// What the checker says of the history.
+    verdict: Verdict,
+    /// What no history shows.
+    checks: Vec<Check>,
+}
+
+impl Judged {
+    fn holds(&self) -> bool {
+        let held = self.verdict.judged.verdict() == checker::verdict::Verdict::Held;
+        held && self.checks.iter().all(|check| check.holds)
+    }
 }
 
 impl Demo {
@@ -132,19 +154,23 @@ impl Demo {
         let done = tokio::select! {
             biased;
             () = signals.asked_to_stop() => Ok(None),
-            judged = self.judge(&store, story, seed) => judged.map(Some),
+            judged = self.judge(&store, story, seed, &repeat) => judged.map(Some),
         };
         store.stop().await;
         story.tell("all processes have ended");
-        let Some((played, checks)) = done? else {
+        let Some(judged) = done? else {
             paint::say("stopped before the verdict");
             return Ok(ExitCode::FAILURE);
         };
-        let holds = checks.iter().all(|check| check.holds);
+        let Verdict { history, judged: of_history } = &judged.verdict;
+        std::fs::write(&self.picture, checker::picture::page(history, of_history))
+            .with_context(|| format!("cannot write the picture to {}", self.picture.display()))?;
+        let holds = judged.holds();
         match self.json {
-            true => println!("{}", self.to_json(seed, &repeat, &played, &checks)),
-            false => print(&checks),
+            true => println!("{}", self.to_json(seed, &repeat, &judged)),
+            false => print(&judged),
         }
+        paint::say(format_args!("picture: {}", self.picture.display()));
         if !holds && self.keep.is_none() {
             paint::say(format_args!("hint: {repeat} --keep DIR keeps data and logs"));
         }
@@ -156,22 +182,27 @@ impl Demo {
         store: &Arc<Store>,
         story: Story,
         seed: u64,
-    ) -> Result<(Played, Vec<Check>)> {
+        repeat: &str,
+    ) -> Result<Judged> {
         let cluster = store.cluster();
         let token = cluster.token()?;
         // With --keep, others can look at it (`status`) and interfere (`pause`) meanwhile.
         tokio::spawn(control::serve(store.clone(), control::listen(store.folder().path())?));
-        let played = play::play(store, &self.party(&cluster, seed)?, story).await?;
-        if evidence::wait_until_quiet(&cluster, &token).await {
-            story.tell("the store is quiet; every order is asked for once more");
-        } else {
-            story.tell("the store does not come to rest; it is judged as it is");
-        }
-        let outage = Outage::measure(played.answered.clone(), played.killed, played.returned);
-        let lines = played.acknowledged.clone();
+        let party = self.party(&cluster, seed)?;
+        let path = store.folder().path().join("history.jsonl");
+        let known = Some(cluster.clone());
+        let mut history = HistoryFile::begin(&path, &party, known, repeat).await?;
+        let played = play::play(store, &party, story, &mut history).await?;
         let summaries = played.outcome.summaries.clone();
-        let evidence = evidence::gather(&cluster, &token, lines, summaries, outage).await;
-        Ok((played, verdict::judge(&evidence)))
+        history.end(&party, played.clock, &summaries).await?;
+        let text = std::fs::read_to_string(&path)
+            .with_context(|| format!("cannot read {}", path.display()))?;
+        let verdict = bundle::judge(text.lines())?;
+        story.tell("everything that shoppers were told is judged");
+        let outage = Outage::measure(played.answered.clone(), played.killed, played.returned);
+        let acknowledged = played.acknowledged;
+        let evidence = evidence::gather(&cluster, &token, acknowledged, summaries, outage).await;
+        Ok(Judged { played, verdict, checks: verdict::judge(&evidence) })
     }
 
     fn options(&self) -> Result<Options> {
@@ -210,7 +241,7 @@ impl Demo {
         };
         let urls = urls.collect::<Result<Vec<Url>>>()?;
         let (dialect, clients) = (Dialect::Lab, self.clients);
-        Ok(Party { urls, dialect, clients, recorded: false, each })
+        Ok(Party { urls, dialect, clients, recorded: true, each })
     }
 
     fn repeat(&self, seed: u64) -> String {
@@ -222,19 +253,16 @@ impl Demo {
         )
     }
 
-    fn to_json(
-        &self,
-        seed: u64,
-        repeat: &str,
-        played: &Played,
-        checks: &[Check],
-    ) -> serde_json::Value {
+    fn to_json(&self, seed: u64, repeat: &str, judged: &Judged) -> serde_json::Value {
+        let Verdict { history, judged: of_history } = &judged.verdict;
+        let Judged { played, checks, .. } = judged;
         json!({
             "seed": seed,
             "repeat": repeat,
             "replication": self.replication,
             "killed": played.victim,
-            "holds": checks.iter().all(|check| check.holds),
+            "holds": judged.holds(),
+            "history": report::json(history, of_history),
             "checks": checks,
             "clients": played.outcome.json(),
         })
@@ -253,16 +281,17 @@ fn report(story: Story) -> crate::supervisor::Report {
     })
 }
 
-fn print(checks: &[Check]) {
-    println!("\nverdict");
-    for check in checks {
-        let words = format!("{:<10} {}", check.promise, check.words);
+fn print(judged: &Judged) {
+    let Verdict { history, judged: of_history } = &judged.verdict;
+    println!();
+    report::text(history, of_history).lines().for_each(super::check::print_line);
+    println!();
+    for check in &judged.checks {
+        let words = format!("{:<17} {}", check.promise, check.words);
         println!("{}", paint::check(check.holds, &words));
     }
-    let broken = checks.iter().filter(|check| !check.holds).count();
-    match broken {
-        0 => println!("the store kept every promise"),
-        1 => println!("the store broke a promise"),
-        _ => println!("the store broke {broken} promises"),
+    match judged.holds() {
+        true => println!("the store kept every promise"),
+        false => println!("the store did not keep every promise"),
     }
 }

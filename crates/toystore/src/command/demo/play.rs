@@ -7,14 +7,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use checker::history::{EventKind, Line};
 use replication::Time;
-use shop::shopper::{Kind, OrderLine};
+use shop::shopper::Kind;
 use shop::{orders, shopper};
 use tokio::sync::watch;
 
 use super::story::Story;
 use crate::client::runner::{Clock, Party, Report, Running};
 use crate::command::client::Outcome;
+use crate::command::client::history_file::HistoryFile;
 use crate::supervisor::Store;
 use crate::supervisor::cluster::Member;
 use crate::supervisor::layout::Role;
@@ -38,8 +40,8 @@ const SILENCE_TOLD: Duration = Duration::from_millis(250);
 /// What happened.
 #[derive(Debug)]
 pub struct Played {
-    /// Every acknowledged order.
-    pub acknowledged: Vec<OrderLine>,
+    /// How many orders were acknowledged.
+    pub acknowledged: u64,
     /// When an order was answered for good: recorded, or refused for want of stock.
     pub answered: Vec<Time>,
     /// What shoppers met.
@@ -50,13 +52,20 @@ pub struct Played {
     pub killed: Time,
     /// When its process answered again.
     pub returned: Time,
+    /// The clock of all these times.
+    pub clock: Clock,
 }
 
 /// Plays.
 ///
 /// # Errors
 /// If there is no leader to kill, or it does not start again.
-pub async fn play(store: &Arc<Store>, party: &Party, story: Story) -> Result<Played> {
+pub async fn play(
+    store: &Arc<Store>,
+    party: &Party,
+    story: Story,
+    history: &mut HistoryFile,
+) -> Result<Played> {
     let cluster = store.cluster();
     let (leading, term) = leader::find_with_term(&cluster).await?;
     story.tell(format_args!("all are ready; {} leads under term {term}", leading.name));
@@ -64,12 +73,14 @@ pub async fn play(store: &Arc<Store>, party: &Party, story: Story) -> Result<Pla
     let clock = Clock::start();
     // How far the shoppers are, in percent: told by the one future, heard by the other.
     let (progress, far) = watch::channel(0);
-    let shopping = shop(party.start(clock), party, story, progress);
+    let shopping = shop(party.start(clock), party, story, progress, history);
     let drama = crash_and_return(store, story, clock, far);
-    let (Book { acknowledged, answered, mut outcome, .. }, drama) = tokio::join!(shopping, drama);
+    let (book, drama) = tokio::join!(shopping, drama);
+    let Book { acknowledged, answered, mut outcome, .. } = book?;
     let (victim, killed, returned) = drama?;
     outcome.elapsed = clock.elapsed();
-    Ok(Played { acknowledged, answered, outcome, victim, killed, returned })
+    history.add(&[fault_line(&victim, killed, returned)])?;
+    Ok(Played { acknowledged, answered, outcome, victim, killed, returned, clock })
 }
 
 async fn shop(
@@ -77,7 +88,8 @@ async fn shop(
     party: &Party,
     story: Story,
     progress: watch::Sender<u64>,
-) -> Book {
+    history: &mut HistoryFile,
+) -> Result<Book> {
     let total = u64::from(party.clients) * u64::from(party.each.requests);
     let mut book = Book { done: vec![0; party.clients as usize], ..Book::default() };
     let mut tick = tokio::time::interval(PROGRESS_INTERVAL);
@@ -89,6 +101,7 @@ async fn shop(
             report = shoppers.next() => {
                 let Some(report) = report else { break };
                 book.take_in(&report, story);
+                history.add(&report.operations)?;
                 progress.send_replace(book.rounds() * 100 / total.max(1));
             }
         }
@@ -97,13 +110,26 @@ async fn shop(
     story.tell(format_args!("the shoppers are done: {}", book.so_far()));
     let matched = book.outcome.sum(|summary| summary.matched);
     story.tell(format_args!("they compared {matched} orders with what they had been told"));
-    book
+    Ok(book)
+}
+
+/// The crash, as an event of the history.
+fn fault_line(victim: &str, killed: Time, returned: Time) -> String {
+    let line = Line {
+        event: Some(EventKind::Fault),
+        at: Some(killed.0),
+        until: Some(returned.0),
+        node: Some(victim.into()),
+        what: Some("kill -9 of the leader".into()),
+        ..Line::default()
+    };
+    line.json()
 }
 
 /// What the shoppers did so far.
 #[derive(Default)]
 struct Book {
-    acknowledged: Vec<OrderLine>,
+    acknowledged: u64,
     answered: Vec<Time>,
     outcome: Outcome,
     done: Vec<u32>,
@@ -115,7 +141,7 @@ impl Book {
         if let Some(trouble) = self.outcome.take_in(report) {
             story.tell(format_args!("shopper {} hears: {trouble}", report.session));
         }
-        self.acknowledged.extend(report.orders.iter().cloned());
+        self.acknowledged += report.orders.len() as u64;
         let answered = report.samples.iter().filter(|sample| {
             sample.kind == Kind::Order
                 && matches!(sample.outcome, shopper::Outcome::Ok | shopper::Outcome::Refused)
@@ -136,7 +162,7 @@ impl Book {
     }
 
     fn so_far(&self) -> String {
-        format!("{} looks, {} orders acknowledged", self.rounds(), self.acknowledged.len())
+        format!("{} looks, {} orders acknowledged", self.rounds(), self.acknowledged)
     }
 }
 

@@ -4,12 +4,14 @@
 //! broken links. Everything that happens is told, and goes into the history as an event. Called by
 //! [`super::local`].
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use checker::history::{EventKind, Line};
 use replication::Time;
+use shop::catalog::status::Status;
 use simulator::Scenario;
 use simulator::fault::{Fault, Moment, Target};
 use simulator::who::Who;
@@ -20,7 +22,8 @@ use super::links::Links;
 use crate::client::runner::Clock;
 use crate::command::demo::story::Story;
 use crate::supervisor::cluster::{Member, State};
-use crate::supervisor::{Store, leader};
+use crate::supervisor::layout::Role;
+use crate::supervisor::{Store, leader, node_status};
 
 /// How often it is looked who leads, and whether a node must still be told its faults.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
@@ -127,7 +130,7 @@ impl Wreck {
             self.story.tell(format_args!("this hits nobody: {fault}"));
             return Ok(());
         }
-        self.story.tell(&fault);
+        self.story.tell(fault);
         let began = self.clock.now();
         let end = (at + fault.length()).min(Time(0) + self.scenario.length);
         self.wait_until(end).await;
@@ -145,6 +148,12 @@ impl Wreck {
         Ok(())
     }
 
+    /// Another fault may have come between.
+    fn is(&self, node: &str, states: &[State]) -> bool {
+        let nodes = self.store.cluster().nodes;
+        nodes.iter().any(|one| one.name == node && states.contains(&one.state))
+    }
+
     /// Returns whom it hit.
     async fn begin(
         &self,
@@ -156,10 +165,7 @@ impl Wreck {
             Target::Process(who) => Some(who.to_string()),
             Target::Leader => leader.map(|member| member.name.clone()),
         };
-        let runs = |name: &String| {
-            let cluster = self.store.cluster();
-            cluster.nodes.iter().any(|node| node.name == *name && node.state == State::Running)
-        };
+        let runs = |name: &String| self.is(name, &[State::Running]);
         let one = |whom: Target| name(whom).filter(runs);
         Ok(match *fault {
             Fault::PowerCut { .. } => {
@@ -207,12 +213,14 @@ impl Wreck {
     async fn end(&self, number: usize, fault: &Fault, hit: &[String]) -> Result<()> {
         match fault {
             Fault::PowerCut { .. } | Fault::Crash { .. } | Fault::Stop { .. } => {
-                for node in hit {
+                let dead = [State::Dead, State::Stopped];
+                let hit: Vec<&String> = hit.iter().filter(|node| self.is(node, &dead)).collect();
+                for node in &hit {
                     self.links.lock().await.forget(node);
                 }
                 let mut starts = JoinSet::new();
-                for node in hit.to_vec() {
-                    let store = self.store.clone();
+                for node in hit {
+                    let (store, node) = (self.store.clone(), node.clone());
                     starts.spawn(async move { store.start_again(&node).await });
                 }
                 while let Some(started) = starts.join_next().await {
@@ -220,7 +228,7 @@ impl Wreck {
                 }
             }
             Fault::Pause { .. } => {
-                for node in hit {
+                for node in hit.iter().filter(|node| self.is(node, &[State::Paused])) {
                     self.story.tell(self.store.resume(node).await?);
                 }
             }
@@ -232,10 +240,32 @@ impl Wreck {
         self.tell().await
     }
 
-    /// Notices who leads, and tells faults to whoever could not be told before.
+    /// Toys of which more were restocked than before. They are noticed late: drawn, not believed.
+    async fn notice_restocks(&self, known: &mut BTreeMap<String, u64>) {
+        let cluster = self.store.cluster();
+        let Some(catalog) = cluster.of(Role::Catalog).next() else { return };
+        let Ok(said) = node_status::ask::<Status>(catalog).await else { return };
+        for toy in said.status.toys {
+            let before = known.insert(toy.name.to_string(), toy.restocked).unwrap_or(0);
+            if toy.restocked > before {
+                let line = Line {
+                    event: Some(EventKind::Restock),
+                    at: Some(self.clock.now().0),
+                    toy: Some(toy.name.spelling().into()),
+                    quantity: i64::try_from(toy.restocked - before).ok(),
+                    ..Line::default()
+                };
+                self.events.lock().await.push(line.json());
+            }
+        }
+    }
+
+    /// Notices who leads and what is restocked, and tells faults to whoever could not be told
+    /// before.
     async fn watch(self: Arc<Wreck>) {
-        let mut known = None;
+        let (mut known, mut restocked) = (None, BTreeMap::new());
         loop {
+            self.notice_restocks(&mut restocked).await;
             if let Ok((member, term)) = leader::find_with_term(&self.store.cluster()).await
                 && known.as_ref() != Some(&(member.name.clone(), term))
             {
