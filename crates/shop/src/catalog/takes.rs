@@ -18,6 +18,7 @@ use replication::Term;
 use serde::{Deserialize, Serialize};
 
 use super::command::{Item, ToyId};
+use super::shelf::Shelf;
 use crate::message::{Problem, Refusal, RequestId};
 use crate::toy::Version;
 
@@ -102,10 +103,12 @@ impl Takes {
         self.reigns.values().map(|reign| reign.slots.len()).sum()
     }
 
-    /// Whether these takes can be those of shelves of which so many pieces each are taken, with
-    /// their fate open: what is looked up or subtracted without a second look is there.
-    pub(super) fn fit(&self, mut open: Vec<u64>) -> bool {
-        self.reigns.values().flat_map(|reign| reign.slots.values()).all(|slot| {
+    /// Whether these can be the takes of these shelves: what is looked up or subtracted without a
+    /// second look is there.
+    pub(super) fn fit(&self, shelves: &[Shelf]) -> bool {
+        let mut open: Vec<u64> = shelves.iter().map(|shelf| shelf.unsettled).collect();
+        let mut slots = self.reigns.values().flat_map(|reign| reign.slots.values());
+        let takes_fit = slots.all(|slot| {
             let Slot::Kept(kept) = slot else { return true };
             let (toy, taken) = match kept.outcome {
                 Outcome::Taken { toy, .. } => (Some(toy), true),
@@ -117,7 +120,8 @@ impl Takes {
             let left = open.checked_sub(held);
             *open = left.unwrap_or(0);
             left.is_some() && kept.item.toy == Some(toy) && (taken || !kept.held)
-        })
+        });
+        takes_fit && shelves.iter().all(Shelf::adds_up)
     }
 
     /// The answer that this number of this term got.
