@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::history::{Event, History, Micros, NEVER_RETURNED};
+use crate::history::{Event, History, Micros, NEVER_RETURNED, Name};
 use crate::judge::Judged;
 use crate::model::{Object, State, Step};
 use crate::stock::Proof;
@@ -118,7 +118,7 @@ pub(super) fn scene(history: &History, judged: &Judged) -> Scene {
         };
         scene.points = points(object, steps, &scene.bars, &place_of);
     }
-    scene.bands = bands(history, &scene.axis);
+    scene.bands = bands(history, &scene.axis, object.map(|object| object.toy));
     scene
 }
 
@@ -153,7 +153,18 @@ fn choose(
     let places = all.iter().enumerate().filter(|(_, operation)| focus.contains(operation));
     let mut places: Vec<usize> = places.map(|(place, _)| place).collect();
     if places.is_empty() {
-        places.push(AROUND);
+        // Where nothing is wrong, what is worth a look is how a fault was survived.
+        let faults = history.events.iter().filter_map(|event| match event {
+            Event::Fault { at, .. } => Some(*at),
+            Event::Leader { .. }
+            | Event::Restock { .. }
+            | Event::Log { .. }
+            | Event::Stock { .. }
+            | Event::PutBack { .. } => None,
+        });
+        let at = faults.min().unwrap_or(0);
+        let began = |operation: &usize| history.operations[*operation].invoked < at;
+        places.push(all.partition_point(began).clamp(AROUND, all.len().max(AROUND)));
     }
     let mut ranges: Vec<(usize, usize)> = Vec::new();
     for place in places {
@@ -285,7 +296,8 @@ fn points(
     points
 }
 
-fn bands(history: &History, axis: &[(f64, Micros)]) -> Vec<Band> {
+/// Faults and leaders, and the restocks of the toy that the picture is about.
+fn bands(history: &History, axis: &[(f64, Micros)], shown: Option<Name>) -> Vec<Band> {
     let (Some((left, first)), Some((right, last))) = (axis.first(), axis.last()) else {
         return Vec::new();
     };
@@ -310,10 +322,13 @@ fn bands(history: &History, axis: &[(f64, Micros)]) -> Vec<Band> {
                 let term = term.map_or_else(String::new, |t| format!(" ({})", history.name(t)));
                 (*at, *at, format!("{} leads{term}", history.name(*node)), false)
             }
-            Event::Restock { at, toy, quantity } => {
+            Event::Restock { at, toy, quantity } if Some(*toy) == shown => {
                 (*at, *at, format!("{} restocked to {quantity}", history.name(*toy)), false)
             }
-            Event::Log { .. } | Event::Stock { .. } | Event::PutBack { .. } => continue,
+            Event::Restock { .. }
+            | Event::Log { .. }
+            | Event::Stock { .. }
+            | Event::PutBack { .. } => continue,
         };
         if to >= *first && from <= *last {
             bands.push(Band { from: x(from), to: x(to), words, is_fault });
