@@ -370,7 +370,9 @@ impl Ledger {
             Slot::Never(_) => true,
         };
         let without_order = |id| self.requests.get(id).is_some_and(|slot| slot.index().is_some());
-        if self.requests.len() != self.orders.len() + self.refused.len()
+        let ordered = self.requests.values().filter(|slot| slot.index().is_none()).count();
+        if ordered != self.orders.len()
+            || self.requests.len() - ordered != self.refused.len()
             || !self.requests.iter().all(fits)
             || !self.refused.iter().all(without_order)
         {
