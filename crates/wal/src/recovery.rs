@@ -300,9 +300,9 @@ impl Reader<'_> {
 }
 
 /// Passes over a segment that an interrupted removal has left. Names go in any order: the segment
-/// that went up to the base may be gone, and one before it not, while the one that was to be gone on
-/// in has nothing in it yet. Then a number is missing between the two. A segment that was gone on in
-/// lacks none up to the base, and one that is damaged is not at its end where its frames end.
+/// that went up to the base may be gone, and one before it not, while the one that was to be gone
+/// on in has nothing in it yet. Then a number is missing between the two. A segment that was gone
+/// on in lacks none up to the base, and one that is damaged is not at its end where its frames end.
 fn pass_remains(base: &Base, survey: &mut Survey) {
     let (&[(id, next)], Some((blank, _))) = (&survey.kept[..], survey.blank.first()) else {
         return;
