@@ -178,6 +178,10 @@ impl Purchases {
         told.sort_unstable_by_key(|(returned, place, _)| (*returned, *place));
         if let Some((returned, place, fate)) = told.first() {
             (purchase.returned, purchase.told, purchase.fate) = (*returned, Some(*place), *fate);
+            if purchase.returned < purchase.invoked && purchase.fate != Fate::Never {
+                self.too_soon(history, *place);
+                purchase.invoked = operations[*place].invoked;
+            }
         }
         self.compare(history, &purchase, &told, log);
         if purchase.fate == Fate::Open
@@ -235,6 +239,21 @@ impl Purchases {
                 words::told(history, second),
             ),
             operations: vec![first, second],
+            toy: None,
+        });
+    }
+
+    /// Somebody was told of an order or a refusal before the request was sent; or before it was
+    /// sent again, by those who had been told that nothing was done.
+    fn too_soon(&mut self, history: &History, place: usize) {
+        self.findings.add(|| Counterexample {
+            sentence: format!(
+                "{} {}, but nobody had sent the request by then without being told that \
+                 nothing was done",
+                words::began(history, place),
+                words::told(history, place),
+            ),
+            operations: vec![place],
             toy: None,
         });
     }

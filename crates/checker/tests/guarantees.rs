@@ -18,7 +18,7 @@ macro_rules! case {
 }
 
 #[rustfmt::skip]
-const CASES: [Case; 13] = [
+const CASES: [Case; 14] = [
     case!("stock", &[Guarantee::Stock],
         "read 4 by client 2 at 0.010 s returned 4 left of Tux (version 2), but version 2 has 3 \
          left, as purchase 3 by client 1 was given order 0 for Tux x2 (version 2)"),
@@ -35,6 +35,9 @@ const CASES: [Case; 13] = [
     case!("once", &[Guarantee::Once],
         "purchase 3 by client 1 was given order 0 for Tux x2 (version 2) at 0.009 s, but fate \
          question 16 by client 1 at 0.075 s about the same request was told that k1 never happens"),
+    case!("told-too-soon", &[Guarantee::Once],
+        "fate question 13 by client 3 at 0.070 s was told that k4 is recorded as order 2, but \
+         nobody had sent the request by then without being told that nothing was done"),
     case!("kept", &[Guarantee::Kept],
         "fate question 13 by client 3 was told that k4 is recorded as order 2 at 0.071 s, but no \
          replica has order 2 as Fox x1 in its final log"),

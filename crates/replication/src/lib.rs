@@ -12,12 +12,14 @@
 //! | [`log`] | entries, the in-memory log, what is written to disk |
 //! | [`engine`] | the trait that every way of agreeing implements |
 //! | [`single`] | one node: the catalog by default |
+//! | [`planted`] | faults that are planted on purpose, under cargo feature `planted` |
 //! | [`primary_backup`] | the course's rule with a view that makes it safe; and `naive`, without |
 
 #![deny(clippy::wildcard_enum_match_arm)]
 
 pub mod engine;
 pub mod log;
+pub mod planted;
 pub mod primary_backup;
 pub mod single;
 pub mod term;

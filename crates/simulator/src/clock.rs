@@ -39,6 +39,12 @@ impl Clock {
         Duration::from_micros((left * STRAIGHT).div_ceil(self.speed) + u64::from(left > 0))
     }
 
+    /// It stood still meanwhile.
+    pub fn stood_still(&mut self, from: Time, now: Time) {
+        let then = self.read(from.max(self.since)).0;
+        *self = Clock { shown: then, since: now, ..*self };
+    }
+
     /// From now on it runs at this speed; `None`: at its own.
     pub fn run_at(&mut self, now: Time, speed_ppm: Option<u64>) {
         self.shown = self.read(now).0;

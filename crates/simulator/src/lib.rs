@@ -20,6 +20,7 @@
 //! | --- | --- |
 //! | `run` | one run |
 //! | [`plan`], [`setting`], [`fault`], `trim` | what is decided before; values |
+//! | [`planted`] | bugs that are planted on purpose, and what must come of each |
 //! | `world`, `queue`, `clock`, [`who`] | what happens |
 //! | `record`, [`recording`] | what clients were told, as a history, and what its judge says |
 //! | [`points`] | interesting states that must be reached |
@@ -34,6 +35,7 @@ mod clock;
 mod digest;
 pub mod fault;
 pub mod plan;
+pub mod planted;
 pub mod points;
 mod queue;
 mod record;

@@ -34,6 +34,9 @@ const TAKES: u32 = 8;
 /// Steps of a search where the versions prove nothing: some seconds.
 const STEPS: u64 = 5_000_000;
 
+/// The promise that is named where the judge could not decide.
+pub const UNDECIDED: &str = "decided";
+
 /// A client's call: whose, in which life, which.
 pub type CallOf = (Seat, u32, CallId);
 
@@ -60,6 +63,8 @@ pub struct Record {
 pub struct Said {
     /// The first promise that does not hold, or is not decided.
     pub broken: Option<Broken>,
+    /// Every promise that does not hold.
+    pub convicted: Vec<&'static str>,
     /// How old stale reads were.
     pub staleness: Staleness,
 }
@@ -220,6 +225,8 @@ impl Record {
             judgements.extend(others.filter(|one| one.guarantee != Guarantee::Staleness));
         }
         let promised = judgements.iter().filter(|one| setting.promises(one.guarantee));
+        let broke = promised.clone().filter(|one| one.verdict == Verdict::Broke);
+        let convicted = broke.map(|one| one.guarantee.name()).collect();
         let wrong = promised.filter(|one| one.verdict >= Verdict::NotDecided);
         // What broke before what is not decided; of these, what needs the fewest words.
         let worst = wrong.min_by_key(|one| {
@@ -230,10 +237,10 @@ impl Record {
             Some(found) => Broken { promise: one.guarantee.name(), what: found.sentence.clone() },
             None => {
                 let what = format!("{}: {}", one.guarantee, one.words);
-                Broken { promise: "decided", what }
+                Broken { promise: UNDECIDED, what }
             }
         });
-        Said { broken, staleness: judged.staleness }
+        Said { broken, convicted, staleness: judged.staleness }
     }
 }
 

@@ -31,6 +31,8 @@ const PROBE_MAX: Duration = Duration::from_secs(11);
 pub struct Outcome {
     /// The first promise that was broken.
     pub broken: Option<Broken>,
+    /// Every promise that was broken, as far as clients can tell; at least the first one.
+    pub convicted: Vec<&'static str>,
     /// What was counted.
     pub tally: Tally,
     /// Equal for equal runs.
@@ -43,6 +45,9 @@ pub struct Outcome {
 
 /// Runs a plan. A panic in a node is a broken promise, like any other.
 pub fn run(plan: &Plan, traced: bool) -> Outcome {
+    #[cfg(feature = "planted")]
+    let _planting =
+        plan.setting.planted.map(|planted| replication::planted::plant(planted.points()));
     let mut world = World::new(plan.clone(), traced);
     // The world is only read after a panic, for its trace and its numbers.
     let played = catch_unwind(AssertUnwindSafe(|| play(&mut world, plan)));
@@ -61,7 +66,14 @@ pub fn run(plan: &Plan, traced: bool) -> Outcome {
     tally.seeds_broken = u64::from(world.broken.is_some());
     tally.simulated_micros = world.now.0;
     tally.points = world.points.counts().map(|(p, _)| (p.words().to_string(), 1)).collect();
+    let mut convicted = std::mem::take(&mut world.convicted);
+    if let Some(broken) = &world.broken
+        && !convicted.contains(&broken.promise)
+    {
+        convicted.push(broken.promise);
+    }
     Outcome {
+        convicted,
         broken: world.broken.take(),
         tally,
         digest: world.digest.value(),
@@ -83,6 +95,7 @@ fn play(world: &mut World, plan: &Plan) -> bool {
         }
         world.run_until(world.now + Duration::from_millis(10));
     }
+    world.end_absence();
     // A call that was lost before may still be waited for, and others wait along.
     world.run_until(plan.heal_at + SETTLED);
     world.begin_probe();

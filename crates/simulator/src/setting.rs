@@ -13,7 +13,9 @@ use replication::NodeId;
 use replication::primary_backup::{ENTRIES_KEPT, Rules};
 use shop::invalidation::Invalidation;
 use shop::shopper::Probability;
+use wal::memory::Random;
 
+use crate::planted::{Lie, Planted};
 use crate::who::Seats;
 
 /// How long a run is, faults and healing together, unless told otherwise.
@@ -46,6 +48,8 @@ pub struct Wishes {
     /// Whether a mode that promises less is judged as if it promised everything: so that it is
     /// convicted.
     pub strict: bool,
+    /// A bug that is planted.
+    pub planted: Option<&'static Planted>,
 }
 
 impl Default for Wishes {
@@ -58,6 +62,7 @@ impl Default for Wishes {
             length: LENGTH_DEFAULT,
             faults: true,
             strict: false,
+            planted: None,
         }
     }
 }
@@ -177,8 +182,13 @@ pub struct Setting {
     pub ask_interval: Duration,
     /// Faults and healing together; the first five sixths are for faults.
     pub length: Duration,
+    /// Whether an order replica, the leader if that may be, stays away at first when all else
+    /// heals.
+    pub absence: bool,
     /// Whether it is judged as if it promised everything.
     pub strict: bool,
+    /// A bug that is planted.
+    pub planted: Option<&'static Planted>,
 }
 
 /// One of these.
@@ -223,7 +233,9 @@ impl Setting {
             pause: Duration::from_millis(pick(random, [10, 40, 100, 300])),
             ask_interval: Duration::from_millis(pick(random, [50, 100, 300])),
             length: wishes.length,
+            absence: wishes.rules == Rules::View && Random(!seed).below(3) == 0,
             strict: wishes.strict,
+            planted: wishes.planted,
         };
         // A shelf that is empty most of the time sells nothing.
         if setting.toys < 6 {
@@ -232,6 +244,7 @@ impl Setting {
         }
         if !wishes.faults {
             setting.kinds = Kinds::NONE;
+            setting.absence = false;
             setting.network = Network { lost: 0, doubled: 0, late: 0, ..network };
         }
         setting
@@ -271,6 +284,11 @@ impl Setting {
     pub fn fresh(&self) -> bool {
         let trusted = self.invalidation == Invalidation::Lease && !self.kinds.skew;
         trusted || self.cache_capacity == 0 || self.strict
+    }
+
+    /// Whether the world of a planted bug has this lie.
+    pub fn lies(&self, lie: Lie) -> bool {
+        self.planted.is_some_and(|planted| planted.lie() == Some(lie))
     }
 
     /// Whether what was acknowledged must stay; under `naive` it need not.

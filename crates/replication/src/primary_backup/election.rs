@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use crate::engine::{Effect, Viewed};
+use crate::planted::{Bug, planted};
 use crate::term::{NodeId, Term, View};
 use crate::time::Time;
 
@@ -55,6 +56,9 @@ impl PrimaryBackup {
         let until = now + self.config.timers.gather;
         let phase = Phase::Gathering { until };
         self.election = Some(Election { after, answered: BTreeSet::new(), phase });
+        if planted(Bug::GatherSkipped) {
+            return self.ask_first_view(now, effects);
+        }
         for peer in self.config.peers.clone() {
             self.ask(peer, effects);
         }
@@ -146,7 +150,7 @@ impl PrimaryBackup {
             Viewed::Refused(in_force) => {
                 let me = self.config.id;
                 let member = in_force.in_sync.contains(&me);
-                if !member && !self.config.unclean {
+                if !member && !self.config.unclean && !planted(Bug::HoleLeads) {
                     self.election = None;
                     effects.push(Effect::NotInSync(in_force));
                     return;
@@ -170,7 +174,9 @@ impl PrimaryBackup {
                 };
                 in_sync.insert(me);
                 let term = self.promised.max(in_force.term).next(me);
-                self.ask_view(View { term, in_sync }, in_force.term, effects);
+                let resumes = planted(Bug::ForgottenVote) && leader == me;
+                let view = if resumes { in_force.clone() } else { View { term, in_sync } };
+                self.ask_view(view, in_force.term, effects);
             }
         }
     }

@@ -4,6 +4,7 @@ use std::iter;
 
 use crate::engine::Effect;
 use crate::log::{Entry, Index, Record};
+use crate::planted::{Bug, planted};
 use crate::term::{NodeId, Term};
 use crate::time::Time;
 
@@ -149,7 +150,8 @@ impl PrimaryBackup {
         self.committed = self.committed.max(append.committed.min(matched));
         // An acknowledgement speaks of what is on disk: after a Persist in this list it waits for
         // that; else it must not claim what is still on its way there.
-        let matched = if wrote { matched } else { matched.min(self.disk.durable()) };
+        let synced = wrote || planted(Bug::AckUnsynced);
+        let matched = if synced { matched } else { matched.min(self.disk.durable()) };
         if wrote || self.disk.has_promise() {
             let (term, barrier) = (append.term, append.barrier);
             self.send(from, Message::Acknowledge { term, matched, barrier }, effects);
@@ -187,12 +189,14 @@ impl PrimaryBackup {
             return None;
         }
         match self.log.term_at(append.previous) {
+            Some(_) if planted(Bug::CatchUpByIndex) => None,
             Some(term) if term == append.previous_term => None,
             None => Some(self.log.last()),
             Some(conflicting) => {
                 // Skip the whole conflicting term at once, never below what stays.
                 let mut last = append.previous.previous();
-                let floor = if self.may_lose() { self.snapshot } else { self.committed };
+                let gives_up = self.may_lose() || planted(Bug::CommittedChanges);
+                let floor = if gives_up { self.snapshot } else { self.committed };
                 while last > floor && self.log.term_at(last) == Some(conflicting) {
                     last = last.previous();
                 }
@@ -209,6 +213,7 @@ impl PrimaryBackup {
                 continue;
             }
             match self.log.term_at(entry.index) {
+                Some(_) if planted(Bug::CatchUpByIndex) => continue,
                 Some(term) if term == entry.term => continue,
                 Some(_) => self.truncate(entry.index, effects),
                 None => {}
@@ -227,7 +232,7 @@ impl PrimaryBackup {
             self.discard(from, effects);
         }
         assert!(
-            from > self.committed,
+            from > self.committed || planted(Bug::CommittedChanges),
             "entry {from} is committed (up to {}) and would change",
             self.committed
         );

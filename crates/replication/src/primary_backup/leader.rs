@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::engine::Effect;
 use crate::log::{Entry, Index, Log, Record, Snapshot};
+use crate::planted::{Bug, planted};
 use crate::term::{NodeId, Term, View};
 use crate::time::Time;
 
@@ -57,6 +58,7 @@ impl Leader {
     /// view with it may be in force before this leader hears so.
     fn members(&self) -> impl Iterator<Item = NodeId> + '_ {
         let joining = self.change.as_ref().and_then(|change| change.joining);
+        let joining = joining.filter(|_| !planted(Bug::JoinUnwaited));
         self.in_sync.iter().copied().chain(joining)
     }
 
@@ -111,7 +113,7 @@ impl Leader {
 impl PrimaryBackup {
     /// The view is granted (naive: taken): lead.
     pub(super) fn become_leader(&mut self, now: Time, view: View, effects: &mut Vec<Effect>) {
-        if view.term <= self.promised && !self.naive() {
+        if view.term <= self.promised && !self.naive() && !planted(Bug::ForgottenVote) {
             // A newer leader was heard while the arbiter's answer was under way.
             self.election = None;
             return;
@@ -197,7 +199,8 @@ impl PrimaryBackup {
         always: bool,
         effects: &mut Vec<Effect>,
     ) {
-        if !self.disk.has_promise() || self.unreachable.contains_key(&peer) && !always {
+        let promised = self.disk.has_promise() || planted(Bug::TermUnsynced);
+        if !promised || self.unreachable.contains_key(&peer) && !always {
             return;
         }
         let Role::Leader(leader) = &mut self.role else { return };
@@ -314,19 +317,22 @@ impl PrimaryBackup {
         let me = self.config.id;
         let Role::Leader(leader) = &mut self.role else { return };
         let mut index = self.disk.durable();
-        if !naive {
+        if !naive && !planted(Bug::AckBeforeReplicate) {
             let members = leader.members().chain(leader.catching_up);
-            for member in members.filter(|id| *id != me) {
+            let counts = |id: &NodeId| {
+                !planted(Bug::ReachableMajority) || !self.unreachable.contains_key(id)
+            };
+            for member in members.filter(|id| *id != me && counts(id)) {
                 index = index.min(leader.followers.get(&member).map_or(Index(0), |p| p.matched));
             }
         }
         // Raft §5.4.2: an entry of an older term is committed only along with one of this term.
-        if index > self.committed && index >= leader.lead {
+        if index > self.committed && (index >= leader.lead || planted(Bug::OldTermCommitted)) {
             self.committed = index;
             self.apply(effects);
         }
         let Role::Leader(leader) = &mut self.role else { return };
-        if !leader.leading && self.committed >= leader.lead {
+        if !leader.leading && (self.committed >= leader.lead || planted(Bug::LeadsEarly)) {
             leader.leading = true;
             effects.push(Effect::Leading(leader.term));
             self.check_members(now, effects);
@@ -345,7 +351,7 @@ impl PrimaryBackup {
             effects.push(Effect::Failed(tag));
             return;
         }
-        if naive {
+        if naive || planted(Bug::StaleLeaderRead) {
             effects.push(Effect::Passed(tag));
             return;
         }

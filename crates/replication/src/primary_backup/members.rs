@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::engine::{Effect, Viewed};
+use crate::planted::{Bug, planted};
 use crate::term::{NodeId, View};
 use crate::time::Time;
 
@@ -44,7 +45,7 @@ impl PrimaryBackup {
                         || (p.matched < self.log.last() && now.since(p.moved) >= suspicion)
                 })
         };
-        let gone = |id: &NodeId| *id != me && silent(id);
+        let gone = |id: &NodeId| *id != me && silent(id) && !planted(Bug::ReachableMajority);
         let mut catching_up = None;
         let mut view = None;
         if leader.in_sync.iter().any(gone) {
@@ -58,7 +59,9 @@ impl PrimaryBackup {
                 !leader.in_sync.contains(id) && close(progress) && !silent(id)
             });
             match outside.next() {
-                Some((id, progress)) if progress.matched >= self.committed => {
+                Some((id, progress))
+                    if progress.matched >= self.committed || planted(Bug::JoinsTooSoon) =>
+                {
                     let mut in_sync = leader.in_sync.clone();
                     in_sync.insert(*id);
                     view = Some((in_sync, Some(*id)));
@@ -83,6 +86,9 @@ impl PrimaryBackup {
     ) {
         let me = self.config.id;
         let Role::Leader(leader) = &mut self.role else { return };
+        if planted(Bug::PutAsideLate) && joining.is_none() {
+            leader.in_sync = in_sync.clone();
+        }
         let view = View { term: leader.term.next(me), in_sync };
         leader.change = Some(Change { view: view.clone(), joining, retry_at: None });
         effects.push(Effect::AskView { view, previous: leader.term, unclean: false });

@@ -77,6 +77,7 @@ pub use message::Message;
 
 use crate::engine::{self, Effect, Engine, Input, Status, Viewed};
 use crate::log::{Checkpoint, Index, Log, Record, Recovered, Snapshot};
+use crate::planted::{Bug, planted};
 use crate::term::{NodeId, Term};
 use crate::time::Time;
 use disk::Disk;
@@ -246,7 +247,7 @@ impl PrimaryBackup {
 
     /// Whether a follower should know better than to listen to this term.
     fn is_old(&self, term: Term) -> bool {
-        term < self.promised
+        term < self.promised && !planted(Bug::OldTermHeard)
     }
 
     fn on_receive(&mut self, now: Time, from: NodeId, message: Message, out: &mut Vec<Effect>) {

@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use crate::engine::Effect;
 use crate::log::{Index, Log, Snapshot};
+use crate::planted::{Bug, planted};
 use crate::term::{NodeId, Term};
 use crate::time::Time;
 
@@ -155,10 +156,11 @@ impl PrimaryBackup {
         if !self.follow(now, from, piece.term, out) || piece.total > SNAPSHOT_BYTES_MAX {
             return;
         }
-        if piece.index <= self.committed {
+        if piece.index <= self.committed && !planted(Bug::SnapshotOverwrites) {
             return;
         }
-        if self.log.term_at(piece.index) == Some(piece.index_term) {
+        let has_it = self.log.term_at(piece.index) == Some(piece.index_term);
+        if has_it && !planted(Bug::SnapshotOverwrites) {
             // This log has all of it, and perhaps acknowledged entries behind it, which installing
             // would throw away (Raft, §7, rule 6 of InstallSnapshot).
             self.committed = piece.index;

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use replication::log::Snapshot;
+use replication::planted::{Bug, planted};
 use replication::{Engine, Entry, Index, Term, Time};
 
 use super::catalogue::{self, Toy};
@@ -91,10 +92,12 @@ impl Catalog {
         self.phase = Phase::Revoking;
         let expires = self.started + self.leases.wait();
         let frontends = self.stock.frontends();
+        let leased = self.config.invalidation == Invalidation::Lease;
+        let revokes = leased && !planted(Bug::LeasesUnrevoked);
         for (frontend, registration) in frontends {
             self.know(*frontend, effects);
             self.chores.silent.insert(*frontend, now);
-            if self.config.invalidation == Invalidation::Lease && expires > now {
+            if revokes && expires > now {
                 let below = self.stock.incarnation();
                 self.leases.assume(*frontend, registration.incarnation, below, expires);
             }

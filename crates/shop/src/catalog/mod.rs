@@ -55,6 +55,7 @@
 //! | `serve` | reads, takes, views, settlements |
 //! | `registration` | which frontends may have a lease |
 //! | `lifecycle` | starting, restocking, checkpoints, stopping |
+//! | `proposal` | a command on its way, and what waits for it |
 //! | `config` | what it is started with |
 //! | [`status`] | what people see |
 
@@ -62,8 +63,9 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use replication::log::Recovered;
+use replication::planted::{Bug, planted};
 use replication::single::Single;
-use replication::{Engine, Entry, Index, NodeId, Time, engine};
+use replication::{Engine, Entry, NodeId, Time, engine};
 
 use crate::invalidation::Invalidation;
 use crate::message::{Problem, Reply, Request, Response};
@@ -74,6 +76,7 @@ pub mod command;
 mod config;
 pub mod leases;
 mod lifecycle;
+mod proposal;
 mod registration;
 mod serve;
 pub mod shelf;
@@ -86,18 +89,18 @@ pub mod visibility;
 use self::command::{Command, ToyId};
 pub use self::config::{Config, RESTOCK_INTERVAL, RESTOCK_LEVEL};
 use self::leases::Leases;
+use self::proposal::{Proposal, Then};
 pub use self::registration::{FRONTENDS_MAX, URL_BYTES_MAX};
 pub use self::serve::{LIST_LIMIT_MAX, TAKE_ITEMS_MAX, TAKES_MAX};
 use self::status::Status;
 use self::stock::{Applied, PutBack, Restocked, Stock};
-use self::takes::Outcome;
 use self::visibility::Visibility;
 
 /// The most commands that are proposed and not yet applied. A disk that is so far behind is better
 /// refused new work.
 pub const PROPOSALS_MAX: usize = 1024;
 
-/// Changes of the stock that nobody asked for, as many of each kind as are remembered: more than one
+/// Changes of the stock that nobody asked for: so many of each kind are remembered, more than one
 /// change of the leader, or one restock, makes.
 pub const CHANGES_KEPT: usize = 256;
 
@@ -116,36 +119,6 @@ enum Phase {
     Closing,
     /// The process may end.
     Stopped,
-}
-
-/// What to do when a proposed command is applied.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Then {
-    /// Nothing more.
-    Nothing,
-    /// The process has begun.
-    Begun,
-    /// Answer a batch of takes: in the order asked, with the answers that were known before.
-    AnswerTakes { token: Token, answers: Vec<(u64, Option<Outcome>)>, new_items: usize },
-    /// Answer whoever proposed the view or settled takes.
-    Answer { token: Token },
-    /// Grant the lease that the registration was for.
-    Grant { token: Token, frontend: u8, incarnation: u64 },
-    /// A registration is gone.
-    Unregistered { frontend: u8 },
-    /// A restock is over.
-    Restocked,
-    /// A clean stop is recorded.
-    Closed,
-}
-
-/// A command on its way through the log.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Proposal {
-    index: Index,
-    /// The toys that it may change.
-    touches: Vec<ToyId>,
-    then: Then,
 }
 
 /// The catalog node.
@@ -330,7 +303,7 @@ impl Catalog {
     /// Lets readers see what is applied, of those toys of which nobody can be shown an older state.
     fn show(&mut self, toys: impl IntoIterator<Item = ToyId>) {
         for toy in toys {
-            if !self.leases.owed(toy) {
+            if !self.leases.owed(toy) || planted(Bug::LateInvalidate) {
                 self.visibility.show(toy, self.stock.shelf(toy));
             }
         }

@@ -2,6 +2,7 @@
 //!
 //! Part of [`Stock`](super::stock::Stock), which moves the pieces.
 
+use replication::planted::{Bug, planted};
 use serde::{Deserialize, Serialize};
 
 use crate::toy::{Cents, Product, ToyName, Version};
@@ -61,7 +62,8 @@ impl Shelf {
     fn check(&self) {
         let before = self.initial + self.restocked;
         let after = self.quantity + self.taken - self.given_back;
-        assert_eq!(before, after, "pieces appeared or vanished: {self:?}");
+        let even = before == after || planted(Bug::Oversell);
+        assert!(even, "{before} came, {after} are there, pieces appeared or vanished: {self:?}");
     }
 
     /// The quantity changed: a new state.

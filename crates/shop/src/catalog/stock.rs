@@ -13,6 +13,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use replication::planted::{Bug, planted};
 use replication::{Term, View};
 use serde::{Deserialize, Serialize};
 
@@ -206,10 +207,12 @@ impl Stock {
     /// [`Takes::check`].
     pub fn check_take(&self, term: Term, floor: u64, items: &[Item]) -> Result<(), Problem> {
         if self.fencing {
-            if term != self.view.term || term == Term::ZERO {
+            let late = term < self.view.term && planted(Bug::NoFence);
+            if term != self.view.term && !late || term == Term::ZERO {
                 return Err(Problem::Fenced(self.view.clone()));
             }
-            if self.takes.unsettled_below(term).next().is_some() {
+            let settled = self.takes.unsettled_below(term).next().is_none();
+            if !settled && !planted(Bug::TakeBeforeSettled) && !planted(Bug::NoFence) {
                 let what = "takes of older terms are not settled yet";
                 return Err(Problem::Unavailable(what.to_string()));
             }
@@ -231,7 +234,7 @@ impl Stock {
     /// The answer to a view that is in force: every unsettled take of lower terms.
     pub fn view_answer(&self) -> (View, Vec<Unsettled>) {
         let view = self.view.clone();
-        if !self.fencing {
+        if !self.fencing || planted(Bug::TakesUnlisted) {
             return (view, Vec::new());
         }
         let order = |kept: &Kept| {
@@ -317,14 +320,15 @@ impl Stock {
             None => refused(Refusal::Unknown, Version(0)),
             Some(toy) => {
                 let shelf = &mut self.shelves[toy.place()];
-                if shelf.quantity < quantity {
-                    refused(Refusal::Insufficient, shelf.version)
-                } else {
-                    shelf.quantity -= quantity;
+                let left = shelf.quantity.checked_sub(quantity);
+                if let Some(left) = left.or(planted(Bug::Oversell).then_some(0)) {
+                    shelf.quantity = left;
                     shelf.taken += quantity;
                     shelf.unsettled += quantity;
                     shelf.change();
                     Outcome::Taken { toy, version: shelf.version }
+                } else {
+                    refused(Refusal::Insufficient, shelf.version)
                 }
             }
         };

@@ -15,6 +15,7 @@
 use std::collections::BTreeMap;
 
 use replication::Term;
+use replication::planted::{Bug, planted};
 use serde::{Deserialize, Serialize};
 
 use super::command::{Item, ToyId};
@@ -134,7 +135,15 @@ impl Takes {
 
     /// The take that this request of this term made, under this or another number.
     pub fn known(&self, term: Term, item: &Item) -> Option<Kept> {
-        self.reigns.get(&term)?.known(item).copied()
+        if planted(Bug::DoubleBuy) || planted(Bug::RetryTakesAgain) {
+            return None;
+        }
+        let known = self.reigns.get(&term).and_then(|reign| reign.known(item).copied());
+        if planted(Bug::TakeBeforeSettled) {
+            let mut older = self.unsettled_below(term).map(|(_, kept)| kept);
+            return known.or_else(|| older.find(|kept| kept.item.request_id == item.request_id));
+        }
+        known
     }
 
     /// Whether everything in a batch may be answered.
@@ -151,7 +160,7 @@ impl Takes {
         let reign = self.reigns.get(&term);
         let floor = floor.max(reign.map_or(0, |reign| reign.floor));
         for item in items {
-            if item.number < floor {
+            if item.number < floor && !planted(Bug::FloorIgnored) {
                 return bad(item.number, &format!("is below the floor {floor}: it is forgotten"));
             }
             let Some(reign) = reign else { continue };

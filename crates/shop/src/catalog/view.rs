@@ -4,6 +4,7 @@
 //! by the node, to refuse at once what cannot be granted, and by [`Stock`](super::stock::Stock)
 //! when the command is applied, which decides.
 
+use replication::planted::{Bug, planted};
 use replication::{NodeId, Term, View};
 use serde::{Deserialize, Serialize};
 
@@ -55,11 +56,11 @@ pub fn judge(current: &View, proposal: &ProposedView) -> Result<Verdict, Problem
     if proposed.term <= current.term {
         return Err(Problem::Fenced(current.clone()));
     }
-    let nobody_led = current.term == Term::ZERO;
-    if !nobody_led && !unclean && !current.in_sync.contains(&proposed.leader()) {
+    let anybody = current.term == Term::ZERO || *unclean || planted(Bug::HoleLeads);
+    if !anybody && !current.in_sync.contains(&proposed.leader()) {
         return Err(Problem::NotInSync(current.clone()));
     }
-    if *previous != current.term {
+    if *previous != current.term && !planted(Bug::ViewUncompared) {
         return Err(Problem::Fenced(current.clone()));
     }
     Ok(Verdict::Grant)

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use replication::Time;
+use replication::planted::{Bug, planted};
 
 use super::command::ToyId;
 use super::shelf::Shelf;
@@ -89,6 +90,9 @@ impl Visibility {
 
     /// The toy as a reader sees it.
     pub fn product(&self, toy: ToyId, shelf: &Shelf) -> Product {
+        if planted(Bug::ShownEarly) {
+            return shelf.product();
+        }
         let face = self.faces[toy.place()];
         Product { quantity: face.quantity, version: face.version, ..shelf.product() }
     }
@@ -142,6 +146,8 @@ impl Visibility {
     /// Whether what was answered can be seen by everybody.
     fn sees(&self, outcome: &Outcome) -> bool {
         match outcome {
+            Outcome::Taken { .. } if planted(Bug::AnswerEarly) => true,
+            Outcome::Refused { .. } if planted(Bug::RefusalEarly) => true,
             Outcome::Taken { toy, version } | Outcome::Refused { toy: Some(toy), version, .. } => {
                 self.faces[toy.place()].version >= *version
             }

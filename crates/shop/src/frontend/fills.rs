@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use replication::Time;
+use replication::planted::{Bug, planted};
 
 use super::calls::{Outbox, Purpose};
 use super::config::{CATALOG, CATALOG_DEADLINE, FILLS_MAX, READERS_MAX};
@@ -143,7 +144,9 @@ impl Fills {
     /// An invalidation of this toy has come: what is under way may be older. `key` is in lower
     /// case.
     pub fn pass(&mut self, key: &str) {
-        self.joinable.remove(key);
+        if !planted(Bug::PassedFillJoined) {
+            self.joinable.remove(key);
+        }
         for fill in self.under_way.values_mut().filter(|fill| fill.name.key() == key) {
             fill.passed = true;
         }

@@ -16,6 +16,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use replication::planted::{Bug, planted};
 use replication::{NodeId, Term, Time};
 
 use super::calls::{Outbox, Purpose};
@@ -158,7 +159,8 @@ impl Leadership {
     fn rest(&mut self, now: Time) {
         let doublings = self.fruitless.saturating_sub(1).min(16);
         self.stage = Stage::Resting;
-        self.next_at = Some(now + (REST_MIN * (1 << doublings)).min(REST_MAX));
+        let pause = (REST_MIN * (1 << doublings)).min(REST_MAX);
+        self.next_at = (!planted(Bug::ExitOnNoLeader)).then_some(now + pause);
     }
 
     fn adopt(&mut self, now: Time, id: NodeId, term: Option<Term>) {

@@ -14,6 +14,7 @@
 use std::time::Duration;
 
 use replication::Time;
+use replication::planted::{Bug, planted};
 
 use super::calls::{Outbox, Purpose};
 use super::config::{CATALOG, Config, STOP_DEADLINE};
@@ -83,7 +84,8 @@ impl Lease {
     /// The generation under which hits may be served and fills kept at this moment.
     pub fn current(&self, now: Time) -> Option<Generation> {
         let held = self.held?;
-        (self.endless || now < held.until).then_some(held.generation)
+        let endless = self.endless || planted(Bug::LeaseOverrun);
+        (endless || now < held.until).then_some(held.generation)
     }
 
     /// What a fill says about who asks.
@@ -160,7 +162,8 @@ impl Lease {
             Answer::Said(Ok(Reply::Leased(lease))) => {
                 self.answered = true;
                 self.in_use = false;
-                self.grant(lease.generation, left + Duration::from_millis(lease.duration_ms));
+                let from = if planted(Bug::LeaseFromAnswer) { out.now } else { left };
+                self.grant(lease.generation, from + Duration::from_millis(lease.duration_ms));
             }
             Answer::Said(Err(Problem::FrontendInUse)) => {
                 if !self.in_use {
@@ -174,7 +177,7 @@ impl Lease {
         let live = self.held.is_some_and(|held| out.now < held.until);
         let pause = if live { RENEW_INTERVAL } else { REGISTER_INTERVAL };
         self.next_at = Some(out.now.max(left + pause));
-        self.held.map(|held| held.generation) != before
+        self.held.map(|held| held.generation) != before && !planted(Bug::GenerationIgnored)
     }
 
     /// A generation below the one held can only be a late word of a catalog that leads no more.

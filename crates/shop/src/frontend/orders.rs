@@ -13,6 +13,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use replication::planted::{Bug, planted};
 use replication::{NodeId, Time};
 
 use super::calls::{Outbox, Purpose};
@@ -295,7 +296,8 @@ impl Orders {
     fn give_up(&mut self, out: &mut Outbox<'_>, sequence: u64, why: &str) {
         let in_call = !self.fresh.remove(&sequence) && !self.again.remove(&sequence);
         let Some(waiting) = self.waiting.remove(&sequence) else { return };
-        let problem = if waiting.reached || waiting.pending || in_call {
+        let reached = waiting.reached || waiting.pending || in_call;
+        let problem = if reached && !planted(Bug::TimeoutIsFailure) {
             Problem::OutcomeUnknown(why.to_string())
         } else {
             Problem::Unavailable(why.to_string())

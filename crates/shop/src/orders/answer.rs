@@ -1,5 +1,7 @@
 //! The catalog's answers.
 
+use replication::planted::{Bug, planted};
+
 use super::*;
 use crate::message::Reply;
 
@@ -16,7 +18,9 @@ impl Orders {
             Some(Call::Settle { term, count }) => {
                 self.on_settle_answer(now, (term, count), answer, out);
             }
-            Some(Call::Take { term, numbers }) if self.state == State::Open(term) => {
+            Some(Call::Take { term, numbers })
+                if self.state == State::Open(term) || planted(Bug::LateTakeAnswer) =>
+            {
                 self.on_take_answer(now, term, numbers, answer, out);
             }
             // Of an older term: the new one's settlement speaks of it.

@@ -1,5 +1,7 @@
 //! Beginning and ending to lead: the view's answer, settlement, stepping down.
 
+use replication::planted::{Bug, planted};
+
 use super::*;
 use crate::message::{Fate, Reply, Settled};
 
@@ -86,10 +88,15 @@ impl Orders {
         let takes = unsettled[..count].iter().map(|take| Settled {
             term: take.term,
             number: take.number,
-            recorded: matches!(ledger.fate(take.order.request_id), Some(Fate::Recorded(_))),
+            recorded: matches!(ledger.fate(take.order.request_id), Some(Fate::Recorded(_)))
+                || planted(Bug::HalfPurchase),
         });
         let request = Request::Settle { term, takes: takes.collect() };
         self.call(Call::Settle { term, count }, request, CALL_DEADLINE, out);
+        if planted(Bug::TakeBeforeSettled) {
+            self.purchases.start_over();
+            self.state = State::Open(term);
+        }
     }
 
     pub(super) fn on_settle_answer(

@@ -8,6 +8,7 @@ use std::collections::btree_map::Entry as Place;
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
+use replication::planted::{Bug, planted};
 use replication::{Entry, Index, Term};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -169,12 +170,15 @@ impl Ledger {
             if entry.term > self.term() {
                 self.leads.push((entry.index, entry.term));
             }
+            if planted(Bug::DedupeLost) {
+                self.requests.clear();
+            }
             return Applied::Lead;
         }
         let index = entry.index.0;
         match Command::decode(&entry.command).expect("this replica's program wrote the log") {
             Command::Record { term, order, .. } | Command::Refuse { term, order, .. }
-                if self.fencing && term < self.term() =>
+                if self.fencing && term < self.term() && !planted(Bug::OldTermRecorded) =>
             {
                 Applied::Rejected(order.request_id)
             }
@@ -190,13 +194,16 @@ impl Ledger {
 
     fn record(&mut self, order: &NewOrder, version: Version, index: u64) -> Applied {
         let request_id = order.request_id;
-        let number = OrderNumber(self.orders.len() as u64);
+        let number = self.next_number();
         match self.requests.entry(request_id) {
+            Place::Occupied(mut slot) if planted(Bug::DoubleBuy) => {
+                slot.insert(Slot::Order(number));
+            }
             Place::Occupied(slot) => {
                 return Applied::Decided(request_id, slot.get().fate(&self.orders));
             }
-            Place::Vacant(place) => place.insert(Slot::Order(number)),
-        };
+            Place::Vacant(place) => _ = place.insert(Slot::Order(number)),
+        }
         let name = self.names.position(&order.name);
         self.orders.push(Row { request_id, index, version, name, quantity: order.quantity });
         self.digest = self.chain(self.digest, self.orders.len() - 1);
@@ -204,6 +211,12 @@ impl Ledger {
             self.digests.push(self.digest);
         }
         Applied::Decided(request_id, Fate::Recorded(Ordered { number, version, index }))
+    }
+
+    fn next_number(&self) -> OrderNumber {
+        let first = self.leads.last().is_some_and(|(lead, _)| lead.next() == self.applied);
+        let reused = planted(Bug::NumberReuse) && first && !self.orders.is_empty();
+        OrderNumber(self.orders.len() as u64 - u64::from(reused))
     }
 
     /// Remembers what became of a request that makes no order, unless it has its fate already.
@@ -214,6 +227,9 @@ impl Ledger {
             }
             Place::Vacant(place) => place.insert(slot).fate(&self.orders),
         };
+        if planted(Bug::SecondOpinion) {
+            self.requests.remove(&request_id);
+        }
         self.refused.push_back(request_id);
         if self.refused.len() > REFUSALS_MAX
             && let Some(oldest) = self.refused.pop_front()

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use replication::Term;
+use replication::planted::{Bug, planted};
 
 use crate::message::{NewOrder, Request, RequestId, TakeAnswer, TakeItem, Taken};
 
@@ -30,6 +31,13 @@ pub struct Purchase {
     /// Which answers wait for it: (batch, position in it).
     pub waiters: Vec<(u64, usize)>,
     stage: Stage,
+}
+
+impl Purchase {
+    /// Whether its take is answered.
+    fn taken(&self) -> bool {
+        matches!(self.stage, Stage::Proposed(_))
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -182,7 +190,9 @@ impl Purchases {
 
     /// All takes of this term below this are recorded.
     fn floor(&self) -> u64 {
-        self.numbers.keys().next().copied().unwrap_or(self.next_number + 1)
+        let early = |id| planted(Bug::FloorEarly) && self.all.get(id).is_some_and(Purchase::taken);
+        let lowest = self.numbers.iter().find(|(_, request_id)| !early(request_id));
+        lowest.map_or(self.next_number + 1, |(number, _)| *number)
     }
 
     /// A call was answered: what to propose.
@@ -227,7 +237,8 @@ impl Purchases {
     pub fn unanswered(&mut self, numbers: Vec<u64>) {
         self.finish_call(&numbers);
         self.told_floor = 0;
-        for number in numbers.into_iter().filter(|n| self.numbers.contains_key(n)) {
+        let asks = |number: &u64| self.numbers.contains_key(number) && !planted(Bug::TakeAskedOnce);
+        for number in numbers.into_iter().filter(asks) {
             self.in_doubt.insert(number);
             self.to_ask.insert(number);
         }

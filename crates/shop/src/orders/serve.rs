@@ -1,5 +1,7 @@
 //! Requests: orders, reads, who leads.
 
+use replication::planted::{Bug, planted};
+
 use super::*;
 use crate::message::{Fate, NewOrder, OrderNumber, Reply};
 use crate::orders::purchase::PURCHASES_MAX;
@@ -98,7 +100,8 @@ impl Orders {
     /// Begins a purchase, or joins the one under way, or finds the recorded answer.
     fn order(&mut self, order: NewOrder, waiter: (u64, usize)) -> Option<Result<Ordered, Problem>> {
         let request_id = order.request_id;
-        if let Some(fate) = self.ledger.fate_of(&order) {
+        let looks = !planted(Bug::RetryTakesAgain) && !planted(Bug::DoubleBuy);
+        if looks && let Some(fate) = self.ledger.fate_of(&order) {
             return Some(fate.and_then(|fate| outcome(&fate)));
         }
         if let Some(purchase) = self.purchases.get_mut(request_id) {
@@ -191,6 +194,9 @@ impl Orders {
             (None, State::Following) => Err(self.not_leader()),
             (None, State::Settling { .. }) => {
                 Err(Problem::Unavailable("takes of older terms are being settled".into()))
+            }
+            (None, State::Open(_)) if planted(Bug::ResolveUnrecorded) => {
+                Ok(Reply::Fate(Fate::Never))
             }
             (None, State::Open(_)) if self.disk_full && !self.purchases.contains(request_id) => {
                 Err(Problem::Unavailable("the order leader's disk is full".into()))

@@ -138,7 +138,9 @@ impl Scenario {
             pause: self.pause,
             ask_interval: self.length,
             length: self.length,
+            absence: false,
             strict: false,
+            planted: None,
         };
         let heal_at = Time(0) + self.length;
         let (faults, asks) = (self.faults.clone(), Vec::new());

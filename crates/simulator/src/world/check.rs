@@ -15,6 +15,7 @@ use shop::orders::ledger::Ledger;
 
 use super::World;
 use super::process::Process;
+use crate::record::UNDECIDED;
 
 /// Fewer acknowledged orders in a minute prove nothing.
 const ORDERS_A_MINUTE_MIN: u64 = 10;
@@ -57,8 +58,7 @@ impl World {
             if let Some(Process::Shopper(shopper)) = &host.process
                 && !shopper.finished()
             {
-                let (done, _) = shopper.progress();
-                words.push(format!("{} after {done} rounds", host.who));
+                words.push(host.who.to_string());
             }
         }
         words.join(", ")
@@ -92,15 +92,21 @@ impl World {
     }
 
     /// What the judge of histories says of all that clients were told. Returns whether it convicts.
-    /// It goes before whatever else was noticed, since that is what a client can see of it.
+    /// That goes before whatever else was noticed, since it is what a client can see of it; but
+    /// what it cannot decide goes behind.
     pub fn judge(&mut self) -> bool {
         self.record.close(self.now);
         let said = self.record.judge(&self.plan.setting);
         self.tally.orders = self.record.acknowledged.len() as u64;
         self.tally.reads = said.staleness.reads;
         self.tally.stale = said.staleness.stale;
+        self.convicted = said.convicted;
         let Some(mut broken) = said.broken else { return false };
         if let Some(other) = self.broken.take() {
+            if broken.promise == UNDECIDED {
+                self.broken = Some(other);
+                return false;
+            }
             broken.what = format!("{}; and {}: {}", broken.what, other.promise, other.what);
         }
         self.breaks(broken.promise, broken.what);

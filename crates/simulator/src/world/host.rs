@@ -69,6 +69,8 @@ pub struct Host {
     pub stopping: bool,
     /// It stands still.
     pub paused: bool,
+    /// Since when, if it does.
+    pub paused_at: Time,
     /// What came while it was paused.
     pub held: Vec<Event>,
     /// Its clock.
@@ -101,6 +103,7 @@ impl Host {
             dark: false,
             stopping: false,
             paused: false,
+            paused_at: Time(0),
             held: Vec::new(),
             clock,
             disk,

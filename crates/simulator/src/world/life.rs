@@ -2,15 +2,15 @@
 //!
 //! Called by the world's loop and by `strike`.
 
+use replication::NodeId;
 use shop::Input;
-use shop::node::Answer;
 
 use super::host::Waiting;
 use super::network::Way;
 use super::process::Process;
 use super::{Event, World};
 use crate::points::Point;
-use crate::who::Seat;
+use crate::who::{Seat, Who};
 
 impl World {
     /// Starts a process that is down, from what is on its disk.
@@ -71,11 +71,34 @@ impl World {
         for Waiting { from, life, call, .. } in waiting {
             if let Way::Arrives(_) = self.network.send((seat, from)) {
                 let after = self.micros(100, 1000);
-                let answer = Answer::Unknown;
+                let answer = self.broken_off();
                 self.schedule(after, Event::Answer { to: from, life, call, answer });
             }
         }
         self.links(seat, false);
+    }
+
+    /// A replica that the others can do without is gone, and stays away: the leader, if it is not
+    /// the only one in sync.
+    pub(super) fn begin_absence(&mut self) {
+        let Some(Process::Catalog(catalog)) = &self.hosts[0].process else { return };
+        let view = catalog.stock().view();
+        let others = |id: NodeId| view.in_sync.iter().any(|other| *other != id);
+        let all = (1..=self.seats.orders).map(NodeId);
+        let absent =
+            Some(view.leader()).filter(|id| others(*id)).or(all.clone().find(|id| others(*id)));
+        if let Some(NodeId(id)) = absent.filter(|id| *id != NodeId::NONE) {
+            let seat = self.seat(Who::Order(id));
+            self.crash(seat);
+            self.absent = Some(seat);
+        }
+    }
+
+    /// It comes back.
+    pub fn end_absence(&mut self) {
+        if let Some(seat) = self.absent.take() {
+            self.start(seat);
+        }
     }
 
     /// Tells everybody that holds a connection to a node whether it can be reached.

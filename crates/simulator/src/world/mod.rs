@@ -13,6 +13,7 @@
 //! | `host`, `process`, `disk` | one process: what is its own; its node; its log |
 //! | `network` | the edges between all of them |
 //! | `strike` | faults, and their end |
+//! | `lies` | how the world lies, if a planted bug is that it does |
 //! | `asker` | a client that waits for no answer |
 //! | `check` | what must hold when all is quiet |
 //!
@@ -22,6 +23,7 @@ mod asker;
 mod check;
 pub mod disk;
 pub mod host;
+mod lies;
 mod life;
 pub mod network;
 pub mod process;
@@ -40,6 +42,7 @@ use wal::memory::Random;
 use crate::clock::Clock;
 use crate::digest::Digest;
 use crate::plan::Plan;
+use crate::planted::Lie;
 use crate::points::Points;
 use crate::queue::Queue;
 use crate::record::Record;
@@ -113,6 +116,8 @@ pub struct World {
     /// Faults that will end.
     undo: Vec<Option<Undo>>,
     healed: bool,
+    /// Who stays away when all else heals.
+    absent: Option<Seat>,
     /// The asker's calls under way.
     asker: asker::Asker,
     /// What clients were told.
@@ -121,6 +126,8 @@ pub struct World {
     warnings: Vec<String>,
     /// The first thing that went wrong.
     pub broken: Option<Broken>,
+    /// Every promise that the judge of histories says was broken.
+    pub convicted: Vec<&'static str>,
     /// Which interesting states were reached.
     pub points: Points,
     /// What is counted.
@@ -144,8 +151,14 @@ impl World {
         let drift = setting.drift;
         let hosts = seats.all().into_iter().map(|who| {
             let speed = if drift { 995_100 + dice.below(9_800) } else { 1_000_000 };
+            let beyond = setting.lies(Lie::ClockBeyondBound);
+            let speed = if beyond { 500_000 + dice.below(1_000_000) } else { speed };
             let clock = Clock::new(dice.below(1_000_000_000), speed);
-            Host::new(who, clock, HostDisk::new(dice.draw(), segment_bytes))
+            let mut disk = HostDisk::new(dice.draw(), segment_bytes);
+            if setting.lies(Lie::NoFsync) {
+                disk.ignore_syncs();
+            }
+            Host::new(who, clock, disk)
         });
         let hosts = hosts.collect();
         let mut world = World {
@@ -160,10 +173,12 @@ impl World {
             doomed_by_view: Vec::new(),
             undo: Vec::new(),
             healed: false,
+            absent: None,
             asker: asker::Asker::default(),
             record: Record::default(),
             warnings: Vec::new(),
             broken: None,
+            convicted: Vec::new(),
             points: Points::default(),
             tally: Tally::default(),
             digest: Digest::default(),

@@ -15,6 +15,7 @@ use super::host::{Asked, Waiting};
 use super::network::{Edge, Way};
 use super::process::Process;
 use super::{Event, World};
+use crate::planted::Lie;
 use crate::who::{Seat, Who};
 
 impl World {
@@ -39,23 +40,33 @@ impl World {
             }
             match effect {
                 Effect::Persist(record) => {
+                    let record = self.written(seat, record);
                     self.hosts[seat].disk.persist(&record);
                     after_persist = true;
                 }
-                Effect::Checkpoint(checkpoint) => self.hosts[seat].disk.checkpoint(&checkpoint),
+                Effect::Checkpoint(checkpoint) => {
+                    let checkpoint = self.snapped(seat, checkpoint);
+                    self.hosts[seat].disk.checkpoint(&checkpoint);
+                }
                 Effect::Stopped if !after_persist => stopped = true,
                 Effect::Warn(_) => self.perform(seat, effect),
                 effect @ (Effect::Reply { .. }
                 | Effect::Call { .. }
                 | Effect::Send { .. }
                 | Effect::Know { .. }
-                | Effect::Stopped) => match after_persist {
+                | Effect::Stopped) => match after_persist && !self.lies(Lie::MemoryAck) {
                     true => self.hosts[seat].disk.wait(effect),
                     false => self.perform(seat, effect),
                 },
             }
         }
         self.effects = effects;
+        if after_persist && self.lies(Lie::MemoryAck) {
+            let (to, host) = (seat, &self.hosts[seat]);
+            let (life, upto) = (host.life, host.disk.emitted());
+            let input = Input::Persisted { upto };
+            self.schedule(Duration::ZERO, Event::Input { to, life, input });
+        }
         if let Some(Process::Catalog(catalog)) = &mut self.hosts[seat].process {
             self.record.put_back(catalog.take_put_back());
             self.record.restocked(self.now, catalog.take_restocked());
@@ -95,8 +106,13 @@ impl World {
             Some(host) => _ = host.open.insert(call),
             None => self.asker.begin(call),
         }
-        let answer = Answer::Unknown;
-        self.schedule(deadline, Event::Answer { to: from, life, call, answer });
+        if who.is_client() || !self.lies(Lie::HungNotDead) {
+            let answer = Answer::Unknown;
+            self.schedule(deadline, Event::Answer { to: from, life, call, answer });
+        }
+        if self.leaves_out(to, &request) {
+            return;
+        }
         if self.network.doubles((from, to)) {
             let request = request.clone();
             self.send((from, to), Event::Call { from, life, call, to, request });
@@ -162,6 +178,10 @@ impl World {
         }
         if !self.hosts[to].is_up() {
             let answer = Answer::Refused;
+            return self.send((to, from), Event::Answer { to: from, life, call, answer });
+        }
+        if self.swallows(&request) {
+            let answer = Answer::Said(Ok(Reply::Done));
             return self.send((to, from), Event::Answer { to: from, life, call, answer });
         }
         self.next_token += 1;

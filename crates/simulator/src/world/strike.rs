@@ -5,7 +5,6 @@
 use std::time::Duration;
 
 use replication::Time;
-use shop::node::Answer;
 use shop::{Input, Node};
 
 use super::host::Waiting;
@@ -13,6 +12,7 @@ use super::network::{Edge, Worse};
 use super::process::Process;
 use super::{Event, World};
 use crate::fault::{Fault, Moment, Shape, Target};
+use crate::planted::Lie;
 use crate::points::Point;
 use crate::who::{Seat, Who};
 
@@ -135,6 +135,7 @@ impl World {
             Fault::Stop { down, .. } => self.stop(seat, Duration::ZERO, down),
             Fault::Pause { span, .. } => {
                 host.paused = true;
+                host.paused_at = self.now;
                 self.later(span, Undo::Resume(seat));
             }
             Fault::Reset { .. } => self.reset(seat),
@@ -237,6 +238,10 @@ impl World {
         if !std::mem::take(&mut self.hosts[seat].paused) {
             return;
         }
+        if self.lies(Lie::ClockStopsInPause) {
+            let host = &mut self.hosts[seat];
+            host.clock.stood_still(host.paused_at, self.now);
+        }
         let who = self.hosts[seat].who;
         self.say(|| format!("{who} goes on"));
         self.points.of_resume(self.now, &self.hosts, seat);
@@ -287,7 +292,7 @@ impl World {
         }
         for Waiting { from, life, call, .. } in broken {
             let after = self.micros(100, 1000);
-            let answer = Answer::Unknown;
+            let answer = self.broken_off();
             self.schedule(after, Event::Answer { to: from, life, call, answer });
         }
         self.links(whom, true);
@@ -348,6 +353,9 @@ impl World {
             if let Some(Process::Shopper(shopper)) = &mut self.hosts[seat].process {
                 shopper.end_rounds();
             }
+        }
+        if self.plan.setting.absence {
+            self.begin_absence();
         }
     }
 

@@ -10,17 +10,24 @@ use shop::Input;
 use super::disk::{Failed, Outcome};
 use super::process::Process;
 use super::{Event, World};
+use crate::planted::Lie;
 use crate::points::Point;
 use crate::who::Seat;
 
 /// When a full disk is tried again, as in the shell.
 const FULL_RETRY: Duration = Duration::from_millis(200);
 
+/// How much later than it says a disk writes, if the planted bug is that it does.
+const WRITTEN_LATER: Duration = Duration::from_secs(1);
+
 impl World {
     pub(super) fn begin_commit(&mut self, seat: Seat) {
         let host = &mut self.hosts[seat];
         let life = host.life;
-        if let Some(after) = host.disk.begin_commit() {
+        if let Some(mut after) = host.disk.begin_commit() {
+            if self.plan.setting.lies(Lie::MemoryAck) {
+                after += WRITTEN_LATER;
+            }
             let worth = host.disk.is_large_commit() || host.doomed_commits == 0;
             host.doomed_commits = host.doomed_commits.saturating_sub(1);
             if worth && let Some(down) = host.doomed.take() {

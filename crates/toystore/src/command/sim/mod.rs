@@ -23,6 +23,7 @@ use anyhow::Result;
 use clap::Args;
 use replication::primary_backup::Rules;
 use shop::invalidation::Invalidation;
+use simulator::planted::Planted;
 use simulator::points::Point;
 use simulator::{Broken, Outcome, Plan, Scenario, Tally, Trim, Wishes};
 
@@ -100,6 +101,10 @@ pub struct Sim {
     /// How many order replicas, 1 to 9 [default: another number for each seed]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=9))]
     orders: Option<u8>,
+    /// Plant this bug (docs/planted-bugs.md)
+    #[cfg(feature = "planted")]
+    #[arg(long, value_name = "BUG", value_parser = planted_named)]
+    planted: Option<&'static Planted>,
     /// Judge a mode that promises less as if it promised everything
     #[arg(long)]
     strict: bool,
@@ -144,6 +149,7 @@ impl Sim {
             Some(scenario) => {
                 let mut plan = scenario.plan(seed);
                 plan.setting.strict = self.strict;
+                plan.setting.planted = self.planted();
                 plan
             }
             None => Plan::drawn(seed, &self.wishes()),
@@ -162,7 +168,18 @@ impl Sim {
             length: Duration::from_secs(60 * self.minutes),
             faults: !self.no_faults,
             strict: self.strict,
+            planted: self.planted(),
         }
+    }
+
+    #[cfg(feature = "planted")]
+    fn planted(&self) -> Option<&'static Planted> {
+        self.planted
+    }
+
+    #[cfg(not(feature = "planted"))]
+    fn planted(&self) -> Option<&'static Planted> {
+        None
     }
 
     /// One seed, aloud.
@@ -258,6 +275,9 @@ impl Sim {
         if self.minutes != 1 {
             add(format!("--minutes {}", self.minutes));
         }
+        if let Some(planted) = self.planted() {
+            add(format!("--planted {}", planted.name()));
+        }
         if self.strict {
             add("--strict".to_string());
         }
@@ -318,6 +338,11 @@ impl Sim {
         table::print_sums(&sums);
         Ok(())
     }
+}
+
+#[cfg(feature = "planted")]
+fn planted_named(name: &str) -> Result<&'static Planted, String> {
+    Planted::named(name).ok_or_else(|| "no such bug: see docs/planted-bugs.md".to_string())
 }
 
 impl Suite {

@@ -1,0 +1,251 @@
+//! Bugs that are planted on purpose, and what must come of each: the checker is checked.
+//!
+//! A bug is where it would be in a real store. Either the *world* lies ([`Lie`]): the disk, the
+//! network, a clock, or whoever performs effects breaks the contract that the nodes rely on. Or a
+//! *point* of the code has it ([`Bug`], compiled in under cargo feature `planted` only).
+//!
+//! Where a rule is kept twice, by a node and by whoever it talks to, one place without it shows
+//! nothing: then both are planted together. Read by [`Setting`](crate::setting::Setting), the world
+//! and `run`; every row is tried by `tests/planted.rs`, which writes `docs/planted-bugs.md`.
+
+use replication::planted::Bug;
+
+macro_rules! lies {
+    ($($(#[doc = $doc:literal])* $lie:ident: $name:literal,)*) => {
+        /// How the world lies. What is wrong, is its documentation.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Lie {
+            $($(#[doc = $doc])* $lie,)*
+        }
+
+        impl Lie {
+            fn name(self) -> &'static str {
+                match self {
+                    $(Lie::$lie => $name,)*
+                }
+            }
+
+            fn wrong(self) -> &'static str {
+                match self {
+                    $(Lie::$lie => concat!($($doc,)*),)*
+                }
+            }
+        }
+    };
+}
+
+lies! {
+    /// a disk says that it has synced, and has not
+    NoFsync: "no-fsync",
+    /// what is to wait for the disk is done before it
+    MemoryAck: "memory-ack",
+    /// an invalidation is acknowledged by somebody who never passes it on
+    InvalidationsLost: "invalidations-lost",
+    /// a frontend never hears that its lease is taken back, and it is acknowledged all the same
+    RevocationsLost: "revocations-lost",
+    /// clocks run faster and slower than is assumed
+    ClockBeyondBound: "clock-beyond-bound",
+    /// a clock stands still while its process is paused
+    ClockStopsInPause: "clock-stops-in-pause",
+    /// a call whose answer is lost is waited for without end
+    HungNotDead: "hung-not-dead",
+    /// a connection that breaks is taken for one that was refused
+    UnknownIsRefused: "unknown-is-refused",
+    /// the catalog's disk forgets who leads
+    ViewForgotten: "view-forgotten",
+    /// the disks of replicas forget the promise of a term
+    PromiseForgotten: "promise-forgotten",
+    /// whoever tells the replicas who leads stops at the first one that is dead
+    NotifyStops: "notify-stops",
+    /// a snapshot lacks the last order that it stands for
+    SnapshotMissesLast: "snapshot-misses-last",
+}
+
+/// A bug, and what must come of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Planted {
+    /// The world's lie, if there is one; it names the bug then.
+    lie: Option<Lie>,
+    /// The points of the code that are wrong; the first one names the bug, if no lie does.
+    points: &'static [Bug],
+    /// How many order replicas the store has; drawn if absent.
+    pub orders: Option<u8>,
+    /// The promises that the bug breaks; which of them first, is a matter of the seed.
+    breaks: &'static [&'static str],
+}
+
+/// A bug that is not to be found, and why.
+#[derive(Clone, Copy, Debug)]
+pub struct Hidden {
+    /// The bug.
+    pub planted: Planted,
+    /// What stands in for the rule that is broken, or what would have to happen.
+    pub why: &'static str,
+}
+
+const fn world(lie: Lie, breaks: &'static [&'static str]) -> Planted {
+    Planted { lie: Some(lie), points: &[], orders: None, breaks }
+}
+
+const fn points(points: &'static [Bug], breaks: &'static [&'static str]) -> Planted {
+    Planted { lie: None, points, orders: None, breaks }
+}
+
+/// Where a third replica would nearly always have what one of two has lost.
+const fn of_two(points: &'static [Bug], breaks: &'static [&'static str]) -> Planted {
+    Planted { lie: None, points, orders: Some(2), breaks }
+}
+
+const fn hidden(bugs: &'static [Bug], why: &'static str) -> Hidden {
+    Hidden { planted: points(bugs, &[]), why }
+}
+
+/// What clients see of stock that is taken twice, or for nobody.
+const STOCK: &[&str] = &["stock", "conserved", "oversold"];
+
+/// What clients see of an order that is there twice, or where it should not be.
+const ORDERS: &[&str] = &["once", "orders"];
+
+/// What clients see of an order that is gone: by itself, by another one in its place, by the
+/// replicas that still have it, or by the stock that it leaves behind.
+const LOST: &[&str] = &["kept", "once", "replicas", "conserved"];
+
+/// What clients see of a cache that is too old.
+const STALE: &[&str] = &["stock"];
+
+/// That nobody is served any more.
+const STILL: &[&str] = &["liveness"];
+
+/// All that must be found, in the order of the table.
+pub static ALL: &[Planted] = &[
+    world(Lie::NoFsync, &["recovery", "kept"]),
+    world(Lie::MemoryAck, LOST),
+    world(Lie::SnapshotMissesLast, LOST),
+    world(Lie::ViewForgotten, STOCK),
+    world(Lie::HungNotDead, STILL),
+    world(Lie::NotifyStops, STILL),
+    world(Lie::UnknownIsRefused, &["stock", "once", "orders"]),
+    world(Lie::InvalidationsLost, STALE),
+    world(Lie::RevocationsLost, STALE),
+    world(Lie::ClockBeyondBound, STALE),
+    world(Lie::ClockStopsInPause, STALE),
+    points(&[Bug::AckBeforeReplicate, Bug::CommittedChanges], LOST),
+    points(&[Bug::ReachableMajority], LOST),
+    points(&[Bug::PutAsideLate, Bug::CommittedChanges], LOST),
+    of_two(&[Bug::JoinsTooSoon, Bug::GatherSkipped, Bug::CommittedChanges], LOST),
+    points(&[Bug::HoleLeads, Bug::CommittedChanges], LOST),
+    points(&[Bug::OldTermHeard, Bug::CommittedChanges], LOST),
+    points(&[Bug::CatchUpByIndex], LOST),
+    points(&[Bug::ForgottenVote], STILL),
+    points(&[Bug::LeadsEarly], STOCK),
+    points(&[Bug::StaleLeaderRead], ORDERS),
+    points(&[Bug::NumberReuse], ORDERS),
+    points(&[Bug::HalfPurchase], STOCK),
+    points(&[Bug::TakeBeforeSettled], STOCK),
+    points(&[Bug::NoFence], STOCK),
+    points(&[Bug::TakesUnlisted], STILL),
+    points(&[Bug::LateTakeAnswer, Bug::OldTermRecorded], STOCK),
+    points(&[Bug::TakeAskedOnce], STILL),
+    points(&[Bug::FloorEarly], &["conserved", "liveness"]),
+    points(&[Bug::FloorIgnored], STOCK),
+    points(&[Bug::Oversell], STOCK),
+    points(&[Bug::DoubleBuy], ORDERS),
+    points(&[Bug::RetryTakesAgain], STOCK),
+    points(&[Bug::DedupeLost], ORDERS),
+    points(&[Bug::SecondOpinion], ORDERS),
+    points(&[Bug::ResolveUnrecorded], ORDERS),
+    points(&[Bug::TimeoutIsFailure], &["orders", "once", "stock"]),
+    points(&[Bug::ExitOnNoLeader], STILL),
+    points(&[Bug::LateInvalidate], STALE),
+    points(&[Bug::ShownEarly], STALE),
+    points(&[Bug::AnswerEarly], STALE),
+    points(&[Bug::RefusalEarly], STALE),
+    points(&[Bug::KeptWhileChanging], STALE),
+    points(&[Bug::LeasesUnrevoked], STALE),
+    points(&[Bug::StaleFill], STALE),
+    points(&[Bug::PassedFillJoined], STALE),
+    points(&[Bug::UncoveredFillShared], STALE),
+    points(&[Bug::UncoveredFillKept], STALE),
+    points(&[Bug::LeaseOverrun], STALE),
+    points(&[Bug::GenerationIgnored], STALE),
+];
+
+/// Those of which nothing can be seen, each with what stands in.
+pub static COVERED: &[Hidden] = &[
+    Hidden {
+        planted: world(Lie::PromiseForgotten, &[]),
+        why: "the catalog keeps the terms, and a leader's first entry is on the same disks",
+    },
+    hidden(
+        &[Bug::TermUnsynced],
+        "the catalog grants no term twice, and a leader that crashed asks",
+    ),
+    hidden(
+        &[Bug::OldTermCommitted],
+        "every member of the view has what is committed, so whoever leads next has it, of whatever \
+         term it is",
+    ),
+    hidden(
+        &[Bug::GatherSkipped],
+        "whoever is in sync has all that was acknowledged; what is gathered was not",
+    ),
+    hidden(
+        &[Bug::CommittedChanges],
+        "no leader's history is another one where anything is committed; it lets other bugs go on \
+         until clients see them",
+    ),
+    hidden(&[Bug::OldTermRecorded], "a leader drops the answers to takes of its last term"),
+    hidden(&[Bug::LateTakeAnswer], "the ledger rejects a take of an older term"),
+];
+
+/// Those that show once in many hundreds of seeds, if at all: too seldom for the gate.
+pub static RARE: &[Hidden] = &[
+    Hidden {
+        planted: of_two(&[Bug::AckUnsynced, Bug::GatherSkipped, Bug::CommittedChanges], LOST),
+        why: "leader and follower must lose power within one sync, and the follower lead then",
+    },
+    Hidden {
+        planted: of_two(&[Bug::JoinUnwaited, Bug::GatherSkipped, Bug::CommittedChanges], LOST),
+        why: "a leader must die within a millisecond of the view that a follower came back by",
+    },
+    hidden(&[Bug::ViewUncompared], "two replicas must be told to lead in the same milliseconds"),
+    hidden(
+        &[Bug::SnapshotOverwrites],
+        "a piece of a snapshot must come again after what the snapshot began",
+    ),
+    hidden(&[Bug::WaitWithoutMargin], "the margin is some milliseconds of two seconds"),
+    hidden(&[Bug::LeaseFromAnswer], "the same, unless the answer was late"),
+];
+
+impl Planted {
+    /// The bug of this name.
+    pub fn named(name: &str) -> Option<&'static Planted> {
+        let hidden = COVERED.iter().chain(RARE).map(|hidden| &hidden.planted);
+        ALL.iter().chain(hidden).find(|planted| planted.name() == name)
+    }
+
+    /// What it is called: as in `docs/bug-zoo.md`, if it stands there.
+    pub fn name(&self) -> &'static str {
+        self.lie.map_or_else(|| self.points[0].name(), Lie::name)
+    }
+
+    /// What is wrong.
+    pub fn wrong(&self) -> &'static str {
+        self.lie.map_or_else(|| self.points[0].wrong(), Lie::wrong).trim()
+    }
+
+    /// The points of the code that are wrong.
+    pub fn points(&self) -> &'static [Bug] {
+        self.points
+    }
+
+    /// The world's lie, if there is one.
+    pub fn lie(&self) -> Option<Lie> {
+        self.lie
+    }
+
+    /// Whether one of these promises is one that the bug breaks.
+    pub fn is_named_by(&self, promises: &[&'static str]) -> bool {
+        promises.iter().any(|promise| self.breaks.contains(promise))
+    }
+}
