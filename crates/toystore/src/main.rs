@@ -1,16 +1,5 @@
-//! The binary: every service, the shopper and the tools, as subcommands.
-
-mod bundle;
-mod cli;
-mod client;
-mod clock;
-mod command;
-mod disk;
-mod driver;
-mod http;
-mod peer;
-mod supervisor;
+//! The binary: hands over to the library, which has everything.
 
 fn main() -> std::process::ExitCode {
-    cli::run()
+    toystore::run()
 }

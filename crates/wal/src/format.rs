@@ -70,12 +70,13 @@ pub enum Name {
     Other,
 }
 
-/// Reads a name; the inverse of the functions above.
+/// Reads a name; the inverse of the functions above. The last number that there is names no
+/// segment of ours: ids rise by one, and there would be none for the next.
 pub fn parse_name(name: &str) -> Name {
     let Some((number, kind)) = name.split_once('.') else { return Name::Other };
     let Ok(number) = number.parse() else { return Name::Other };
     let parsed = match kind {
-        "segment" => (Name::Segment(number), segment_name(number)),
+        "segment" if number < u64::MAX => (Name::Segment(number), segment_name(number)),
         "checkpoint" => (Name::Checkpoint(number), checkpoint_name(number)),
         "checkpoint.tmp" => (Name::Unfinished, unfinished_name(number)),
         _ => return Name::Other,

@@ -63,7 +63,8 @@
 //! 1. The newest whole checkpoint is the base; without one, the base is record 1. Unfinished ones
 //!    are removed.
 //! 2. Reading begins in the last segment whose header says that it begins at or before the base;
-//!    segments before that are remains of an interrupted removal.
+//!    segments before that are remains of an interrupted removal. So is that one, if it ends before
+//!    the base and the number after it is missing.
 //! 3. Frames are read as long as each is whole and follows the one before (number and chain). A
 //!    segment ends where the header of the next says that it begins; nothing may be missing there.
 //! 4. What comes after the last frame is a **torn tail** and is overwritten with zeros, unless

@@ -191,6 +191,7 @@ impl Reader<'_> {
         for id in found.iter().filter(|f| f.header.is_none()).map(|f| f.id) {
             self.read_blank(id, (&mut survey, recovered))?;
         }
+        pass_remains(base, &mut survey);
         self.check_reach(ids, base, &survey)?;
         Ok(survey)
     }
@@ -295,6 +296,22 @@ impl Reader<'_> {
             return Err(self.corrupt(&format::segment_name(ids[0]), 0, reason));
         }
         Ok(())
+    }
+}
+
+/// Passes over a segment that an interrupted removal has left. Names go in any order: the segment
+/// that went up to the base may be gone, and one before it not, while the one that was to be gone
+/// on in has nothing in it yet. Then a number is missing between the two. A segment that was gone
+/// on in lacks none up to the base, and one that is damaged is not at its end where its frames end.
+fn pass_remains(base: &Base, survey: &mut Survey) {
+    let (&[(id, next)], Some((blank, _))) = (&survey.kept[..], survey.blank.first()) else {
+        return;
+    };
+    let removed = *blank > id + 1 && survey.used == survey.extent;
+    if next < base.position.next && removed {
+        survey.obsolete.push(id);
+        (survey.kept, survey.position) = (Vec::new(), base.position);
+        (survey.used, survey.extent) = (0, 0);
     }
 }
 

@@ -46,6 +46,17 @@ impl Shelf {
         }
     }
 
+    /// Whether its numbers can be those of a shelf: what is added up here without a second look
+    /// stays within 64 bits, and no piece appeared or vanished.
+    pub(super) fn adds_up(&self) -> bool {
+        let before = self.initial.checked_add(self.restocked);
+        let after = self.quantity.checked_add(self.taken);
+        let gone = self.given_back.checked_add(self.unsettled);
+        before.is_some()
+            && gone.is_some_and(|gone| gone <= self.taken)
+            && after.map(|after| after - self.given_back) == before
+    }
+
     /// # Panics
     /// If a piece appeared or vanished: that is a bug.
     fn check(&self) {

@@ -17,7 +17,7 @@ use replication::planted::{Bug, planted};
 use replication::{Term, View};
 use serde::{Deserialize, Serialize};
 
-use super::catalogue::Toy;
+use super::catalogue::{TOYS_MAX, Toy};
 use super::command::{Command, Item, ToyId};
 use super::shelf::Shelf;
 use super::takes::{Kept, Outcome, Takes};
@@ -113,7 +113,13 @@ impl Stock {
                 return Err(format!("the catalog's snapshot has format {format}; {reads}"));
             }
         };
+        if stock.shelves.len() > TOYS_MAX {
+            return Err(format!("the catalog's snapshot has more than {TOYS_MAX} toys"));
+        }
         stock.name_shelves();
+        if stock.names.len() != stock.shelves.len() || !stock.takes.fit(&stock.shelves) {
+            return Err("the catalog's snapshot contradicts itself".to_string());
+        }
         Ok(stock)
     }
 

@@ -19,6 +19,7 @@ use replication::planted::{Bug, planted};
 use serde::{Deserialize, Serialize};
 
 use super::command::{Item, ToyId};
+use super::shelf::Shelf;
 use crate::message::{Problem, Refusal, RequestId};
 use crate::toy::Version;
 
@@ -101,6 +102,27 @@ impl Takes {
     /// How many numbers are remembered, over all terms.
     pub fn outstanding(&self) -> usize {
         self.reigns.values().map(|reign| reign.slots.len()).sum()
+    }
+
+    /// Whether these can be the takes of these shelves: what is looked up or subtracted without a
+    /// second look is there.
+    pub(super) fn fit(&self, shelves: &[Shelf]) -> bool {
+        let mut open: Vec<u64> = shelves.iter().map(|shelf| shelf.unsettled).collect();
+        let mut slots = self.reigns.values().flat_map(|reign| reign.slots.values());
+        let takes_fit = slots.all(|slot| {
+            let Slot::Kept(kept) = slot else { return true };
+            let (toy, taken) = match kept.outcome {
+                Outcome::Taken { toy, .. } => (Some(toy), true),
+                Outcome::Refused { toy, .. } => (toy, false),
+            };
+            let Some(toy) = toy else { return kept.item.toy.is_none() && !kept.held };
+            let Some(open) = open.get_mut(toy.place()) else { return false };
+            let held = if kept.held { u64::from(kept.item.quantity.get()) } else { 0 };
+            let left = open.checked_sub(held);
+            *open = left.unwrap_or(0);
+            left.is_some() && kept.item.toy == Some(toy) && (taken || !kept.held)
+        });
+        takes_fit && shelves.iter().all(Shelf::adds_up)
     }
 
     /// The answer that this number of this term got.

@@ -352,7 +352,7 @@ impl Ledger {
     }
 
     /// # Errors
-    /// If the bytes are of another format, or not a ledger.
+    /// If the bytes are of another format, or not a ledger: they may come from another replica.
     pub fn restore(bytes: &[u8], fencing: bool) -> Result<Ledger, String> {
         let mut ledger: Ledger = match bytes.split_first() {
             None => Ledger::default(),
@@ -363,6 +363,38 @@ impl Ledger {
         };
         ledger.fencing = fencing;
         ledger.names.find_positions();
-        Ok(ledger)
+        match ledger.contradiction() {
+            None => Ok(ledger),
+            Some(what) => Err(format!("a snapshot that contradicts itself: {what}")),
+        }
+    }
+
+    /// What is looked up without asking whether it is there must be there.
+    fn contradiction(&self) -> Option<&'static str> {
+        if self.names.positions.len() != self.names.spellings.len() {
+            return Some("a toy's spelling stands twice");
+        }
+        if self.orders.iter().any(|row| row.name as usize >= self.names.spellings.len()) {
+            return Some("an order of a toy without a name");
+        }
+        let fits = |(id, slot): (&RequestId, &Slot)| match slot {
+            Slot::Order(OrderNumber(number)) => {
+                let place = usize::try_from(*number).ok();
+                place.and_then(|at| self.orders.get(at)).is_some_and(|row| row.request_id == *id)
+            }
+            Slot::Refused(refused) => refused.order.request_id == *id,
+            Slot::Never(_) => true,
+        };
+        let without_order = |id| self.requests.get(id).is_some_and(|slot| slot.index().is_some());
+        let ordered = self.requests.values().filter(|slot| slot.index().is_none()).count();
+        if ordered != self.orders.len()
+            || self.requests.len() - ordered != self.refused.len()
+            || !self.requests.iter().all(fits)
+            || !self.refused.iter().all(without_order)
+        {
+            return Some("requests, orders and refusals do not match");
+        }
+        let digests = self.orders.len() / DIGEST_EVERY;
+        (self.digests.len() != digests).then_some("digests are missing, or too many")
     }
 }

@@ -96,7 +96,8 @@ impl Chunks {
             let rest = &input[at..];
             match self.part {
                 Part::Size => match httparse::parse_chunk_size(rest) {
-                    Ok(httparse::Status::Complete((len, size))) => {
+                    // However it came: a line that is too long is, even if all of it is there.
+                    Ok(httparse::Status::Complete((len, size))) if len <= CHUNK_LINE_BYTES_MAX => {
                         at += len;
                         let size = usize::try_from(size).map_err(|_| too_large(limit))?;
                         if size > limit - self.body.len() {
@@ -199,6 +200,8 @@ mod tests {
         refused("8\r\nabcdefgh\r\n9\r\n", 413, "more than 16 bytes");
         refused("fffffffffffffffff\r\n", 400, "no number");
         refused(&format!("1;{}", "x".repeat(300)), 400, "no number");
+        let long = format!("1;{}\r\na\r\n0\r\n\r\n", "x".repeat(300));
+        assert_eq!(read(&long, 1), read(&long, long.len()), "torn, and whole");
         refused(&format!("0\r\n{}", "A: b\r\n".repeat(3000)), 400, "too much follows");
         refused(&format!("0\r\n{}", "x".repeat(17_000)), 400, "too much follows");
     }

@@ -11,6 +11,7 @@
 //! | `serving` | one connection: deadlines, pipelining, bodies |
 //! | `head` | the head of a request |
 //! | [`site`] | one node's requests, from head to answer |
+//! | [`port`] | the part of that which needs no node: bytes → a message or a refusal |
 //! | [`served`] | what a node adds to its contract for that |
 //! | [`endpoint`] | the table of paths and methods, by role |
 //! | `incoming` | protocol, content type, the body's bounds, chunks |
@@ -37,6 +38,7 @@ mod incoming;
 mod lab;
 mod metrics;
 mod openapi;
+pub mod port;
 mod request;
 mod seed;
 pub mod served;

@@ -220,7 +220,8 @@ fn holder(text: &str) -> Option<LeaseHolder> {
     let (frontend, generation) = text.split_once(' ')?;
     let (catalog, count) = generation.split_once('.')?;
     let generation = Generation { catalog: catalog.parse().ok()?, count: count.parse().ok()? };
-    Some(LeaseHolder { frontend: frontend.parse().ok()?, generation })
+    let frontend = frontend.parse().ok().filter(|frontend| *frontend > 0)?;
+    Some(LeaseHolder { frontend, generation })
 }
 
 fn place_order(asked: &Asked<'_>) -> Result<Message, Problem> {
@@ -422,6 +423,12 @@ mod tests {
         check(Endpoint::Products, "", more, "", &format!("products limit={most}"));
         check(Endpoint::Products, "", "limit=0", "", "400 limit=0 is no limit");
         check(Endpoint::Products, "", "limit=many", "", "400 limit=many is no limit");
+        let fill = |frontend: &str, expected: &str| {
+            let head = format!("GET / HTTP/1.1\r\nHost: x\r\nX-Frontend: {frontend}\r\n\r\n");
+            check_head(Role::Catalog, Endpoint::Product, "Tux", &head, "", expected);
+        };
+        fill("3 1.2", "fill Tux");
+        fill("0 1.2", "400 X-Frontend: expected NUMBER");
         check(Endpoint::Fate, "key", "", "", "fate ");
         check(Endpoint::Fate, "a%20b", "", "", "1 to 128 visible ASCII");
     }

@@ -2,7 +2,7 @@
 //!
 //! The order in which things are looked at is that of their frequency: a cache hit is answered
 //! before anything else is known of the request; then the endpoint, the token, the body, the
-//! message, the node. Called by [`super::serving`]; calls the driver.
+//! message ([`super::port`]), the node. Called by [`super::serving`]; calls the driver.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,19 +12,19 @@ use bytes::Bytes;
 use hyper::{Method, StatusCode};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
-use shop::message::{CacheUse, OrderOutcome, Problem, Reply, Response};
+use shop::message::{CacheUse, OrderOutcome, Problem, Reply};
 use shop::node::Address;
 use tokio::sync::mpsc;
 
 use super::answer::{self, Answer, Body};
-use super::endpoint::{self, Endpoint, Found, Role};
+use super::endpoint::{Endpoint, Role};
 use super::head::Head;
-use super::incoming::{self, BODY_BYTES_MAX_INTERNAL, BODY_BYTES_MAX_PUBLIC};
 use super::lab;
+use super::port::{Port, Route, accepts_postcard};
 use super::request::{self, Asked, Message};
 use super::served::Served;
-use super::wire::{self, Encoding, LogBody};
-use super::{chaos, metrics, openapi, seed};
+use super::wire::{self, LogBody};
+use super::{chaos, metrics, openapi};
 use crate::driver::Driver;
 use crate::peer::faults::node_name;
 
@@ -40,11 +40,7 @@ const EVENTS_LISTENERS_MAX: u64 = 32;
 /// A node behind one of its ports.
 pub struct Site<N> {
     driver: Arc<Driver<N>>,
-    role: Role,
-    /// `order-1`.
-    name: String,
-    /// `Bearer …`.
-    authorization: Vec<u8>,
+    port: Port,
     started: Instant,
     counters: Counters,
     /// The process stops: no longer ready, whatever the node says.
@@ -62,12 +58,9 @@ struct Counters {
 impl<N: Served> Site<N> {
     /// A port of `role` for a node.
     pub fn new(driver: Arc<Driver<N>>, role: Role, node: Address, token: &str) -> Site<N> {
-        let name = node_name(node);
         Site {
             driver,
-            role,
-            name,
-            authorization: format!("Bearer {token}").into_bytes(),
+            port: Port::new(role, node_name(node), token),
             started: Instant::now(),
             counters: Counters::default(),
             draining: AtomicBool::new(false),
@@ -84,12 +77,12 @@ impl<N: Served> Site<N> {
     pub fn admit<'a>(&self, head: &'a Head) -> Admitted<'a> {
         match self.hit(head) {
             Some(hit) => Admitted::Answer(hit),
-            None => self.look_up(head).map_or_else(Admitted::Answer, Admitted::Route),
+            None => self.port.look_up(head).map_or_else(Admitted::Answer, Admitted::Route),
         }
     }
 
     fn hit(&self, head: &Head) -> Option<Answer> {
-        if self.role != Role::Frontend || head.method() != Method::GET {
+        if self.port.role() != Role::Frontend || head.method() != Method::GET {
             return None;
         }
         let name = head.path().strip_prefix("/products/")?;
@@ -101,29 +94,6 @@ impl<N: Served> Site<N> {
         Some(lab::product(hit.body, hit.version, CacheUse::Hit, known))
     }
 
-    /// All that can be said of a request without its body.
-    fn look_up<'a>(&self, head: &'a Head) -> Result<Route<'a>, Answer> {
-        let path = head.path();
-        let (endpoint, argument, token) = match endpoint::find(self.role, head.method(), path) {
-            Found::Endpoint { endpoint, argument, token } => (endpoint, argument, token),
-            Found::OtherMethods(methods) => return Err(not_allowed(head.method(), &methods)),
-            Found::Nothing => {
-                let what = format!("{} serves nothing at {path}", self.name);
-                return Err(answer::error(StatusCode::NOT_FOUND, &what));
-            }
-        };
-        if token && let Some(refused) = self.check_token(head) {
-            return Err(refused);
-        }
-        let encoding =
-            incoming::check_head(head).map_err(|(status, why)| answer::error(status, &why))?;
-        let between_services = self.role == Role::Order && encoding == Encoding::Postcard;
-        let body_bytes_max =
-            if token || between_services { BODY_BYTES_MAX_INTERNAL } else { BODY_BYTES_MAX_PUBLIC };
-        let argument = argument.unwrap_or("");
-        Ok(Route { endpoint, argument, encoding, body_bytes_max })
-    }
-
     /// Answers a request that was admitted, with its whole body.
     pub async fn answer(self: &Arc<Self>, route: &Route<'_>, head: &Head, body: &[u8]) -> Answer {
         let answer = self.respond(route, head, body).await;
@@ -132,18 +102,11 @@ impl<N: Served> Site<N> {
     }
 
     async fn respond(self: &Arc<Self>, route: &Route<'_>, head: &Head, body: &[u8]) -> Answer {
-        let asked = Asked {
-            role: self.role,
-            endpoint: route.endpoint,
-            argument: route.argument,
-            encoding: route.encoding,
-            head,
-            body,
-        };
+        let asked = self.port.asked(route, head, body);
         let Message { request, refused } = match request::read(&asked) {
             Ok(Some(message)) => message,
             Ok(None) => return self.own(&asked).await,
-            Err(problem) => return self.render(&asked, &Err(problem)),
+            Err(problem) => return self.port.render(&asked, &Err(problem)),
         };
         let mut response =
             match tokio::time::timeout(ANSWER_DEADLINE, self.driver.request(request)).await {
@@ -160,22 +123,7 @@ impl<N: Served> Site<N> {
                 outcomes.insert(place, OrderOutcome::Said(Err(problem)));
             }
         }
-        self.render(&asked, &response)
-    }
-
-    fn render(&self, asked: &Asked<'_>, response: &Response) -> Answer {
-        if accepts_postcard(asked.head) {
-            return answer::postcard(response);
-        }
-        let known = asked.head.header("if-none-match");
-        match (self.role, response) {
-            (Role::SeedFrontend, response) => seed::render(asked, response),
-            (_, Ok(Reply::OrderLog { orders, .. })) if accepts_csv(asked.head) => {
-                lab::order_log_csv(orders)
-            }
-            (role, Ok(reply)) => lab::reply(role, reply, known),
-            (_, Err(problem)) => lab::problem(problem),
-        }
+        self.port.render(&asked, &response)
     }
 
     /// What the node itself is not asked.
@@ -202,7 +150,7 @@ impl<N: Served> Site<N> {
                 None => answer::error(StatusCode::NOT_FOUND, "this node has no snapshot"),
             },
             Endpoint::SeedLeader => self.seed_leader(),
-            Endpoint::OpenApi => answer::json(StatusCode::OK, openapi::document(self.role)),
+            Endpoint::OpenApi => answer::json(StatusCode::OK, openapi::document(self.port.role())),
             _ => answer::error(StatusCode::NOT_FOUND, "not served here"),
         }
     }
@@ -240,8 +188,8 @@ impl<N: Served> Site<N> {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let answers: Vec<u64> = self.counters.answers.iter().map(count).collect();
         json!({
-            "node": self.name,
-            "role": self.role.name(),
+            "node": self.port.name(),
+            "role": self.port.role().name(),
             "pid": std::process::id(),
             "version": env!("CARGO_PKG_VERSION"),
             "uptime_ms": u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
@@ -297,22 +245,11 @@ impl<N: Served> Site<N> {
         }
     }
 
-    fn check_token(&self, head: &Head) -> Option<Answer> {
-        match head.header("authorization") {
-            Some(given) if incoming::equal(given, &self.authorization) => None,
-            Some(_) => Some(answer::error(StatusCode::FORBIDDEN, "wrong cluster token")),
-            None => {
-                let message = "this is internal: it needs Authorization: Bearer CLUSTER_TOKEN";
-                Some(answer::error(StatusCode::UNAUTHORIZED, message))
-            }
-        }
-    }
-
     /// What every answer carries.
     pub fn sign(&self, head: &Head, answer: &mut Answer) {
         let class = usize::from(answer.status().as_u16() / 100).min(5);
         self.counters.answers[class].fetch_add(1, Ordering::Relaxed);
-        answer.add("toystore-served-by", &self.name);
+        answer.add("toystore-served-by", self.port.name());
         for echoed in ["session-id", "traceparent"] {
             if let Some(value) = head.header(echoed) {
                 answer.add(echoed, value);
@@ -323,7 +260,7 @@ impl<N: Served> Site<N> {
     /// Whether a connection ends with its first answer: the original project's client closes its
     /// socket before it reads the body.
     pub fn closes(&self) -> bool {
-        self.role == Role::SeedFrontend
+        self.port.role() == Role::SeedFrontend
     }
 }
 
@@ -333,30 +270,4 @@ pub enum Admitted<'a> {
     Answer(Answer),
     /// It goes there, with its body.
     Route(Route<'a>),
-}
-
-/// Where a request goes.
-pub struct Route<'a> {
-    endpoint: Endpoint,
-    /// The open segment of its path.
-    argument: &'a str,
-    encoding: Encoding,
-    /// How long its body may be.
-    pub body_bytes_max: usize,
-}
-
-fn not_allowed(method: &Method, methods: &[Method]) -> Answer {
-    let allowed = methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
-    let message = format!("{method} is not allowed here, only {allowed}");
-    let mut answer = answer::error(StatusCode::METHOD_NOT_ALLOWED, &message);
-    answer.add("allow", allowed);
-    answer
-}
-
-fn accepts_postcard(head: &Head) -> bool {
-    head.header("accept") == Some(wire::POSTCARD.as_bytes())
-}
-
-fn accepts_csv(head: &Head) -> bool {
-    head.header("accept").is_some_and(|accept| accept.starts_with(b"text/csv"))
 }

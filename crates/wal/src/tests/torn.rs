@@ -345,6 +345,7 @@ fn remains_and_files_of_others_are_told_apart() {
     assert_eq!(parse_name(&format::segment_name(7)), Name::Segment(7));
     assert_eq!(parse_name(&format::checkpoint_name(u64::MAX)), Name::Checkpoint(u64::MAX));
     assert_eq!(parse_name("99999999999999999999.segment"), Name::Other);
+    assert_eq!(parse_name(&format::segment_name(u64::MAX)), Name::Other);
     assert_eq!(parse_name("+0000000000000000001.segment"), Name::Other);
 }
 

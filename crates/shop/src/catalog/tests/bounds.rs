@@ -3,6 +3,7 @@
 use replication::{NodeId, Term, View};
 
 use super::world::World;
+use crate::catalog::stock::Stock;
 use crate::catalog::{
     Config, FRONTENDS_MAX, LIST_LIMIT_MAX, PROPOSALS_MAX, TAKE_ITEMS_MAX, TAKES_MAX, catalogue,
 };
@@ -122,4 +123,25 @@ fn status_is_json_there_and_back() {
     let text = serde_json::to_string(&status).unwrap();
     assert_eq!(serde_json::from_str::<crate::catalog::status::Status>(&text).unwrap(), status);
     assert!(text.contains(r#""unsettled":3"#), "{text}");
+}
+
+/// What is restored can be asked about everything that it lists, and settled.
+#[test]
+fn a_snapshot_that_contradicts_itself_is_refused() {
+    let mut world = started();
+    ask(&mut world, take(1..4, 0)).unwrap();
+    let whole = world.node().stock().snapshot().to_vec();
+    let mut refused = 0;
+    for bit in 8..whole.len() * 8 {
+        let mut bytes = whole.clone();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        match Stock::restore(&bytes) {
+            Ok(stock) => {
+                assert_eq!(stock.view_answer().0, *stock.view());
+                assert!(stock.shelves().iter().all(|shelf| shelf.sold() <= shelf.taken));
+            }
+            Err(why) => refused += usize::from(why.contains("contradicts itself")),
+        }
+    }
+    assert!(refused > 10, "{refused} were refused for what they say");
 }

@@ -250,6 +250,28 @@ fn what_is_no_snapshot_is_refused() {
     assert_eq!(Ledger::restore(&[], true).unwrap(), Ledger::new(true));
 }
 
+/// It may come from another replica: what is restored can be asked about everything that it lists.
+#[test]
+fn a_snapshot_that_contradicts_itself_is_refused() {
+    let mut book = Book::new(true);
+    book.lead(1);
+    for request in 1..4 {
+        book.apply(1, &record(1, request, "Tux"));
+        book.apply(1, &refuse(1, 10 + request));
+    }
+    let whole = book.ledger.snapshot().to_vec();
+    let mut refused = 0;
+    for bit in 8..whole.len() * 8 {
+        let mut bytes = whole.clone();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        match Ledger::restore(&bytes, true) {
+            Ok(ledger) => assert!(ledger.records().all(|(_, id, _)| ledger.fate(id).is_some())),
+            Err(why) => refused += usize::from(why.contains("contradicts itself")),
+        }
+    }
+    assert!(refused > 10, "{refused} were refused for what they say");
+}
+
 #[test]
 fn the_oldest_refusals_are_forgotten_and_no_order_is() {
     let mut book = Book::new(true);

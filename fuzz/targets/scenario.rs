@@ -1,0 +1,5 @@
+//! Gives [`fuzz::scenario`] whatever libFuzzer makes up. Built and run by `.ci/fuzz`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| fuzz::scenario::check(input));
