@@ -95,15 +95,18 @@ fn play(world: &mut World, plan: &Plan) -> bool {
         }
         world.run_until(world.now + Duration::from_millis(10));
     }
-    world.end_absence();
     // A call that was lost before may still be waited for, and others wait along.
     world.run_until(plan.heal_at + SETTLED);
+    if plan.setting.absence {
+        world.begin_absence();
+    }
     world.begin_probe();
     let limit = world.now + PROBE_MAX;
     world.run_until(world.now + Duration::from_millis(1));
     while !world.asker_is_done() && world.now < limit && world.broken.is_none() {
         world.run_until(world.now + Duration::from_millis(10));
     }
+    world.end_absence();
     world.run_until(world.now + QUIET);
     let rests = world.broken.is_none();
     if rests {

@@ -182,8 +182,8 @@ pub struct Setting {
     pub ask_interval: Duration,
     /// Faults and healing together; the first five sixths are for faults.
     pub length: Duration,
-    /// Whether an order replica, the leader if that may be, stays away at first when all else
-    /// heals.
+    /// Whether an order replica, the leader if that may be, stays away while everybody is probed at
+    /// the end.
     pub absence: bool,
     /// Whether it is judged as if it promised everything.
     pub strict: bool,

@@ -45,7 +45,7 @@ performs effects), `crates/simulator/src/world/lies.rs`; or at a *point* of the 
 feature `planted` compiles in, `crates/replication/src/planted.rs`. *Seeds*: how many 60-second
 seeds it took, from seed 0, 10000 and 20000 on. *Broke*: every guarantee of which the checker says
 so in the first of these; `liveness`: clients get no answers after everything has healed, or while
-one replica alone stays away; `recovery`: a process refuses to start. To see a bug happen:
+one replica stays away then; `recovery`: a process refuses to start. To see a bug happen:
 
 ```text
 cargo run --release --features planted -- sim --planted stale-fill --seed 0 --trace

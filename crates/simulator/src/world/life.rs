@@ -80,7 +80,7 @@ impl World {
 
     /// A replica that the others can do without is gone, and stays away: the leader, if it is not
     /// the only one in sync.
-    pub(super) fn begin_absence(&mut self) {
+    pub fn begin_absence(&mut self) {
         let Some(Process::Catalog(catalog)) = &self.hosts[0].process else { return };
         let view = catalog.stock().view();
         let others = |id: NodeId| view.in_sync.iter().any(|other| *other != id);

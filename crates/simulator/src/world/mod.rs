@@ -116,7 +116,7 @@ pub struct World {
     /// Faults that will end.
     undo: Vec<Option<Undo>>,
     healed: bool,
-    /// Who stays away when all else heals.
+    /// Who stays away while everybody is probed.
     absent: Option<Seat>,
     /// The asker's calls under way.
     asker: asker::Asker,

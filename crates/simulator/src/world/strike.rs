@@ -354,9 +354,6 @@ impl World {
                 shopper.end_rounds();
             }
         }
-        if self.plan.setting.absence {
-            self.begin_absence();
-        }
     }
 
     /// A process is asked to stop.
