@@ -13,13 +13,17 @@
 //! Each change raises the version by one. A *take that was put back* is a purchase that began under
 //! a leader that died: the next leader puts back what was not recorded. One attempt leaves at most
 //! as many such pairs as the head says (`takes`), less the take that became the order. A purchase
-//! of which nobody was told may have taken, and may have put back, at any time after it began.
+//! of which nobody was told may have taken, and may have put back, at any time after it began; and
+//! so may an attempt whose client was told that nothing was done: it made no order, but what its
+//! leader had taken is put back only by the next one.
 //!
 //! Made here of a history; judged by [`crate::witness`] and [`crate::search`].
 
 use std::collections::BTreeMap;
 
-use crate::history::{Asked, Event, History, Micros, NEVER_RETURNED, Name, Outcome, Reason};
+use crate::history::{
+    Asked, Event, Head, History, Micros, NEVER_RETURNED, Name, Operation, Outcome, Reason,
+};
 use crate::purchase::{Fate, Purchase, Purchases};
 
 /// Pairs of take and put-back of one purchase that the search tells apart; more are never needed to
@@ -116,13 +120,16 @@ pub struct Object {
     pub moves: Vec<Move>,
     /// Who is said to have made a version that no answer names: proposed, not believed.
     pub proposed: BTreeMap<u64, Proposed>,
+    /// The moves of each request of which something is proposed: its purchase first, then attempts
+    /// that were given up.
+    pub requests: BTreeMap<Name, Vec<u32>>,
 }
 
 /// A half of a take that was put back, as the store tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Proposed {
-    /// Of which purchase, by its place among the moves.
-    pub place: u32,
+    /// For which request.
+    pub key: Name,
     /// How many.
     pub quantity: i64,
     /// Whether it is the second half: put back.
@@ -153,13 +160,20 @@ impl Object {
     /// A toy of which nothing is known: as one that is in no catalogue.
     pub fn new(toy: Name) -> Object {
         let initial = State { quantity: 0, version: 0 };
-        Object { toy, initial, restock: None, moves: Vec::new(), proposed: BTreeMap::new() }
+        Object {
+            toy,
+            initial,
+            restock: None,
+            moves: Vec::new(),
+            proposed: BTreeMap::new(),
+            requests: BTreeMap::new(),
+        }
     }
 
     /// The same toy, of which nothing was asked.
     pub fn without_moves(&self) -> Object {
         let Object { toy, initial, restock, .. } = *self;
-        Object { toy, initial, restock, moves: Vec::new(), proposed: BTreeMap::new() }
+        Object { initial, restock, ..Object::new(toy) }
     }
 
     /// The state after a step.
@@ -218,6 +232,13 @@ pub fn objects(history: &History, purchases: &Purchases) -> Vec<Object> {
     for purchase in &purchases.all {
         put(purchase.toy, &|known| bought(purchase, known, history.head.takes));
     }
+    for (place, operation) in history.operations.iter().enumerate() {
+        if let (Asked::Buy { toy, quantity, .. }, Outcome::Unavailable) =
+            (operation.asked, operation.outcome)
+        {
+            put(toy, &|known| known.then(|| given_up(place, operation, quantity, &history.head)));
+        }
+    }
     for object in &mut objects {
         propose(history, object);
     }
@@ -246,12 +267,14 @@ fn propose(history: &History, object: &mut Object) {
         Asked::Fate { key, .. } => Some(key),
         Asked::Read { .. } | Asked::Order { .. } => None,
     };
-    let places: BTreeMap<Name, u32> =
-        (0..).zip(&object.moves).filter_map(|(place, one)| Some((key_of(one)?, place))).collect();
+    for (place, one) in (0..).zip(&object.moves) {
+        if let Some(key) = key_of(one) {
+            object.requests.entry(key).or_default().push(place);
+        }
+    }
     for (quantity, key, taken, version) in of_toy {
-        let Some(place) = places.get(&key) else { continue };
         for (version, back) in [(taken, false), (version, true)] {
-            object.proposed.insert(version, Proposed { place: *place, quantity, back });
+            object.proposed.insert(version, Proposed { key, quantity, back });
         }
     }
 }
@@ -278,10 +301,26 @@ fn read(outcome: &Outcome, known: bool) -> Option<Action> {
     }
 }
 
+/// So many attempts' takes.
+fn pairs(takes: u32, attempts: u32) -> u8 {
+    let takes = takes.max(1).saturating_mul(attempts.max(1));
+    u8::try_from(takes).unwrap_or(PAIRS_MAX).min(PAIRS_MAX)
+}
+
+/// An attempt that made no order: at most it took, and that is put back.
+fn given_up(place: usize, operation: &Operation, quantity: i64, head: &Head) -> Move {
+    Move {
+        operation: place,
+        invoked: operation.invoked,
+        returned: NEVER_RETURNED,
+        action: Action::Open { quantity },
+        pairs: pairs(head.takes, operation.attempts),
+    }
+}
+
 fn bought(purchase: &Purchase, known: bool, takes: u32) -> Option<Move> {
     let quantity = purchase.quantity;
-    let takes = takes.max(1).saturating_mul(purchase.attempts.max(1));
-    let takes = u8::try_from(takes).unwrap_or(PAIRS_MAX).min(PAIRS_MAX);
+    let takes = pairs(takes, purchase.attempts);
     let (action, pairs) = match purchase.fate {
         Fate::Bought(_) if !known => (Action::Impossible, 0),
         Fate::Bought(bought) => (Action::Take { quantity, version: bought.version }, takes - 1),

@@ -111,9 +111,9 @@ impl Walk<'_> {
     fn reach(&mut self, version: u64) -> Result<(), Doubt> {
         while self.state.version < version {
             if let Some(proposed) = self.object.proposed.get(&(self.state.version + 1))
-                && self.fits(*proposed)
+                && let Some(place) = self.maker_of(*proposed)
             {
-                self.pass(*proposed)?;
+                self.pass(place, *proposed);
                 continue;
             }
             if self.state.quantity != 0 || self.object.restock.is_none() {
@@ -126,28 +126,39 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Whether the purchase may have done that, as things stand.
-    fn fits(&self, Proposed { place, quantity, back }: Proposed) -> bool {
-        let one = &self.object.moves[place as usize];
-        let asked = match one.action {
-            Action::Take { quantity, .. }
-            | Action::Refused { quantity, .. }
-            | Action::Open { quantity } => quantity,
-            Action::Read { .. } | Action::Impossible => return false,
-        };
-        let (taken, out) = self.pairs.get(&place).map_or((0, &[][..]), |(n, out)| (*n, &out[..]));
-        match back {
-            true => out.contains(&quantity),
-            false => {
-                let there = quantity > 0 && quantity <= self.state.quantity;
-                there && quantity == asked && taken < one.pairs
+    /// The first of a request's moves that may have done that, as things stand.
+    fn maker_of(&self, Proposed { key, quantity, back }: Proposed) -> Option<u32> {
+        let places = self.object.requests.get(&key)?;
+        let may = |place: &&u32| {
+            let one = &self.object.moves[**place as usize];
+            let asked = match one.action {
+                Action::Take { quantity, .. }
+                | Action::Refused { quantity, .. }
+                | Action::Open { quantity } => quantity,
+                Action::Read { .. } | Action::Impossible => return false,
+            };
+            if self.latest.is_some_and(|(began, _)| one.returned < began) {
+                return false;
             }
-        }
+            let (taken, out) =
+                self.pairs.get(*place).map_or((0, &[][..]), |(n, out)| (*n, &out[..]));
+            match back {
+                true => out.contains(&quantity),
+                false => {
+                    let there = quantity > 0 && quantity <= self.state.quantity;
+                    there && quantity == asked && taken < one.pairs
+                }
+            }
+        };
+        places.iter().find(may).copied()
     }
 
     /// A take is put back, or one that will be is made.
-    fn pass(&mut self, Proposed { place, quantity, back }: Proposed) -> Result<(), Doubt> {
-        self.in_time(place)?;
+    fn pass(&mut self, place: u32, Proposed { quantity, back, .. }: Proposed) {
+        let began = self.object.moves[place as usize].invoked;
+        if self.latest.is_none_or(|(latest, _)| latest < began) {
+            self.latest = Some((began, place as usize));
+        }
         let (taken, out) = self.pairs.entry(place).or_default();
         let step = if back {
             out.retain(|one| *one != quantity);
@@ -160,7 +171,6 @@ impl Walk<'_> {
         self.state = self.object.after(self.state, step);
         self.steps.push(step);
         (self.since, self.maker, self.assumed) = (None, None, true);
-        Ok(())
     }
 
     /// Whatever was taken is put back, but for those of whom nobody was told.
