@@ -25,7 +25,7 @@ pub const LENGTH_DEFAULT: Duration = Duration::from_secs(60);
 const PROBABILITY: &str = "0.7";
 
 /// How often a shopper tries again: longer than any outage, so that none gives up.
-pub const RETRIES: u32 = 1000;
+const RETRIES: u32 = 1000;
 
 /// The most frontends: as many as the promises are claimed for.
 pub const FRONTENDS_MAX: u8 = 3;

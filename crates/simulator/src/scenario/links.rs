@@ -4,9 +4,8 @@
 
 use serde::Deserialize;
 
-use super::Scenario;
 use crate::fault::{Shape, Target};
-use crate::who::Seats;
+use crate::who::{Seats, Who};
 
 /// `links = { between = ["leader", "catalog"] }`: exactly one of these.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -69,10 +68,17 @@ impl Links {
     }
 }
 
-/// A target by name.
+/// A node, or the leader, by its name.
 pub fn target(seats: Seats, name: &str) -> Result<Target, String> {
-    let wrong = || format!("there is no {name:?}: expected one of {}", Scenario::targets(seats));
-    Scenario::target(seats, name).ok_or_else(wrong)
+    if name == "leader" {
+        return Ok(Target::Leader);
+    }
+    let servers = seats.servers();
+    let names: Vec<String> = servers.iter().map(Who::to_string).collect();
+    match names.iter().position(|one| one == name) {
+        Some(place) => Ok(Target::Process(servers[place])),
+        None => Err(format!("there is no {name:?}: expected one of leader, {}", names.join(", "))),
+    }
 }
 
 /// A bit for each node; the leader has none, since who that is changes.

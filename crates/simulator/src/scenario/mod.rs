@@ -17,10 +17,10 @@ use replication::primary_backup::{ENTRIES_KEPT, Rules};
 use shop::invalidation::Invalidation;
 use shop::shopper::Probability;
 
-use crate::fault::{Fault, Target, Timeline};
+use crate::fault::{Fault, Timeline};
 use crate::plan::Plan;
 use crate::setting::{Kinds, Network, Setting};
-use crate::who::{Seats, Who};
+use crate::who::Seats;
 
 pub use file::Wrong;
 
@@ -145,21 +145,5 @@ impl Scenario {
         let heal_at = Time(0) + self.length;
         let (faults, asks) = (self.faults.clone(), Vec::new());
         Plan { setting, faults, asks, heal_at, rounds: u32::MAX, noise: 0 }
-    }
-
-    /// A node, or the leader, by its name.
-    fn target(seats: Seats, name: &str) -> Option<Target> {
-        if name == "leader" {
-            return Some(Target::Leader);
-        }
-        let mut servers = seats.servers().into_iter();
-        servers.find(|who| who.to_string() == name).map(Target::Process)
-    }
-
-    /// The names that a target may have, for messages.
-    fn targets(seats: Seats) -> String {
-        let servers = seats.servers();
-        let names: Vec<String> = servers.iter().map(Who::to_string).collect();
-        format!("leader, {}", names.join(", "))
     }
 }

@@ -36,8 +36,6 @@ struct Line {
     cut: u32,
     /// Cuts that keep it.
     held: u32,
-    /// Of a thousand, lost by bursts of loss.
-    lossy: u32,
     /// What else is wrong with it, added up.
     worse: Worse,
 }
@@ -77,13 +75,8 @@ impl Network {
     /// A network of so many seats.
     pub fn new(seed: u64, seats: usize, weather: Weather) -> Network {
         let mut seeds = Random(seed);
-        let line = |_| Line {
-            dice: Random(seeds.draw()),
-            cut: 0,
-            held: 0,
-            lossy: 0,
-            worse: Worse::default(),
-        };
+        let line =
+            |_| Line { dice: Random(seeds.draw()), cut: 0, held: 0, worse: Worse::default() };
         let lines = (0..seats * seats).map(line).collect();
         Network { weather, seats, lines, lags: vec![0; seats] }
     }
@@ -101,7 +94,7 @@ impl Network {
         // All dice are thrown for each message, so that one more fault moves no other one.
         let (luck, delay) = (line.dice.draw(), line.dice.draw());
         let (loss, lateness) = ((luck % 1000) as u32, ((luck >> 20) % 1000) as u32);
-        if line.cut > 0 || loss < lost + line.lossy + line.worse.lost {
+        if line.cut > 0 || loss < lost + line.worse.lost {
             return Way::Lost;
         }
         if line.held > 0 {
@@ -149,12 +142,6 @@ impl Network {
     pub fn is_cut(&self, (from, to): Edge) -> bool {
         let line = &self.lines[from * self.seats + to];
         line.cut + line.held > 0
-    }
-
-    /// Loses so many of a thousand more, or no longer, of what is sent on an edge.
-    pub fn lose(&mut self, edge: Edge, per_mille: u32, on: bool) {
-        let line = self.line(edge);
-        line.lossy = if on { line.lossy + per_mille } else { line.lossy - per_mille };
     }
 
     /// Makes an edge worse, or as good as before.

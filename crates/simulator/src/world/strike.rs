@@ -23,8 +23,6 @@ const COMMITS_SPARED: u32 = 20;
 pub enum Undo {
     /// Edges are mended.
     Mend(Vec<Edge>, bool),
-    /// A burst of loss is over.
-    Calm(Vec<Edge>, u32),
     /// Edges are as good as before.
     Recover(Vec<Edge>, Worse),
     /// A lag is over.
@@ -73,21 +71,15 @@ impl World {
                 self.later(span, Undo::Mend(edges, held));
             }
             Fault::Loss { per_mille, orders_only, span } => {
-                let edges = self.lossy_edges(orders_only);
-                for edge in &edges {
-                    self.network.lose(*edge, per_mille, true);
-                }
-                self.later(span, Undo::Calm(edges, per_mille));
+                let worse = Worse::new(per_mille, 0, Duration::ZERO, Duration::ZERO);
+                self.degrade(self.lossy_edges(orders_only), worse, span);
             }
             Fault::Degrade { links, loss, doubled, delay, jitter, span } => {
                 let (edges, worse) = (self.edges(links), Worse::new(loss, doubled, delay, jitter));
                 if edges.is_empty() {
                     return false;
                 }
-                for edge in &edges {
-                    self.network.degrade(*edge, worse, true);
-                }
-                self.later(span, Undo::Recover(edges, worse));
+                self.degrade(edges, worse, span);
             }
             Fault::Crash { whom, .. }
             | Fault::PowerCut { whom: Some(whom), .. }
@@ -179,6 +171,13 @@ impl World {
         true
     }
 
+    fn degrade(&mut self, edges: Vec<Edge>, worse: Worse, span: Duration) {
+        for edge in &edges {
+            self.network.degrade(*edge, worse, true);
+        }
+        self.later(span, Undo::Recover(edges, worse));
+    }
+
     fn later(&mut self, span: Duration, undo: Undo) {
         self.undo.push(Some(undo));
         self.schedule(span, Event::Undo(self.undo.len() - 1));
@@ -189,11 +188,6 @@ impl World {
         let Some(undo) = self.undo[number].take() else { return };
         match undo {
             Undo::Mend(edges, held) => self.mend(&edges, held),
-            Undo::Calm(edges, per_mille) => {
-                for edge in edges {
-                    self.network.lose(edge, per_mille, false);
-                }
-            }
             Undo::Recover(edges, worse) => {
                 for edge in edges {
                     self.network.degrade(edge, worse, false);

@@ -48,6 +48,12 @@ pub struct Wanted {
 }
 
 impl Wanted {
+    /// This machine only, wherever there is room: with [`Ports::free`] only the host counts.
+    pub fn loopback() -> Wanted {
+        let any = SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, 0));
+        Wanted { listen: any, seed_listen: None, catalog_listen: any, orders_listen: any }
+    }
+
     /// Whether this machine alone reaches every node.
     pub fn is_loopback(&self) -> bool {
         let others = [self.listen, self.catalog_listen, self.orders_listen];

@@ -206,7 +206,6 @@ impl Demo {
     }
 
     fn options(&self) -> Result<Options> {
-        let any = |port| std::net::SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, port));
         Ok(Options {
             frontends: self.frontends,
             orders: None,
@@ -219,13 +218,7 @@ impl Demo {
             shadow_disk: false,
             chaos: self.chaos,
             ports_auto: true,
-            // Only the host counts: free ports are taken.
-            wanted: Wanted {
-                listen: any(0),
-                seed_listen: None,
-                catalog_listen: any(0),
-                orders_listen: any(0),
-            },
+            wanted: Wanted::loopback(),
             data: self.keep.as_ref().map(std::path::absolute).transpose()?,
             logs: Logs::Files,
         })

@@ -4,7 +4,6 @@
 //! When the shoppers' time is over everything is mended, as in the simulated world; then they read
 //! back every order, and the store is asked for its final logs and stock. Called by [`super::Run`].
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -139,7 +138,6 @@ async fn compare(
 }
 
 fn options(scenario: &Scenario, folder: &Path) -> Result<Options> {
-    let any = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let power_cut = |(_, fault): &(Time, simulator::fault::Fault)| {
         matches!(fault, simulator::fault::Fault::PowerCut { .. })
     };
@@ -159,12 +157,7 @@ fn options(scenario: &Scenario, folder: &Path) -> Result<Options> {
         shadow_disk: scenario.faults.iter().any(power_cut),
         chaos: true,
         ports_auto: true,
-        wanted: Wanted {
-            listen: any(0),
-            seed_listen: None,
-            catalog_listen: any(0),
-            orders_listen: any(0),
-        },
+        wanted: Wanted::loopback(),
         data: None,
         logs: Logs::Files,
     })

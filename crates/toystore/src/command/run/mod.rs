@@ -69,8 +69,7 @@ impl Run {
     /// # Errors
     /// If the scenario cannot be read or played in this world, or the bundle cannot be written.
     pub fn run(self) -> Result<ExitCode> {
-        let scenario = read_scenario(&self.scenario)?;
-        let text = std::fs::read_to_string(&self.scenario).context("it was read a moment ago")?;
+        let (scenario, text) = read_scenario(&self.scenario)?;
         let seed = self.seed.unwrap_or_else(super::client::new_seed);
         let world = self
             .world
@@ -110,14 +109,15 @@ impl Run {
     }
 }
 
-/// Reads a scenario from its file.
+/// Reads a scenario from its file; its text too, for the bundle.
 ///
 /// # Errors
 /// Says file, line and what was expected.
-pub fn read_scenario(path: &Path) -> Result<Scenario> {
+pub fn read_scenario(path: &Path) -> Result<(Scenario, String)> {
     let name = path.display();
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
-    Scenario::read(&text).with_context(|| format!("{name} is no scenario"))
+    let scenario = Scenario::read(&text).with_context(|| format!("{name} is no scenario"))?;
+    Ok((scenario, text))
 }
 
 fn simulate(

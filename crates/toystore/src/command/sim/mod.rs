@@ -136,7 +136,7 @@ impl Sim {
     /// If the ledger cannot be read or written.
     pub fn run(self) -> Result<ExitCode> {
         let scenario = self.scenario.as_deref().map(read_scenario).transpose()?;
-        let scenario = scenario.as_ref();
+        let scenario = scenario.as_ref().map(|(scenario, _)| scenario);
         match self.seed {
             Some(seed) => self.run_one(scenario, seed),
             None => self.run_many(scenario),
