@@ -95,6 +95,8 @@ bugs! {
     FloorEarly: "floor-early",
     /// a leader asks for a take once, and never again if it gets no answer
     TakeAskedOnce: "take-asked-once",
+    /// a leader forgets the number of a take that it gave up, so that a late one may land
+    NoTombstone: "no-tombstone",
     /// the catalog executes a take whose number it has forgotten
     FloorIgnored: "floor-ignored",
     /// stock is taken without a look whether it is there

@@ -107,8 +107,9 @@ const STOCK: &[&str] = &["stock", "conserved", "oversold"];
 const ORDERS: &[&str] = &["once", "orders"];
 
 /// What clients see of an order that is gone: by itself, by another one in its place, by the
-/// replicas that still have it, or by the stock that it leaves behind.
-const LOST: &[&str] = &["kept", "once", "replicas", "conserved"];
+/// replicas that still have it, by the stock that it leaves behind, or by the stock that it left
+/// when it was acknowledged.
+const LOST: &[&str] = &["kept", "once", "replicas", "conserved", "stock"];
 
 /// What clients see of a cache that is too old.
 const STALE: &[&str] = &["stock"];
@@ -195,7 +196,6 @@ pub static COVERED: &[Hidden] = &[
          until clients see them",
     ),
     hidden(&[Bug::OldTermRecorded], "a leader drops the answers to takes of its last term"),
-    hidden(&[Bug::LateTakeAnswer], "the ledger rejects a take of an older term"),
 ];
 
 /// Those that show once in many hundreds of seeds, if at all: too seldom for the gate.
@@ -212,6 +212,10 @@ pub static RARE: &[Hidden] = &[
     hidden(
         &[Bug::SnapshotOverwrites],
         "a piece of a snapshot must come again after what the snapshot began",
+    ),
+    hidden(
+        &[Bug::NoTombstone],
+        "a batch of takes must come twice, with the end of another term's settlement between",
     ),
     hidden(&[Bug::WaitWithoutMargin], "the margin is some milliseconds of two seconds"),
     hidden(&[Bug::LeaseFromAnswer], "the same, unless the answer was late"),

@@ -83,7 +83,7 @@ What cannot be planted here, and what shows that we have not got it.
 
 /// What cannot be planted: name, why, where else it is looked for.
 #[rustfmt::skip]
-const ELSEWHERE: [(&str, &str, &str); 8] = [
+const ELSEWHERE: [(&str, &str, &str); 7] = [
     ("per-request-lock", "there is no lock: each node has one owner; what it leads to is oversell",
      "`tests/it/zoo.rs::oversell`"),
     ("negative-quantity", "a quantity below 1 has no value: `crates/shop/src/toy.rs`",
@@ -98,9 +98,6 @@ const ELSEWHERE: [(&str, &str, &str); 8] = [
      "`tests/it/zoo.rs::timeout_mismatch`"),
     ("torn-tail", "the log's own format: crate `wal` knows no planted bugs",
      "`crates/wal/src/tests/torn.rs`"),
-    ("no-tombstone", "our leader never gives a take up, so that no late one can land after that",
-     "[give_up_leaves_a_tombstone](\
-     ../crates/shop/src/catalog/testscripts/give_up_leaves_a_tombstone)"),
 ];
 
 /// How a bug was found.

@@ -2,6 +2,7 @@
 
 use replication::planted::{Bug, planted};
 
+use super::purchase::Purchase;
 use super::*;
 use crate::message::Reply;
 
@@ -23,8 +24,11 @@ impl Orders {
             {
                 self.on_take_answer(now, term, numbers, answer, out);
             }
+            Some(Call::GiveUp { term, numbers }) if self.state == State::Open(term) => {
+                self.on_given_up(now, &numbers, answer, out);
+            }
             // Of an older term: the new one's settlement speaks of it.
-            Some(Call::Take { .. }) | None => {}
+            Some(Call::Take { .. } | Call::GiveUp { .. }) | None => {}
         }
     }
 
@@ -53,18 +57,38 @@ impl Orders {
             // Its disk is full, or it has just started.
             Answer::Said(Err(problem @ Problem::Unavailable(_))) => {
                 let resolving = &self.resolving;
-                let keep = |request_id| resolving.contains_key(&request_id);
-                for purchase in self.purchases.not_now(numbers, keep) {
-                    for waiter in purchase.waiters {
-                        self.batches.decide(waiter, Err(problem.clone()), out);
-                    }
-                }
+                let over = self.purchases.not_now(numbers, |id| resolving.contains_key(&id));
+                self.end(over, &problem, out);
                 self.retry_at = Some(now + RETRY);
             }
             Answer::Said(_) | Answer::Refused | Answer::Unknown => {
                 self.purchases.unanswered(numbers);
                 self.retry_at = Some(now + RETRY);
             }
+        }
+    }
+
+    fn on_given_up(&mut self, now: Time, numbers: &[u64], answer: Answer, out: &mut Vec<Effect>) {
+        if let Answer::Said(Ok(_)) = answer {
+            return self.purchases.gave_up(numbers);
+        }
+        self.retry_at = Some(now + RETRY);
+        let problem = match answer {
+            Answer::Said(Err(problem @ Problem::Unavailable(_))) => Some(problem),
+            Answer::Said(_) | Answer::Refused | Answer::Unknown => None,
+        };
+        let resolving = &self.resolving;
+        let keep = |request_id| resolving.contains_key(&request_id);
+        let over = self.purchases.not_given_up(problem.clone(), keep);
+        if let Some(problem) = problem {
+            self.end(over, &problem, out);
+        }
+    }
+
+    /// These purchases are over, and whoever waits for one is told why.
+    fn end(&mut self, over: Vec<Purchase>, problem: &Problem, out: &mut Vec<Effect>) {
+        for waiter in over.into_iter().flat_map(|purchase| purchase.waiters) {
+            self.batches.decide(waiter, Err(problem.clone()), out);
         }
     }
 }

@@ -107,6 +107,7 @@ struct Resolving {
 enum Call {
     View,
     Take { term: Term, numbers: Vec<u64> },
+    GiveUp { term: Term, numbers: Vec<u64> },
     Settle { term: Term, count: usize },
 }
 
@@ -303,6 +304,11 @@ impl Orders {
                 && let Some((request, numbers)) = self.purchases.next_call(term)
             {
                 self.call(Call::Take { term, numbers }, request, CALL_DEADLINE, out);
+            }
+            if self.retry_at.is_none()
+                && let Some((request, numbers)) = self.purchases.give_up_call(term)
+            {
+                self.call(Call::GiveUp { term, numbers }, request, CALL_DEADLINE, out);
             }
             if let Some(tag) = self.reads.next_barrier() {
                 self.drive(now, engine::Input::Barrier(tag), out);

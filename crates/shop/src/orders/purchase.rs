@@ -3,13 +3,17 @@
 //! Each waits for its take at the catalog, then for its log entry to be committed. Takes that wait
 //! go out together, at most [`TAKE_CALLS_MAX`] calls at a time, and one more with those that are
 //! asked again. Called by [`super::Orders`].
+//!
+//! A number is over in one of two ways, and until then the floor stays below it: its order is
+//! recorded, or the catalog has been told that it is given up. A purchase may end before that, but
+//! not its number: the call may arrive a second time, late, and take for nobody.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use replication::Term;
 use replication::planted::{Bug, planted};
 
-use crate::message::{NewOrder, Request, RequestId, TakeAnswer, TakeItem, Taken};
+use crate::message::{NewOrder, Problem, Request, RequestId, Settled, TakeAnswer, TakeItem, Taken};
 
 use super::command::Command;
 
@@ -60,6 +64,12 @@ pub struct Purchases {
     to_ask: BTreeSet<u64>,
     /// Of these, the ones that may be taken, since a call about them got no answer.
     in_doubt: BTreeSet<u64>,
+    /// Numbers of purchases that ended without a take: to be given up at the catalog.
+    given_up: BTreeSet<u64>,
+    /// Whether the catalog is being told so.
+    giving_up: bool,
+    /// Why the catalog can do nothing, if that was its last word.
+    not_now: Option<Problem>,
     /// The highest that was asked again last.
     asked_upto: u64,
     next_number: u64,
@@ -112,7 +122,7 @@ impl Purchases {
                 Some(TakeItem { number, order: purchase.order.clone() })
             };
             numbers.into_iter().filter_map(item).collect()
-        } else if self.calls < TAKE_CALLS_MAX {
+        } else if self.calls < TAKE_CALLS_MAX && self.given_up.is_empty() {
             let items = self.begin_takes();
             self.calls += usize::from(!items.is_empty());
             items
@@ -188,11 +198,13 @@ impl Purchases {
         self.calls == 0 && self.repeated.is_none() && self.floor() != self.told_floor
     }
 
-    /// All takes of this term below this are recorded.
+    /// All takes of this term below this are recorded, or given up.
     fn floor(&self) -> u64 {
         let early = |id| planted(Bug::FloorEarly) && self.all.get(id).is_some_and(Purchase::taken);
-        let lowest = self.numbers.iter().find(|(_, request_id)| !early(request_id));
-        lowest.map_or(self.next_number + 1, |(number, _)| *number)
+        let unrecorded = self.numbers.iter().find(|(_, request_id)| !early(request_id));
+        let unrecorded = unrecorded.map(|(number, _)| number);
+        let lowest = unrecorded.into_iter().chain(self.given_up.first()).min();
+        lowest.map_or(self.next_number + 1, |number| *number)
     }
 
     /// A call was answered: what to propose.
@@ -259,7 +271,58 @@ impl Purchases {
             let Some(request_id) = self.numbers.get(&number).copied() else { continue };
             if self.in_doubt.contains(&number) || keep(request_id) {
                 self.to_ask.insert(number);
-            } else {
+                continue;
+            }
+            over.extend(self.decided(request_id));
+            if !planted(Bug::NoTombstone) {
+                self.given_up.insert(number);
+            }
+        }
+        over
+    }
+
+    /// Why no new purchase can begin, while the catalog can do nothing.
+    pub fn refused(&self) -> Option<&Problem> {
+        self.not_now.as_ref()
+    }
+
+    /// A call that gives up what ended without a take, and the numbers in it.
+    pub fn give_up_call(&mut self, term: Term) -> Option<(Request, Vec<u64>)> {
+        if self.giving_up || self.given_up.is_empty() {
+            return None;
+        }
+        self.giving_up = true;
+        let numbers: Vec<u64> = self.given_up.iter().copied().collect();
+        let settled = |number: &u64| Settled { term, number: *number, recorded: false };
+        Some((Request::Settle { term, takes: numbers.iter().map(settled).collect() }, numbers))
+    }
+
+    /// The catalog has given these up: none of them can take any more.
+    pub fn gave_up(&mut self, numbers: &[u64]) {
+        self.giving_up = false;
+        self.not_now = None;
+        for number in numbers {
+            self.given_up.remove(number);
+        }
+    }
+
+    /// The catalog did not say that it has given them up. If it says that it can do nothing still,
+    /// then what waits without a take is over too, unless `keep` wants it, and returned.
+    pub fn not_given_up(
+        &mut self,
+        problem: Option<Problem>,
+        keep: impl Fn(RequestId) -> bool,
+    ) -> Vec<Purchase> {
+        self.giving_up = false;
+        self.not_now = problem;
+        if self.not_now.is_none() {
+            return Vec::new();
+        }
+        let mut over = Vec::new();
+        for request_id in std::mem::take(&mut self.queue) {
+            if keep(request_id) {
+                self.queue.push_back(request_id);
+            } else if self.all.get(&request_id).is_some_and(|p| p.stage == Stage::Queued) {
                 over.extend(self.decided(request_id));
             }
         }
@@ -296,14 +359,12 @@ impl Purchases {
         for (_, request_id) in again.into_iter().rev() {
             self.queue.push_front(request_id);
         }
-        self.numbers.clear();
-        self.to_ask.clear();
-        self.in_doubt.clear();
-        self.asked_upto = 0;
-        self.next_number = 0;
-        self.told_floor = 1;
-        self.calls = 0;
-        self.repeated = None;
+        *self = Purchases {
+            all: std::mem::take(&mut self.all),
+            queue: std::mem::take(&mut self.queue),
+            told_floor: 1,
+            ..Purchases::default()
+        };
     }
 
     /// This replica does not lead any more: everybody who waits is sent away.

@@ -125,6 +125,9 @@ impl Orders {
         if self.disk_full {
             return Some(Err(Problem::Unavailable("the order leader's disk is full".into())));
         }
+        if let Some(problem) = self.purchases.refused() {
+            return Some(Err(problem.clone()));
+        }
         if self.purchases.len() >= PURCHASES_MAX {
             return Some(Err(Problem::Unavailable("too many orders are under way".into())));
         }

@@ -11,7 +11,7 @@ use test_each_file::test_each_path;
 
 use super::world::{Path, World};
 use crate::message::{NewOrder, OrderNumber, Request, RequestId};
-use crate::node::{Address, Input, Node};
+use crate::node::{Address, CallId, Input, Node};
 use crate::orders::command;
 use crate::toy::{Quantity, ToyName, Version};
 
@@ -44,6 +44,7 @@ impl Runner for Driver {
     /// - `list ID [after=N] [limit=N]`, `digest ID [upto=N]`, `missed ID AFTER`
     /// - `hold|release|lose net|calls|answers`: messages, calls to the catalog, its answers;
     ///   `pass calls [PLACE]`: the first of them, or another
+    /// - `again ID CALL`: a call comes to the catalog a second time
     /// - `hold-disk|sync|release-disk ID...`, `cut ID...`: from all others, `mend`
     /// - `refused|reached ID...`: everybody sees that connections to it are refused, or open
     /// - `keep TOY`: a frontend caches a toy; `drop`: it drops what it was told to drop
@@ -71,6 +72,11 @@ impl Runner for Driver {
             "hold" | "release" | "lose" | "pass" => self.hold(&command.name, &mut args)?,
             "keep" => self.world.keep(args.next_pos().ok_or("TOY is missing")?),
             "drop" => self.world.drop_kept(),
+            "again" => {
+                let id = NodeId(args.next_pos().ok_or("ID is missing")?.parse()?);
+                let call = CallId(args.next_pos().ok_or("CALL is missing")?.parse()?);
+                self.world.say_again(id, call);
+            }
             "lead" => self.lead(&mut args)?,
             "propose" => self.propose(&mut args)?,
             "wire" => self.world.wire = true,

@@ -77,6 +77,8 @@ pub struct World {
     tokens: u64,
     catalog_tokens: u64,
     catalog_records: u64,
+    /// What the replicas asked the catalog, by call.
+    said: BTreeMap<(NodeId, CallId), Request>,
 }
 
 impl World {
@@ -109,6 +111,7 @@ impl World {
             tokens: 0,
             catalog_tokens: 0,
             catalog_records: 0,
+            said: BTreeMap::new(),
         };
         world.step_catalog(Input::Start);
         world
@@ -171,6 +174,11 @@ impl World {
         while let Some(call) = self.invalidations.pop_front() {
             self.step_catalog(Input::Answer { call, answer: Answer::Said(Ok(Reply::Done)) });
         }
+    }
+
+    /// A call comes to the catalog a second time, late; nobody waits for the answer.
+    pub fn say_again(&mut self, id: NodeId, call: CallId) {
+        self.ask_catalog(self.said[&(id, call)].clone());
     }
 
     fn ask_catalog(&mut self, request: Request) {
@@ -241,6 +249,7 @@ impl World {
         match effect {
             Effect::Call { call, request, deadline, .. } => {
                 self.open.insert((id, call), self.now + deadline);
+                self.said.insert((id, call), request.clone());
                 self.calls.push_back(Call { from: id, id: call, request });
             }
             Effect::Send { to, message } if !self.cut.contains(&(id, to)) => {
