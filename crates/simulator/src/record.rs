@@ -11,7 +11,7 @@ use checker::history::{
     EventKind, FORMAT, Head, History, Line, LoggedLine, MAGIC, Reader, RestockRule, Shelf,
 };
 use checker::staleness::Staleness;
-use checker::verdict::{Guarantee, Verdict};
+use checker::verdict::{Guarantee, Judgement, Verdict};
 use replication::{Term, Time};
 use shop::catalog::status::ToyStatus;
 use shop::catalog::stock::{PutBack, Restocked};
@@ -216,8 +216,12 @@ impl Record {
         let head = head(setting);
         let judged = checker::judge(&read(&head, &self.lines), STEPS);
         let mut judgements = judged.judgements;
-        if !setting.fresh() {
-            // Where reads may be stale, what was bought must fit one order all the same.
+        let wrong = |one: &Judgement| {
+            one.guarantee != Guarantee::Staleness && one.verdict >= Verdict::NotDecided
+        };
+        if !setting.fresh() && judgements.iter().any(wrong) {
+            // Where reads may be stale, what was bought must fit one order all the same. Where none
+            // was, it does so because the whole history does.
             let is_read = |line: &&String| line.starts_with(r#"{"op":"read""#);
             let history = read(&head, self.lines.iter().filter(|line| !is_read(line)));
             judgements.retain(|one| one.guarantee == Guarantee::Staleness);

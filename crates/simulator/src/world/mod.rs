@@ -279,7 +279,9 @@ impl World {
             Event::Stop { host, life } if self.life(host) == life && !self.healed => {
                 self.on_stop(host);
             }
-            Event::Kill { host, life } if self.life(host) == life => self.crash(host),
+            Event::Kill { host, life } if self.life(host) == life && !self.healed => {
+                self.crash(host);
+            }
             Event::Fault(number) if !self.healed => self.strike(number),
             Event::Undo(number) => self.undo(number),
             Event::Ask(number) if !self.healed => self.ask(number),
