@@ -272,6 +272,10 @@ fn propose(history: &History, object: &mut Object) {
             object.requests.entry(key).or_default().push(place);
         }
     }
+    // Of several that may have taken, the one that began first rules out the least.
+    for places in object.requests.values_mut() {
+        places.sort_by_key(|place| object.moves[*place as usize].invoked);
+    }
     for (quantity, key, taken, version) in of_toy {
         for (version, back) in [(taken, false), (version, true)] {
             object.proposed.insert(version, Proposed { key, quantity, back });

@@ -59,3 +59,21 @@ fn what_is_not_true_proves_nothing() {
     let judged = judged(&read(3, 2), &put_back("a", 2, 2));
     assert_eq!(judged.verdict(), Verdict::Broke, "{:?}", judged.proofs[0]);
 }
+
+/// A first attempt took, was given up and put back; the same request's next one begins only after
+/// somebody has seen that. It is not the one that took.
+#[test]
+fn the_attempt_that_began_first_may_have_been_put_back() {
+    let attempt = |invoked: u64, more: &str| {
+        let times = format!(r#""invoked":{invoked},"returned":{}"#, invoked + 10);
+        let asked = r#""toy":"Tux","quantity":2,"key":"a""#;
+        format!(r#"{{"op":"buy","client":1,{times},{asked},{more}}}"#)
+    };
+    let first = attempt(10, r#""outcome":"unavailable""#);
+    let second = attempt(50, r#""outcome":"ok","order":0,"version":4,"index":1"#);
+    let head = HEAD.replace(r#""keys":true"#, r#""keys":true,"takes":8"#);
+    let text = [head, first, read(3, 30), second, put_back("a", 2, 2)].join("\n");
+    let judged = judge(&history::read(text.as_bytes()).expect("a history"), STEPS_DEFAULT);
+    assert_eq!(judged.verdict(), Verdict::Held);
+    assert!(matches!(judged.proofs[0], Proof::Versions(_)), "{:?}", judged.proofs[0]);
+}

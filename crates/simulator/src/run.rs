@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use checker::history::Head;
+use replication::Time;
 
 use crate::plan::Plan;
 use crate::record;
@@ -86,7 +87,8 @@ pub fn run(plan: &Plan, traced: bool) -> Outcome {
 fn play(world: &mut World, plan: &Plan) -> bool {
     world.run_until(plan.heal_at);
     world.heal();
-    let limit = world.now + REST_MAX;
+    // To read an order back takes no longer than to place it did.
+    let limit = world.now + REST_MAX.max(plan.heal_at.since(Time(0)));
     while !world.shoppers_are_done() && world.broken.is_none() {
         if world.now > limit {
             let who = world.stragglers();

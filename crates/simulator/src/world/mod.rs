@@ -60,8 +60,8 @@ const EVENTS_PER_SECOND_MAX: u64 = 200_000;
 pub enum Event {
     /// A node is told something that comes from elsewhere.
     Input { to: Seat, life: u32, input: Input },
-    /// A call arrives.
-    Call { from: Seat, life: u32, call: CallId, to: Seat, request: Request },
+    /// A call arrives: the only one, or one of two.
+    Call { from: Seat, life: u32, call: CallId, to: Seat, request: Request, doubled: bool },
     /// An answer to a call, or its deadline.
     Answer { to: Seat, life: u32, call: CallId, answer: Answer },
     /// A commit is over.
@@ -261,8 +261,8 @@ impl World {
         }
         match event {
             Event::Input { to, life, input } if self.life(to) == life => self.step(to, input),
-            Event::Call { from, life, call, to, request } => {
-                self.on_call((from, life, call), to, request);
+            Event::Call { from, life, call, to, request, doubled } => {
+                self.on_call((from, life, call), to, request, doubled);
             }
             Event::Answer { to, life, call, answer } => self.on_answer(to, life, call, answer),
             Event::Commit { host, life } if self.life(host) == life => self.on_commit(host),

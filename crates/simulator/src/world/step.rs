@@ -113,11 +113,12 @@ impl World {
         if self.leaves_out(to, &request) {
             return;
         }
-        if self.network.doubles((from, to)) {
+        let doubled = self.network.doubles((from, to));
+        if doubled {
             let request = request.clone();
-            self.send((from, to), Event::Call { from, life, call, to, request });
+            self.send((from, to), Event::Call { from, life, call, to, request, doubled });
         }
-        self.send((from, to), Event::Call { from, life, call, to, request });
+        self.send((from, to), Event::Call { from, life, call, to, request, doubled });
     }
 
     pub(super) fn perform(&mut self, seat: Seat, effect: Effect) {
@@ -172,12 +173,14 @@ impl World {
         (from, life, call): (Seat, u32, CallId),
         to: Seat,
         request: Request,
+        doubled: bool,
     ) {
         if self.hosts[to].dark {
             return;
         }
         if !self.hosts[to].is_up() {
-            let answer = Answer::Refused;
+            // Of a doubled one, the other may arrive when the process is there again.
+            let answer = if doubled { Answer::Unknown } else { Answer::Refused };
             return self.send((to, from), Event::Answer { to: from, life, call, answer });
         }
         if self.swallows(&request) {
