@@ -8,7 +8,6 @@ mod cli;
 mod client;
 mod clock;
 mod command;
-mod containers;
 mod disk;
 mod driver;
 mod http;
