@@ -8,6 +8,7 @@ mod cli;
 mod client;
 mod clock;
 mod command;
+mod containers;
 mod disk;
 mod driver;
 mod http;

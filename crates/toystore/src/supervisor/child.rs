@@ -47,7 +47,9 @@ impl Child {
     /// If the system cannot start it.
     pub fn spawn(program: &Path, arguments: &[OsString], log: Option<File>) -> io::Result<Child> {
         let mut command = Command::new(program);
-        command.args(arguments).stdin(Stdio::piped()).process_group(0).kill_on_drop(true);
+        // Its stdin closes when this process is gone, however that came about.
+        command.args(arguments).arg("--exit-with-stdin").stdin(Stdio::piped());
+        command.process_group(0).kill_on_drop(true);
         // Data goes to the stdout of the parent; a node has none.
         match log {
             Some(file) => command.stdout(file.try_clone()?).stderr(file),

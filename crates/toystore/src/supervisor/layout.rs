@@ -1,8 +1,8 @@
 //! Which nodes a store has, and with which flags each is started.
 //!
-//! Pure: options and addresses in, command lines out. Called by [`super::Store`]; the flags are
-//! those of `toystore catalog`, `order` and `frontend`, so that whoever reads them (in `ps`) can
-//! start the same node by hand.
+//! Pure: options and addresses in, command lines out. Called by [`super::Store`] for processes and
+//! by [`crate::containers`] for containers; the flags are those of `toystore catalog`, `order` and
+//! `frontend`, so that whoever reads them (in `ps`) can start the same node by hand.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -55,64 +55,115 @@ pub struct NodePlan {
     pub arguments: Vec<OsString>,
 }
 
+/// Where a node is: its own words for it, and the others'.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// What it listens on.
+    pub listen: SocketAddr,
+    /// Where the others reach it.
+    pub url: String,
+    /// Its folder.
+    pub data: PathBuf,
+}
+
+/// Where every node is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Places {
+    /// The catalog.
+    pub catalog: Place,
+    /// Order replica 1, 2, …
+    pub orders: Vec<Place>,
+    /// Frontend 1, 2, …
+    pub frontends: Vec<Place>,
+    /// The original project's dialect, at frontend 1.
+    pub seed: Option<SocketAddr>,
+    /// Where each node reads the cluster token.
+    pub token: PathBuf,
+    /// Where the catalog reads its toys, if they are not the built-in ones.
+    pub catalogue: Option<PathBuf>,
+}
+
+impl Places {
+    /// Processes of this machine: addresses, and folders in one.
+    pub fn of_processes(
+        ports: &Ports,
+        folder: &Path,
+        token: &Path,
+        catalogue: Option<&Path>,
+    ) -> Places {
+        let place = |role: &str, address: SocketAddr| Place {
+            listen: address,
+            url: url(address),
+            data: folder.join(role),
+        };
+        let all = |role: &str, addresses: &[SocketAddr]| {
+            let numbered = (1..).zip(addresses);
+            numbered.map(|(number, at)| place(&format!("{role}-{number}"), *at)).collect()
+        };
+        Places {
+            catalog: place("catalog", ports.catalog),
+            orders: all("order", &ports.orders),
+            frontends: all("frontend", &ports.frontends),
+            seed: ports.seed,
+            token: token.to_path_buf(),
+            catalogue: catalogue.map(Path::to_path_buf),
+        }
+    }
+}
+
+fn url(address: SocketAddr) -> String {
+    format!("http://{}", reached_at(address))
+}
+
 /// All nodes, in the order in which they are started: what others need comes first.
-pub fn nodes(
-    options: &Options,
-    made: Made,
-    ports: &Ports,
-    folder: &Path,
-    token: &Path,
-) -> Vec<NodePlan> {
-    let url = |address: SocketAddr| format!("http://{}", reached_at(address));
-    let catalog_url = url(ports.catalog);
+pub fn nodes(options: &Options, made: Made, places: &Places) -> Vec<NodePlan> {
     let orders = (1..)
-        .zip(&ports.orders)
-        .map(|(number, address)| format!("{number}={}", url(*address)))
+        .zip(&places.orders)
+        .map(|(number, place)| format!("{number}={}", place.url))
         .collect::<Vec<String>>()
         .join(",");
     let mut nodes = vec![];
-    let mut add = |name: String, role, listen: SocketAddr, seed_url, more: Vec<OsString>| {
-        let data = folder.join(&name);
+    let mut add = |name: String, role, place: &Place, seed_url, more: Vec<OsString>| {
         let mut arguments: Vec<OsString> = vec![role_command(role).into()];
-        arguments.extend(flag("--listen", listen.to_string()));
-        arguments.extend(flag("--cluster-token-file", token));
-        arguments.push("--exit-with-stdin".into());
+        arguments.extend(flag("--listen", place.listen.to_string()));
+        arguments.extend(flag("--cluster-token-file", &places.token));
         if options.chaos {
             arguments.push("--chaos".into());
         }
         arguments.extend(more);
-        nodes.push(NodePlan { name, role, url: url(listen), seed_url, data, arguments });
+        let Place { url, data, .. } = place.clone();
+        nodes.push(NodePlan { name, role, url, seed_url, data, arguments });
     };
 
     let mut more = vec![];
-    more.extend(flag("--data", folder.join("catalog")));
+    more.extend(flag("--data", &places.catalog.data));
     more.extend(flag("--replication", made.replication.to_string()));
     more.extend(flag("--invalidation", options.invalidation.to_string()));
     more.extend(flag("--restock-interval", duration_text(options.restock_interval)));
-    if let Some(catalogue) = &options.catalogue {
+    if let Some(catalogue) = &places.catalogue {
         more.extend(flag("--catalogue", catalogue));
     }
     more.extend(shadow_disk(options));
-    add("catalog".to_string(), Role::Catalog, ports.catalog, None, more);
+    add("catalog".to_string(), Role::Catalog, &places.catalog, None, more);
 
-    for (number, address) in (1..).zip(&ports.orders) {
-        let name = format!("order-{number}");
+    for (number, place) in (1..).zip(&places.orders) {
         let mut more = vec![];
         more.extend(flag("--id", number.to_string()));
-        more.extend(flag("--data", folder.join(&name)));
-        more.extend(flag("--catalog", &catalog_url));
+        more.extend(flag("--data", &place.data));
+        more.extend(flag("--catalog", &places.catalog.url));
         more.extend(flag("--orders", &orders));
         more.extend(flag("--replication", made.replication.to_string()));
         more.extend(flag("--timers", options.timers.to_string()));
         more.extend(shadow_disk(options));
-        add(name, Role::Order, *address, None, more);
+        add(format!("order-{number}"), Role::Order, place, None, more);
     }
 
-    for (number, address) in (1..).zip(&ports.frontends) {
-        let seed = ports.seed.filter(|_| number == 1);
+    for (number, place) in (1..).zip(&places.frontends) {
+        let seed = places.seed.filter(|_| number == 1);
         let mut more = vec![];
         more.extend(flag("--id", number.to_string()));
-        more.extend(flag("--catalog", &catalog_url));
+        more.extend(flag("--url", &place.url));
+        more.extend(flag("--catalog", &places.catalog.url));
         more.extend(flag("--orders", &orders));
         more.extend(flag("--cache-capacity", options.cache_capacity.to_string()));
         more.extend(flag("--invalidation", options.invalidation.to_string()));
@@ -120,7 +171,7 @@ pub fn nodes(
         if let Some(seed) = seed {
             more.extend(flag("--seed-listen", seed.to_string()));
         }
-        add(format!("frontend-{number}"), Role::Frontend, *address, seed.map(url), more);
+        add(format!("frontend-{number}"), Role::Frontend, place, seed.map(url), more);
     }
     nodes
 }

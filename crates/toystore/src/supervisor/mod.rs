@@ -44,7 +44,7 @@ use cluster::{Cluster, Member, State};
 use event::Event;
 use folder::{Folder, Made};
 use health::wait_for_health;
-use layout::NodePlan;
+use layout::{NodePlan, Places};
 use options::{Logs, Options, Replication};
 use ports::Ports;
 
@@ -118,7 +118,9 @@ impl Store {
         loop {
             tries += 1;
             let ports = choose_ports(options, made)?;
-            let plans = layout::nodes(options, made, &ports, store.folder.path(), &token);
+            let (folder, catalogue) = (store.folder.path(), options.catalogue.as_deref());
+            let places = Places::of_processes(&ports, folder, &token, catalogue);
+            let plans = layout::nodes(options, made, &places);
             store.spawn_all(plans)?;
             let ready = tokio::select! {
                 biased;

@@ -3,14 +3,16 @@
 //!
 //! | file | what it holds |
 //! | --- | --- |
-//! | `local` | real processes: a store, shoppers, the history of them |
-//! | `wreck` | what goes wrong with real processes, and its end |
+//! | `real` | real nodes: a store, shoppers, the history of them |
+//! | `stage` | what they are: processes, or containers |
+//! | `wreck` | what goes wrong with them, and its end |
 //! | `links` | which of their links are broken now |
 //!
 //! Called by the command line; the simulated world is crate `simulator`.
 
 mod links;
-mod local;
+mod real;
+mod stage;
 mod wreck;
 
 use std::path::{Path, PathBuf};
@@ -32,6 +34,8 @@ enum World {
     Sim,
     /// Real processes, disks and sockets on this machine
     Local,
+    /// Containers, made from the image toystore:latest, with networks and volumes of their own
+    Compose,
 }
 
 /// Play a scenario: a store, shoppers, faults, and the verdict it must end in
@@ -84,8 +88,8 @@ impl Run {
         paint::say(format_args!("seed {seed}; again:\n  {repeat}"));
         let ended = match self.world {
             World::Sim => simulate(&scenario, seed, &folder, &text, &repeat)?,
-            World::Local => {
-                let play = local::play(&scenario, seed, &folder, &text, &repeat);
+            World::Local | World::Compose => {
+                let play = real::play(&scenario, self.world, seed, &folder, &text, &repeat);
                 match super::block_on(play)?? {
                     Some(ended) => ended,
                     None => return Ok(ExitCode::FAILURE),

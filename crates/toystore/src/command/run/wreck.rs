@@ -1,8 +1,8 @@
-//! What goes wrong with real processes: each fault of a scenario at its time, and its end.
+//! What goes wrong with real nodes: each fault of a scenario at its time, and its end.
 //!
-//! A fault is a task of its own, so that they may overlap; what they share is the store and its
+//! A fault is a task of its own, so that they may overlap; what they share is the stage and its
 //! broken links. Everything that happens is told, and goes into the history as an event. Called by
-//! [`super::local`].
+//! [`super::real`].
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,24 +13,26 @@ use checker::history::{EventKind, Line};
 use replication::Time;
 use shop::catalog::status::Status;
 use simulator::Scenario;
-use simulator::fault::{Fault, Moment, Target};
+use simulator::fault::{Fault, Moment, Shape, Target};
 use simulator::who::Who;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
+use super::World;
 use super::links::Links;
+use super::stage::Stage;
 use crate::client::runner::Clock;
 use crate::command::demo::story::Story;
 use crate::supervisor::cluster::{Member, State};
 use crate::supervisor::layout::Role;
-use crate::supervisor::{Store, leader, node_status};
+use crate::supervisor::{leader, node_status};
 
 /// How often it is looked who leads, and whether a node must still be told its faults.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
-/// A scenario under way, among real processes.
+/// A scenario under way, among real nodes.
 pub struct Wreck {
-    store: Arc<Store>,
+    stage: Stage,
     scenario: Scenario,
     clock: Clock,
     story: Story,
@@ -44,31 +46,44 @@ pub struct Wreck {
 ///
 /// # Errors
 /// Names the fault, and says where it can be played.
-pub fn check(scenario: &Scenario) -> Result<()> {
+pub fn check(scenario: &Scenario, world: World) -> Result<()> {
     for (at, fault) in &scenario.faults {
         let possible = match fault {
             Fault::Crash { moment, again, .. } => *moment == Moment::Now && *again == 0,
             Fault::Cut { held, .. } => !held,
             Fault::Stop { .. } | Fault::Pause { .. } | Fault::Degrade { .. } => true,
             Fault::PowerCut { whom, .. } => whom.is_none(),
+            Fault::FullDisk { whom, .. } => world == World::Compose && keeps(scenario, *whom),
             Fault::Roll { .. }
             | Fault::Reset { .. }
             | Fault::Loss { .. }
             | Fault::Lag { .. }
             | Fault::SlowDisk { .. }
-            | Fault::FullDisk { .. }
             | Fault::FailedDisk { .. }
             | Fault::Rot { .. }
             | Fault::Skew { .. } => false,
         };
         if !possible {
             bail!(
-                "real processes cannot be made to do this, at {at}: {fault}\n\
+                "real nodes of this world cannot be made to do this, at {at}: {fault}\n\
                  hint: --world sim can"
             );
         }
     }
     Ok(())
+}
+
+/// Whether it is a process that no fault ends: a volume that can be full is in memory, and gone
+/// with its container.
+fn keeps(scenario: &Scenario, whom: Target) -> bool {
+    let ends = |fault: &Fault| match fault {
+        Fault::Crash { whom: other, .. } | Fault::Stop { whom: other, .. } => {
+            *other == whom || *other == Target::Leader
+        }
+        Fault::PowerCut { .. } => true,
+        _ => false,
+    };
+    whom != Target::Leader && !scenario.faults.iter().any(|(_, fault)| ends(fault))
 }
 
 impl Wreck {
@@ -77,15 +92,15 @@ impl Wreck {
     /// # Errors
     /// If the store's token cannot be read.
     pub fn new(
-        store: Arc<Store>,
+        stage: Stage,
         scenario: Scenario,
         seed: u64,
         clock: Clock,
         story: Story,
     ) -> Result<Arc<Wreck>> {
-        let token = store.cluster().token()?;
+        let token = stage.cluster().token()?;
         let (links, events) = (Mutex::new(Links::new(seed)), Mutex::default());
-        Ok(Arc::new(Wreck { store, scenario, clock, story, token, links, events }))
+        Ok(Arc::new(Wreck { stage, scenario, clock, story, token, links, events }))
     }
 
     /// Plays every fault, until the last one has ended, and not before the shoppers' time is over.
@@ -119,12 +134,12 @@ impl Wreck {
     }
 
     async fn tell(&self) -> Result<()> {
-        self.links.lock().await.tell(&self.store.cluster(), &self.token).await
+        self.links.lock().await.tell(&self.stage.cluster(), &self.token).await
     }
 
     async fn play(&self, number: usize, at: Time, fault: Fault) -> Result<()> {
         self.wait_until(at).await;
-        let leader = leader::find(&self.store.cluster()).await.ok();
+        let leader = leader::find(&self.stage.cluster()).await.ok();
         let hit = self.begin(number, &fault, leader.as_ref()).await?;
         if hit.is_empty() {
             self.story.tell(format_args!("this hits nobody: {fault}"));
@@ -148,9 +163,14 @@ impl Wreck {
         Ok(())
     }
 
+    /// The engine can take a container off the network; a process breaks its own links.
+    fn in_containers(&self) -> bool {
+        matches!(self.stage, Stage::Containers(_))
+    }
+
     /// Another fault may have come between.
     fn is(&self, node: &str, states: &[State]) -> bool {
-        let nodes = self.store.cluster().nodes;
+        let nodes = self.stage.cluster().nodes;
         nodes.iter().any(|one| one.name == node && states.contains(&one.state))
     }
 
@@ -169,30 +189,46 @@ impl Wreck {
         let one = |whom: Target| name(whom).filter(runs);
         Ok(match *fault {
             Fault::PowerCut { .. } => {
-                let nodes = self.store.cluster().nodes.into_iter();
+                let nodes = self.stage.cluster().nodes.into_iter();
                 let names: Vec<String> = nodes.map(|node| node.name).filter(runs).collect();
                 for name in &names {
-                    self.store.kill(name).await?;
+                    self.stage.kill(name).await?;
                 }
                 names
             }
             Fault::Crash { whom, .. } => match one(whom) {
                 Some(name) => {
-                    self.store.kill(&name).await?;
+                    self.stage.kill(&name).await?;
                     vec![name]
                 }
                 None => vec![],
             },
             Fault::Stop { whom, .. } => match one(whom) {
                 Some(name) => {
-                    self.store.end(&name).await?;
+                    self.stage.end(&name).await?;
                     vec![name]
                 }
                 None => vec![],
             },
             Fault::Pause { whom, .. } => match one(whom) {
                 Some(name) => {
-                    self.store.pause(&name).await?;
+                    self.stage.pause(&name).await?;
+                    vec![name]
+                }
+                None => vec![],
+            },
+            Fault::Cut { shape: Shape::Isolate(whom), .. } if self.in_containers() => {
+                match name(whom) {
+                    Some(name) => {
+                        self.stage.containers()?.cut_off(&name).await?;
+                        vec![name]
+                    }
+                    None => vec![],
+                }
+            }
+            Fault::FullDisk { whom, .. } => match one(whom) {
+                Some(name) => {
+                    self.stage.containers()?.fill(&name).await?;
                     vec![name]
                 }
                 None => vec![],
@@ -204,7 +240,7 @@ impl Wreck {
                 });
                 let mut links = self.links.lock().await;
                 let hits = links.begin(number, fault, self.scenario.seats, leads);
-                links.tell(&self.store.cluster(), &self.token).await?;
+                links.tell(&self.stage.cluster(), &self.token).await?;
                 if hits { vec!["links".to_string()] } else { vec![] }
             }
         })
@@ -220,8 +256,8 @@ impl Wreck {
                 }
                 let mut starts = JoinSet::new();
                 for node in hit {
-                    let (store, node) = (self.store.clone(), node.clone());
-                    starts.spawn(async move { store.start_again(&node).await });
+                    let (stage, node) = (self.stage.clone(), node.clone());
+                    starts.spawn(async move { stage.start_again(&node).await });
                 }
                 while let Some(started) = starts.join_next().await {
                     self.story.tell(started??);
@@ -229,8 +265,20 @@ impl Wreck {
             }
             Fault::Pause { .. } => {
                 for node in hit.iter().filter(|node| self.is(node, &[State::Paused])) {
-                    self.story.tell(self.store.resume(node).await?);
+                    self.story.tell(self.stage.resume(node).await?);
                 }
+            }
+            Fault::Cut { shape: Shape::Isolate(_), .. } if self.in_containers() => {
+                for node in hit {
+                    self.stage.containers()?.rejoin(node).await?;
+                }
+                self.story.tell(format_args!("mended: {fault}"));
+            }
+            Fault::FullDisk { .. } => {
+                for node in hit {
+                    self.stage.containers()?.make_room(node).await?;
+                }
+                self.story.tell(format_args!("mended: {fault}"));
             }
             _ => {
                 self.links.lock().await.end(number);
@@ -242,7 +290,7 @@ impl Wreck {
 
     /// Toys of which more were restocked than before. They are noticed late: drawn, not believed.
     async fn notice_restocks(&self, known: &mut BTreeMap<String, u64>) {
-        let cluster = self.store.cluster();
+        let cluster = self.stage.cluster();
         let Some(catalog) = cluster.of(Role::Catalog).next() else { return };
         let Ok(said) = node_status::ask::<Status>(catalog).await else { return };
         for toy in said.status.toys {
@@ -266,7 +314,7 @@ impl Wreck {
         let (mut known, mut restocked) = (None, BTreeMap::new());
         loop {
             self.notice_restocks(&mut restocked).await;
-            if let Ok((member, term)) = leader::find_with_term(&self.store.cluster()).await
+            if let Ok((member, term)) = leader::find_with_term(&self.stage.cluster()).await
                 && known.as_ref() != Some(&(member.name.clone(), term))
             {
                 self.story.tell(format_args!("{} leads under term {term}", member.name));

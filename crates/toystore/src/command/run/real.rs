@@ -1,5 +1,5 @@
-//! A scenario with real processes: a new store on free ports, shoppers over HTTP, faults, and the
-//! history of it all.
+//! A scenario with real nodes, processes or containers: a new store on free ports, shoppers over
+//! HTTP, faults, and the history of it all.
 //!
 //! When the shoppers' time is over everything is mended, as in the simulated world; then they read
 //! back every order, and the store is asked for its final logs and stock. Called by [`super::Run`].
@@ -14,9 +14,11 @@ use replication::primary_backup::Rules;
 use shop::catalog::catalogue;
 use shop::shopper::Config;
 use simulator::Scenario;
+use simulator::fault::{Fault, Target};
 
-use super::Ended;
+use super::stage::Stage;
 use super::wreck::{self, Wreck};
+use super::{Ended, World};
 use crate::bundle::{self, Contents};
 use crate::client::dialect::Dialect;
 use crate::client::runner::{Clock, Party, Running};
@@ -24,9 +26,11 @@ use crate::command::client::Outcome;
 use crate::command::client::history_file::HistoryFile;
 use crate::command::demo::story::Story;
 use crate::command::{Signals, paint};
+use crate::containers::Project;
+use crate::containers::compose::Volumes;
 use crate::http::connection::Url;
 use crate::supervisor::Store;
-use crate::supervisor::cluster::Member;
+use crate::supervisor::cluster::{Cluster, Member};
 use crate::supervisor::event::Event;
 use crate::supervisor::layout::Role;
 use crate::supervisor::options::{Logs, Options, Replication, Timers};
@@ -42,29 +46,39 @@ const REST_MAX: Duration = Duration::from_secs(90);
 /// If the scenario needs what this world cannot do, or the store does not start.
 pub async fn play(
     scenario: &Scenario,
+    world: World,
     seed: u64,
     folder: &Path,
     text: &str,
     repeat: &str,
 ) -> Result<Option<Ended>> {
-    wreck::check(scenario)?;
+    wreck::check(scenario, world)?;
     std::fs::create_dir_all(folder)
         .with_context(|| format!("cannot make the folder {}", folder.display()))?;
     let story = Story::begin();
     let mut signals = Signals::listen()?;
     let options = options(scenario, folder)?;
-    let started = Store::start(&options, report(story), signals.asked_to_stop()).await?;
-    let Some(store) = started else { return Ok(None) };
+    let asked_to_stop = signals.asked_to_stop();
+    let started = if world == World::Compose {
+        let (volumes, folder) = (volumes(scenario), folder.join("containers"));
+        let started = Project::start(&options, &volumes, &folder, asked_to_stop).await?;
+        started.map(|project| Stage::Containers(Arc::new(project)))
+    } else {
+        Store::start(&options, report(story), asked_to_stop).await?.map(Stage::Processes)
+    };
+    let Some(stage) = started else { return Ok(None) };
     let played = tokio::select! {
         biased;
         () = signals.asked_to_stop() => {
             paint::say("stopped before the verdict");
             Ok(None)
         }
-        played = shop_and_break(&store, scenario, seed, folder, story, repeat) => played.map(Some),
+        played = shop_and_break(&stage, scenario, seed, folder, story, repeat) => played.map(Some),
     };
-    store.stop().await;
-    keep_logs(&store, folder)?;
+    stage.stop().await;
+    let logs = keep_logs(&stage, folder).await;
+    stage.remove().await?;
+    logs?;
     let Some((outcome, broken)) = played? else { return Ok(None) };
     let path = folder.join("history.jsonl");
     let history = std::fs::read_to_string(&path)
@@ -76,20 +90,20 @@ pub async fn play(
 
 /// Returns what the shoppers met, and what went wrong that no history shows.
 async fn shop_and_break(
-    store: &Arc<Store>,
+    stage: &Stage,
     scenario: &Scenario,
     seed: u64,
     folder: &Path,
     story: Story,
     repeat: &str,
 ) -> Result<(Outcome, Option<String>)> {
-    let cluster = store.cluster();
-    let party = party(scenario, store, seed)?;
+    let cluster = stage.cluster();
+    let party = party(scenario, &cluster, seed)?;
     let path = folder.join("history.jsonl");
     let mut history = HistoryFile::begin(&path, &party, Some(cluster), repeat).await?;
     story.tell(format_args!("{} shoppers begin", party.clients));
     let clock = Clock::start();
-    let wreck = Wreck::new(store.clone(), scenario.clone(), seed, clock, story)?;
+    let wreck = Wreck::new(stage.clone(), scenario.clone(), seed, clock, story)?;
     let mut wrecking = tokio::spawn(wreck.clone().run());
     let mut shoppers = party.start(clock);
     let mut outcome = Outcome::default();
@@ -138,9 +152,7 @@ async fn compare(
 }
 
 fn options(scenario: &Scenario, folder: &Path) -> Result<Options> {
-    let power_cut = |(_, fault): &(Time, simulator::fault::Fault)| {
-        matches!(fault, simulator::fault::Fault::PowerCut { .. })
-    };
+    let power_cut = |(_, fault): &(Time, Fault)| matches!(fault, Fault::PowerCut { .. });
     Ok(Options {
         frontends: scenario.seats.frontends,
         orders: Some(scenario.seats.orders),
@@ -178,8 +190,16 @@ fn catalogue_of(scenario: &Scenario, folder: &Path) -> Result<Option<PathBuf>> {
     Ok(Some(path))
 }
 
-fn party(scenario: &Scenario, store: &Store, seed: u64) -> Result<Party> {
-    let cluster = store.cluster();
+/// Only what is to be full has a fixed size: it is in memory, and gone with its container.
+fn volumes(scenario: &Scenario) -> Volumes {
+    let full = scenario.faults.iter().filter_map(|(_, fault)| match fault {
+        Fault::FullDisk { whom: Target::Process(who), .. } => Some(who.to_string()),
+        _ => None,
+    });
+    Volumes { small: full.collect() }
+}
+
+fn party(scenario: &Scenario, cluster: &Cluster, seed: u64) -> Result<Party> {
     let urls = cluster.of(Role::Frontend).map(Member::url).collect::<Result<Vec<Url>>>()?;
     let each = Config {
         requests: u32::MAX,
@@ -205,15 +225,14 @@ fn report(story: Story) -> crate::supervisor::Report {
     })
 }
 
-/// The nodes' own logs, before their folder is removed.
-fn keep_logs(store: &Store, folder: &Path) -> Result<()> {
+/// The nodes' own logs, before they are removed.
+async fn keep_logs(stage: &Stage, folder: &Path) -> Result<()> {
     let logs = folder.join("logs");
     std::fs::create_dir_all(&logs).with_context(|| format!("cannot make {}", logs.display()))?;
-    for member in store.cluster().nodes {
-        let from = store.log_file(&member.name);
+    for member in stage.cluster().nodes {
+        let log = stage.log(&member.name).await?;
         let to = logs.join(format!("{}.log", member.name));
-        std::fs::copy(&from, &to)
-            .with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
+        std::fs::write(&to, log).with_context(|| format!("cannot write {}", to.display()))?;
     }
     Ok(())
 }

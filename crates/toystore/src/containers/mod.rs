@@ -1,0 +1,222 @@
+//! A store in containers, one for each node, on networks of their own: what `toystore run --world
+//! compose` plays on.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | [`compose`] | the Compose file: which containers, networks, volumes |
+//! | [`engine`] | the commands of Docker and Compose |
+//! | `operate` | kill, end, pause, resume, start, cut off, fill a volume |
+//!
+//! It is not the store of `compose.yaml`, which is for people: that one publishes its frontend and
+//! nothing else. Here each node is published on this machine, so that its logs can be read and the
+//! history judged, and may break its links when it is told to. What the containers may do is the
+//! same.
+
+pub mod compose;
+pub mod engine;
+mod operate;
+
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::http::connection::{Ask, Connection, Url};
+use crate::supervisor::cluster::{Cluster, Member, State};
+use crate::supervisor::folder::Made;
+use crate::supervisor::layout::{self, NodePlan};
+use crate::supervisor::options::{Options, Replication};
+use crate::supervisor::ports::{Ports, Wanted};
+use compose::Volumes;
+
+/// How long all nodes may take until they are ready.
+const READY_DEADLINE: Duration = Duration::from_secs(60);
+/// How often a node that is not ready is asked again.
+const ASK_INTERVAL: Duration = Duration::from_millis(50);
+/// How long one health answer may take.
+const HEALTH_DEADLINE: Duration = Duration::from_secs(1);
+
+/// A running store and its containers.
+#[derive(Debug)]
+pub struct Project {
+    /// What Compose calls it, and the first part of every container's name.
+    name: String,
+    /// Its Compose file and its token.
+    folder: PathBuf,
+    replication: Replication,
+    /// Locked for moments only, never across an await.
+    nodes: Mutex<Vec<Node>>,
+}
+
+#[derive(Clone, Debug)]
+struct Node {
+    plan: NodePlan,
+    /// Where this machine reaches it.
+    url: String,
+    state: State,
+    /// By how many faults it is cut off the others.
+    cuts: u32,
+}
+
+impl Project {
+    /// Starts every container and returns when all nodes are ready; nothing, if it was asked to
+    /// stop before: then nothing is left behind.
+    ///
+    /// # Errors
+    /// If Docker or the image is not there, or a node does not come up. Nothing is left behind
+    /// then.
+    pub async fn start(
+        options: &Options,
+        volumes: &Volumes,
+        folder: &Path,
+        asked_to_stop: impl Future<Output = ()>,
+    ) -> Result<Option<Project>> {
+        let image = engine::image().await?;
+        let replication = options.replication.unwrap_or(Replication::PrimaryBackup);
+        let made = Made::new(replication, options.orders.unwrap_or(3));
+        let ports =
+            Ports::free(Wanted::loopback(), options.frontends, made.orders, rand::random())?;
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        let folder = std::path::absolute(folder)?;
+        let plans = layout::nodes(options, made, &compose::places(options, made));
+        let urls = compose::published(&ports);
+        let nodes = plans.into_iter().zip(&urls);
+        let nodes = nodes.map(|(plan, address)| {
+            let url = format!("http://{address}");
+            Node { plan, url, state: State::Starting, cuts: 0 }
+        });
+        let project = Project {
+            name: format!("toystore-{:08x}", rand::random::<u32>()),
+            folder,
+            replication,
+            nodes: Mutex::new(nodes.collect()),
+        };
+        project.write_token()?;
+        let plans: Vec<NodePlan> = project.lock().iter().map(|node| node.plan.clone()).collect();
+        let catalogue = options.catalogue.as_deref();
+        let file = compose::file(&project.name, &image, &plans, &urls, volumes, catalogue);
+        let path = project.folder.join(compose::FILE);
+        std::fs::write(&path, serde_json::to_string_pretty(&file)?)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        let up = async {
+            engine::compose(&path, &project.name, &["up", "-d"]).await?;
+            project.wait_until_ready().await
+        };
+        let up = tokio::select! {
+            biased;
+            () = asked_to_stop => Ok(false),
+            up = up => up.map(|()| true),
+        };
+        if !matches!(up, Ok(true)) {
+            project.remove().await?;
+        }
+        let runs = up?;
+        project.lock().iter_mut().for_each(|node| node.state = State::Running);
+        Ok(runs.then_some(project))
+    }
+
+    /// What cluster.json would show: where this machine reaches each node.
+    pub fn cluster(&self) -> Cluster {
+        let member = |node: &Node| Member {
+            name: node.plan.name.clone(),
+            role: node.plan.role,
+            url: node.url.clone(),
+            seed_url: None,
+            pid: None,
+            data: node.plan.data.clone(),
+            state: node.state,
+            ended: None,
+        };
+        Cluster {
+            pid: std::process::id(),
+            replication: self.replication,
+            dashboard: None,
+            data: self.folder.clone(),
+            nodes: self.lock().iter().map(member).collect(),
+        }
+    }
+
+    /// Every node ends: frontends first, as for processes.
+    pub async fn stop(&self) {
+        let nodes = self.lock().clone();
+        for node in nodes.iter().rev() {
+            // Whatever is left ends when it is removed.
+            let _ =
+                engine::docker(&["stop", "--time", "5", &self.container(&node.plan.name)]).await;
+        }
+    }
+
+    /// Stops and removes everything that was made, volumes too.
+    ///
+    /// # Errors
+    /// If Docker says no; what is left then, `docker ps` shows.
+    pub async fn remove(&self) -> Result<()> {
+        let file = self.folder.join(compose::FILE);
+        let down = ["down", "--volumes", "--remove-orphans", "--timeout", "5"];
+        engine::compose(&file, &self.name, &down).await?;
+        for name in [compose::TOKEN, operate::BALLAST_FILE] {
+            // The ballast is not always there.
+            let _ = std::fs::remove_file(self.folder.join(name));
+        }
+        Ok(())
+    }
+
+    /// The log of a node's container, from its first start on.
+    ///
+    /// # Errors
+    /// If Docker has none.
+    pub async fn log(&self, node: &str) -> Result<String> {
+        engine::log(&self.container(node)).await
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Node>> {
+        self.nodes.lock().expect("nobody panics while holding it: it guards plain values")
+    }
+
+    fn container(&self, node: &str) -> String {
+        compose::container(&self.name, node)
+    }
+
+    /// Readable by everybody, since it is somebody else who reads it in a container; the folder is
+    /// removed with the store.
+    fn write_token(&self) -> Result<()> {
+        use std::io::Write;
+        let path = self.folder.join(compose::TOKEN);
+        let token = format!("{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>());
+        let mut options = std::fs::OpenOptions::new();
+        let file = options.write(true).create(true).truncate(true).mode(0o444).open(&path);
+        file.and_then(|mut file| file.write_all(token.as_bytes()))
+            .with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    async fn wait_until_ready(&self) -> Result<()> {
+        let give_up = Instant::now() + READY_DEADLINE;
+        let nodes = self.lock().clone();
+        for node in nodes {
+            self.wait_for(&node, "/health/ready", give_up).await?;
+        }
+        Ok(())
+    }
+
+    async fn wait_for(&self, node: &Node, path: &'static str, give_up: Instant) -> Result<()> {
+        let url: Url = node.url.parse().map_err(anyhow::Error::msg)?;
+        let mut connection = Connection::new(url);
+        let ask = Ask::get(path);
+        let mut last_words = String::from("nothing");
+        while Instant::now() < give_up {
+            match connection.ask(&ask, HEALTH_DEADLINE).await {
+                Ok(said) if said.status == 200 => return Ok(()),
+                Ok(said) => last_words = said.message(),
+                Err(no_answer) => last_words = no_answer.to_string(),
+            }
+            tokio::time::sleep(ASK_INTERVAL).await;
+        }
+        let name = &node.plan.name;
+        let log = self.log(name).await.unwrap_or_default();
+        let last = log.lines().last().unwrap_or("none").to_string();
+        bail!("{name} did not come up; it said: {last_words}; the last line of its log: {last}")
+    }
+}
