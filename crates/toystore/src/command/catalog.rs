@@ -12,7 +12,7 @@ use shop::catalog::{Catalog, Config, catalogue};
 use shop::invalidation::{Invalidation, duration};
 use shop::node::Address;
 
-use super::service::{Disk, Made, Service};
+use super::service::{Disk, Made, Service, read};
 use crate::http::endpoint::Role;
 use crate::supervisor::options::Replication;
 
@@ -53,15 +53,18 @@ impl CatalogCommand {
             fencing: replication != Replication::Naive,
             ..Config::default()
         };
-        service.run(Role::Catalog, move || {
-            let (disk, recovered) = disk.open()?;
-            Ok(Made {
-                node: Catalog::new(config, &recovered).map_err(anyhow::Error::msg)?,
-                disk: Some(disk),
-                address: Address::Catalog(NodeId(1)),
-                known: BTreeMap::new(),
-                ports: Vec::new(),
+        service.run(Role::Catalog, async |_| {
+            read(move || {
+                let (disk, recovered) = disk.open()?;
+                Ok(Made {
+                    node: Catalog::new(config, &recovered).map_err(anyhow::Error::msg)?,
+                    disk: Some(disk),
+                    address: Address::Catalog(NodeId(1)),
+                    known: BTreeMap::new(),
+                    ports: Vec::new(),
+                })
             })
+            .await
         })
     }
 }

@@ -2,28 +2,39 @@
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::str::FromStr;
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
+use shop::catalog::FRONTENDS_MAX;
 use shop::frontend::{self, Config, Frontend};
 use shop::invalidation::Invalidation;
+use shop::message::{Problem, Request};
 use shop::node::Address;
 
 use super::service::{Made, Others, Service};
-use crate::http::connection::Url;
+use crate::http::connection::{Connection, Url};
 use crate::http::endpoint::Role;
+use crate::http::wire;
 use crate::supervisor::options::Timers;
 use crate::supervisor::ports::reached_at;
+
+/// The numbers that are drawn from, 1 to this: as many as the catalog registers.
+const NUMBERS_MAX: u8 = FRONTENDS_MAX as u8;
+/// How long the catalog may take for a lease.
+const CLAIM_DEADLINE: Duration = Duration::from_secs(1);
+/// How soon it is asked again.
+const CLAIM_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Run a frontend: a cache, and the search for whoever leads the order service
 #[derive(Debug, Args)]
 pub struct FrontendCommand {
     #[command(flatten)]
     service: Service,
-    /// Its number, different from that of every other frontend
-    #[arg(long, env = "TOYSTORE_ID", value_name = "ID", default_value_t = 1,
-          value_parser = clap::value_parser!(u8).range(1..))]
-    id: u8,
+    /// Its number, different from that of every other frontend; auto: one that is free
+    #[arg(long, env = "TOYSTORE_ID", value_name = "ID", default_value = "1")]
+    id: Number,
     /// Where the catalog reaches it [default: http:// and --listen]
     #[arg(long, env = "TOYSTORE_URL", value_name = "URL")]
     url: Option<Url>,
@@ -44,6 +55,27 @@ pub struct FrontendCommand {
     timers: Timers,
 }
 
+/// A frontend's number.
+#[derive(Clone, Copy, Debug)]
+enum Number {
+    /// This one.
+    Given(u8),
+    /// Whichever the catalog grants.
+    Auto,
+}
+
+impl FromStr for Number {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Number, String> {
+        match text.parse() {
+            Ok(number @ 1..) => Ok(Number::Given(number)),
+            Ok(0) | Err(_) if text == "auto" => Ok(Number::Auto),
+            Ok(0) | Err(_) => Err("expected 1 to 255, or auto".to_string()),
+        }
+    }
+}
+
 impl FrontendCommand {
     /// Runs until it is asked to stop.
     ///
@@ -56,20 +88,56 @@ impl FrontendCommand {
         let orders = all.iter().copied().collect();
         // Drawn anew by each process: tells a restarted frontend from a second one.
         let incarnation = rand::random::<u64>() >> 1;
-        let mut config = Config::new(self.id, orders, url, incarnation);
-        config.cache_capacity = usize::try_from(self.cache_capacity)?;
-        config.invalidation = self.invalidation;
-        config.timers = match self.timers {
+        let cache_capacity = usize::try_from(self.cache_capacity)?;
+        let timers = match self.timers {
             Timers::Default => frontend::Timers::STANDARD,
             Timers::Fast => frontend::Timers::FAST,
         };
-        let made = Made {
-            node: Frontend::new(config),
-            disk: None,
-            address: Address::Frontend(self.id),
-            known: self.others.addresses(),
-            ports: self.seed_listen.map(|port| (port, Role::SeedFrontend)).into_iter().collect(),
+        let (others, invalidation) = (self.others, self.invalidation);
+        let ports = self.seed_listen.map(|port| (port, Role::SeedFrontend));
+        self.service.run(Role::Frontend, async |token| {
+            let id = match self.id {
+                Number::Given(id) => id,
+                Number::Auto => claim(others.catalog(), token, &url, incarnation).await,
+            };
+            let mut config = Config::new(id, orders, url, incarnation);
+            config.cache_capacity = cache_capacity;
+            config.invalidation = invalidation;
+            config.timers = timers;
+            Ok(Made {
+                node: Frontend::new(config),
+                disk: None,
+                address: Address::Frontend(id),
+                known: others.addresses(),
+                ports: ports.into_iter().collect(),
+            })
+        })
+    }
+}
+
+/// Finds a number that no living frontend has: the one under which the catalog grants this process
+/// a lease. Returns only then: without a catalog there is nothing to serve.
+///
+/// Of a few numbers, so that those of the dead are used again: what is registered is bounded.
+async fn claim(catalog: &Url, token: &str, url: &str, incarnation: u64) -> u8 {
+    let mut connection = Connection::new(catalog.clone());
+    let mut said_before = String::new();
+    loop {
+        // Drawn, since those that start together would try the same ones.
+        let frontend = rand::random_range(1..=NUMBERS_MAX);
+        let request = Request::RenewLease { frontend, url: url.to_string(), incarnation };
+        let said = connection.ask(&wire::to_http(&request, token), CLAIM_DEADLINE).await;
+        let problem = match said.map(|said| wire::from_http(&said)) {
+            Ok(Ok(Ok(_))) => return frontend,
+            Ok(Ok(Err(Problem::FrontendInUse))) => continue,
+            Ok(Ok(Err(problem))) => problem.to_string(),
+            Ok(Err(unintelligible)) => unintelligible,
+            Err(no_answer) => no_answer.to_string(),
         };
-        self.service.run(Role::Frontend, move || Ok(made))
+        if problem != said_before {
+            tracing::info!("the catalog grants no number yet: {problem}");
+            said_before = problem;
+        }
+        tokio::time::sleep(CLAIM_INTERVAL).await;
     }
 }

@@ -9,7 +9,7 @@ use replication::primary_backup::{self, ENTRIES_KEPT, Rules};
 use shop::node::Address;
 use shop::orders::{Config, Orders};
 
-use super::service::{Disk, Made, Others, Service};
+use super::service::{Disk, Made, Others, Service, read};
 use crate::http::endpoint::Role;
 use crate::supervisor::options::{Replication, Timers};
 
@@ -67,16 +67,19 @@ impl OrderCommand {
         let mut known = self.others.addresses();
         known.remove(&Address::Order(id));
         let disk = self.disk;
-        self.service.run(Role::Order, move || {
-            let (disk, recovered) = disk.open()?;
-            let config = Config { engine };
-            Ok(Made {
-                node: Orders::new(config, &recovered).map_err(anyhow::Error::msg)?,
-                disk: Some(disk),
-                address: Address::Order(id),
-                known,
-                ports: Vec::new(),
+        self.service.run(Role::Order, async |_| {
+            read(move || {
+                let (disk, recovered) = disk.open()?;
+                let config = Config { engine };
+                Ok(Made {
+                    node: Orders::new(config, &recovered).map_err(anyhow::Error::msg)?,
+                    disk: Some(disk),
+                    address: Address::Order(id),
+                    known,
+                    ports: Vec::new(),
+                })
             })
+            .await
         })
     }
 }

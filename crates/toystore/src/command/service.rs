@@ -156,6 +156,11 @@ impl Others {
         Ok(all)
     }
 
+    /// Where the catalog is.
+    pub fn catalog(&self) -> &Url {
+        &self.catalog
+    }
+
     /// The catalog and the order replicas as addresses of links.
     pub fn addresses(&self) -> BTreeMap<Address, Url> {
         let orders = self.orders.iter().map(|r| (Address::Order(r.id), r.url.clone()));
@@ -177,16 +182,26 @@ pub struct Made<N> {
     pub ports: Vec<(SocketAddr, Role)>,
 }
 
+/// Makes a node of what is on its disk, beside the runtime, which hears signals meanwhile.
+///
+/// # Errors
+/// Those of `make`.
+pub async fn read<N: Served>(
+    make: impl FnOnce() -> Result<Made<N>> + Send + 'static,
+) -> Result<Made<N>> {
+    tokio::task::spawn_blocking(make).await.context("reading the disk broke off")?
+}
+
 impl Service {
-    /// Runs a node until it is asked to stop. `make` is called inside the runtime, with the log
-    /// open to the operator.
+    /// Runs a node until it is asked to stop. `make` is given the cluster token; it runs inside the
+    /// runtime, with the log open to the operator.
     ///
     /// # Errors
     /// If a port or the disk cannot be had.
     pub fn run<N: Served>(
         self,
         role: Role,
-        make: impl FnOnce() -> Result<Made<N>>,
+        make: impl AsyncFnOnce(&str) -> Result<Made<N>>,
     ) -> Result<ExitCode> {
         self.log_to_stderr();
         let token = self.token()?;
@@ -209,15 +224,20 @@ impl Service {
         &self,
         role: Role,
         token: &str,
-        make: impl FnOnce() -> Result<Made<N>>,
+        make: impl AsyncFnOnce(&str) -> Result<Made<N>>,
     ) -> Result<()> {
         self.end_with_stdin();
         // Before the disk is read: whoever asks meanwhile waits in the backlog instead of being
         // refused, and a port that is taken is told at once.
         let mut listeners = vec![(listen(self.listen, "--listen")?, role)];
-        let Made { node, disk, address, known, ports } = make()?;
-        // Not before: the disk is read in one go, and whoever does not want to wait may end that.
+        // Before the disk is read, too: the kernel does not end the first process of a container
+        // by a signal that it does not listen to.
         let mut signals = Signals::listen()?;
+        let Made { node, disk, address, known, ports } = tokio::select! {
+            biased;
+            () = signals.asked_to_stop() => return Ok(()),
+            made = make(token) => made?,
+        };
         for (port, role) in ports {
             listeners.push((listen(port, "--seed-listen")?, role));
         }

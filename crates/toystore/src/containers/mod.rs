@@ -16,16 +16,16 @@ pub mod compose;
 pub mod engine;
 mod operate;
 
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
-use crate::http::connection::{Ask, Connection, Url};
 use crate::supervisor::cluster::{Cluster, Member, State};
-use crate::supervisor::folder::Made;
+use crate::supervisor::folder;
+use crate::supervisor::health::{READY, wait_for_health};
 use crate::supervisor::layout::{self, NodePlan};
 use crate::supervisor::options::{Options, Replication};
 use crate::supervisor::ports::{Ports, Wanted};
@@ -33,10 +33,8 @@ use compose::Volumes;
 
 /// How long all nodes may take until they are ready.
 const READY_DEADLINE: Duration = Duration::from_secs(60);
-/// How often a node that is not ready is asked again.
-const ASK_INTERVAL: Duration = Duration::from_millis(50);
-/// How long one health answer may take.
-const HEALTH_DEADLINE: Duration = Duration::from_secs(1);
+/// How long a node has to drain before it is killed, seconds.
+const DRAIN_SECONDS: &str = "5";
 
 /// A running store and its containers.
 #[derive(Debug)]
@@ -74,33 +72,32 @@ impl Project {
         asked_to_stop: impl Future<Output = ()>,
     ) -> Result<Option<Project>> {
         let image = engine::image().await?;
-        let replication = options.replication.unwrap_or(Replication::PrimaryBackup);
-        let made = Made::new(replication, options.orders.unwrap_or(3));
+        let made = options.made();
         let ports =
             Ports::free(Wanted::loopback(), options.frontends, made.orders, rand::random())?;
-        std::fs::create_dir_all(folder)
+        // For its owner only: a token is in it that containers, which are somebody else, may read.
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
             .with_context(|| format!("cannot make the folder {}", folder.display()))?;
         let folder = std::path::absolute(folder)?;
         let plans = layout::nodes(options, made, &compose::places(options, made));
-        let urls = compose::published(&ports);
-        let nodes = plans.into_iter().zip(&urls);
+        let addresses = compose::published(&ports);
+        let name = format!("toystore-{:08x}", rand::random::<u32>());
+        let catalogue = options.catalogue.as_deref();
+        let file = compose::file(&name, &image, &plans, &addresses, volumes, catalogue);
+        folder::make_token(&folder.join(compose::TOKEN), 0o444)?;
+        let path = folder.join(compose::FILE);
+        std::fs::write(&path, serde_json::to_string_pretty(&file)?)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        let nodes = plans.into_iter().zip(&addresses);
         let nodes = nodes.map(|(plan, address)| {
             let url = format!("http://{address}");
             Node { plan, url, state: State::Starting, cuts: 0 }
         });
-        let project = Project {
-            name: format!("toystore-{:08x}", rand::random::<u32>()),
-            folder,
-            replication,
-            nodes: Mutex::new(nodes.collect()),
-        };
-        project.write_token()?;
-        let plans: Vec<NodePlan> = project.lock().iter().map(|node| node.plan.clone()).collect();
-        let catalogue = options.catalogue.as_deref();
-        let file = compose::file(&project.name, &image, &plans, &urls, volumes, catalogue);
-        let path = project.folder.join(compose::FILE);
-        std::fs::write(&path, serde_json::to_string_pretty(&file)?)
-            .with_context(|| format!("cannot write {}", path.display()))?;
+        let nodes = Mutex::new(nodes.collect());
+        let project = Project { name, folder, replication: made.replication, nodes };
         let up = async {
             engine::compose(&path, &project.name, &["up", "-d"]).await?;
             project.wait_until_ready().await
@@ -144,8 +141,13 @@ impl Project {
         let nodes = self.lock().clone();
         for node in nodes.iter().rev() {
             // Whatever is left ends when it is removed.
-            let _ =
-                engine::docker(&["stop", "--time", "5", &self.container(&node.plan.name)]).await;
+            let _ = engine::docker(&[
+                "stop",
+                "--time",
+                DRAIN_SECONDS,
+                &self.container(&node.plan.name),
+            ])
+            .await;
         }
     }
 
@@ -155,7 +157,7 @@ impl Project {
     /// If Docker says no; what is left then, `docker ps` shows.
     pub async fn remove(&self) -> Result<()> {
         let file = self.folder.join(compose::FILE);
-        let down = ["down", "--volumes", "--remove-orphans", "--timeout", "5"];
+        let down = ["down", "--volumes", "--remove-orphans", "--timeout", DRAIN_SECONDS];
         engine::compose(&file, &self.name, &down).await?;
         for name in [compose::TOKEN, operate::BALLAST_FILE] {
             // The ballast is not always there.
@@ -180,43 +182,31 @@ impl Project {
         compose::container(&self.name, node)
     }
 
-    /// Readable by everybody, since it is somebody else who reads it in a container; the folder is
-    /// removed with the store.
-    fn write_token(&self) -> Result<()> {
-        use std::io::Write;
-        let path = self.folder.join(compose::TOKEN);
-        let token = format!("{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>());
-        let mut options = std::fs::OpenOptions::new();
-        let file = options.write(true).create(true).truncate(true).mode(0o444).open(&path);
-        file.and_then(|mut file| file.write_all(token.as_bytes()))
-            .with_context(|| format!("cannot write {}", path.display()))
-    }
-
     async fn wait_until_ready(&self) -> Result<()> {
-        let give_up = Instant::now() + READY_DEADLINE;
         let nodes = self.lock().clone();
         for node in nodes {
-            self.wait_for(&node, "/health/ready", give_up).await?;
+            self.wait_for(&node, READY, READY_DEADLINE).await?;
         }
         Ok(())
     }
 
-    async fn wait_for(&self, node: &Node, path: &'static str, give_up: Instant) -> Result<()> {
-        let url: Url = node.url.parse().map_err(anyhow::Error::msg)?;
-        let mut connection = Connection::new(url);
-        let ask = Ask::get(path);
-        let mut last_words = String::from("nothing");
-        while Instant::now() < give_up {
-            match connection.ask(&ask, HEALTH_DEADLINE).await {
-                Ok(said) if said.status == 200 => return Ok(()),
-                Ok(said) => last_words = said.message(),
-                Err(no_answer) => last_words = no_answer.to_string(),
-            }
-            tokio::time::sleep(ASK_INTERVAL).await;
-        }
+    async fn wait_for(&self, node: &Node, path: &'static str, deadline: Duration) -> Result<()> {
         let name = &node.plan.name;
-        let log = self.log(name).await.unwrap_or_default();
-        let last = log.lines().last().unwrap_or("none").to_string();
-        bail!("{name} did not come up; it said: {last_words}; the last line of its log: {last}")
+        let container = self.container(name);
+        let ended = async {
+            match engine::docker(&["wait", &container]).await {
+                Ok(code) => format!("exit code {code}"),
+                Err(error) => error.to_string(),
+            }
+        };
+        let well = wait_for_health(name, &node.url, ended, path, deadline).await;
+        match well {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                let log = self.log(name).await.unwrap_or_default();
+                let last = log.lines().last().unwrap_or("it logged nothing").to_string();
+                Err(error.context(format!("the last line of its log: {last}")))
+            }
+        }
     }
 }

@@ -7,13 +7,12 @@ use anyhow::{Context, Result, bail};
 
 use super::compose::{self, SMALL_MIB};
 use super::engine::docker;
-use super::{Node, Project};
+use super::{DRAIN_SECONDS, Node, Project};
 use crate::supervisor::cluster::State;
+use crate::supervisor::health::LIVE;
 
 /// How long a node that is started again may take until it answers.
 const LIVE_DEADLINE: Duration = Duration::from_secs(20);
-/// How long a node has to drain before it is killed, seconds.
-const DRAIN_SECONDS: &str = "5";
 /// What fills a volume: a file of this machine, and where it goes.
 pub const BALLAST_FILE: &str = "ballast";
 const BALLAST: &str = "/data/ballast";
@@ -71,7 +70,7 @@ impl Project {
         let node = self.expect(name, &[State::Dead, State::Stopped])?;
         let started = Instant::now();
         docker(&["start", &self.container(name)]).await?;
-        self.wait_for(&node, "/health/live", started + LIVE_DEADLINE).await?;
+        self.wait_for(&node, LIVE, LIVE_DEADLINE).await?;
         self.set(name, State::Running);
         Ok(format!("{name} runs again after {} ms", started.elapsed().as_millis()))
     }

@@ -128,6 +128,11 @@ impl Watch {
             Err(_) => ExitStatus::from_raw(9),
         }
     }
+
+    /// The same, in words.
+    pub async fn how_it_ended(&mut self) -> String {
+        how(self.ended().await)
+    }
 }
 
 fn send(pid: u32, signal: Signal) {

@@ -158,16 +158,7 @@ impl Folder {
         if fs::metadata(&path).is_ok_and(|found| found.len() > 0) {
             return Ok(path);
         }
-        let secret: [u8; TOKEN_BYTES] = rand::random();
-        let hex: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
-        OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&path)
-            .and_then(|mut file| writeln!(file, "{hex}"))
-            .with_context(|| format!("cannot write {}", path.display()))?;
+        make_token(&path, 0o600)?;
         Ok(path)
     }
 }
@@ -179,6 +170,23 @@ impl Drop for Folder {
             let _ = fs::remove_dir_all(&self.path);
         }
     }
+}
+
+/// Writes a new secret into a file of its own; `mode` says who may read it.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn make_token(path: &Path, mode: u32) -> Result<()> {
+    let secret: [u8; TOKEN_BYTES] = rand::random();
+    let hex: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(mode)
+        .open(path)
+        .and_then(|mut file| writeln!(file, "{hex}"))
+        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Readers see the old file or the new one, never half of one.

@@ -1,39 +1,45 @@
 //! Waiting until a node answers.
 //!
-//! Called by [`super::Store`] at the start of a node.
+//! Called by [`super::Store`] for processes, and by [`crate::containers`], at the start of a node.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use super::child::{Watch, how};
-use super::layout::NodePlan;
 use crate::http::connection::{Ask, Connection, Url};
+
+/// The process answers.
+pub const LIVE: &str = "/health/live";
+/// It can serve now.
+pub const READY: &str = "/health/ready";
 
 /// How often a node that is not ready is asked again: small against a start of some 100 ms.
 const ASK_INTERVAL: Duration = Duration::from_millis(10);
 /// How long one health answer may take.
 const HEALTH_DEADLINE: Duration = Duration::from_secs(1);
 
-/// Asks a health endpoint until it says yes.
+/// Asks a health endpoint of the node `name` until it says yes. `ended` says how the node ended, if
+/// it does.
 ///
 /// # Errors
-/// If the process ends first, or the deadline passes; says what the node said last.
+/// If the node ends first, or the deadline passes; says what the node said last.
 pub async fn wait_for_health(
-    plan: &NodePlan,
-    watch: &mut Watch,
+    name: &str,
+    url: &str,
+    ended: impl Future<Output = String>,
     path: &'static str,
     deadline: Duration,
 ) -> Result<()> {
-    let url: Url = plan.url.parse().map_err(anyhow::Error::msg)?;
+    let url: Url = url.parse().map_err(anyhow::Error::msg)?;
     let give_up = Instant::now() + deadline;
     let mut connection = Connection::new(url);
     let ask = Ask::get(path);
     let mut last_words = String::from("nothing");
+    tokio::pin!(ended);
     while Instant::now() < give_up {
         tokio::select! {
             biased;
-            status = watch.ended() => bail!("{} did not start: {}", plan.name, how(status)),
+            how = &mut ended => bail!("{name} did not start: {how}"),
             said = connection.ask(&ask, HEALTH_DEADLINE) => match said {
                 Ok(said) if said.status == 200 => return Ok(()),
                 Ok(said) => last_words = said.message(),
@@ -42,5 +48,5 @@ pub async fn wait_for_health(
         }
         tokio::time::sleep(ASK_INTERVAL).await;
     }
-    bail!("{} was not ready within {deadline:?}; it said: {last_words}", plan.name)
+    bail!("{name} was not ready within {deadline:?}; it said: {last_words}")
 }

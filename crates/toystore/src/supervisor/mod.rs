@@ -12,7 +12,7 @@
 //! | [`layout`] | nodes and their command lines |
 //! | [`child`] | one process |
 //! | `operate` | kill, pause, resume, start, stop |
-//! | `health` | waiting until it answers |
+//! | [`health`] | waiting until it answers |
 //! | [`leader`] | who leads |
 //! | [`node_status`] | what a node says of itself |
 //! | [`cluster`] | cluster.json |
@@ -24,7 +24,7 @@ pub mod cluster;
 pub mod control;
 pub mod event;
 pub mod folder;
-mod health;
+pub mod health;
 pub mod layout;
 pub mod leader;
 pub mod node_status;
@@ -43,9 +43,9 @@ use child::{Child, Watch, how};
 use cluster::{Cluster, Member, State};
 use event::Event;
 use folder::{Folder, Made};
-use health::wait_for_health;
+use health::{READY, wait_for_health};
 use layout::{NodePlan, Places};
-use options::{Logs, Options, Replication};
+use options::{Logs, Options};
 use ports::Ports;
 
 /// How long all nodes may take until they are ready: a long log must be read, and leases of a
@@ -53,8 +53,6 @@ use ports::Ports;
 const READY_DEADLINE: Duration = Duration::from_secs(30);
 /// How often other free ports are tried when someone took one first.
 const PORT_TRIES_MAX: u32 = 5;
-/// Order replicas, where neither flag nor data folder says how many.
-const ORDERS_DEFAULT: u8 = 3;
 
 /// Told everything that happens, in order, from whatever task notices it.
 pub type Report = Box<dyn Fn(&Event) + Send + Sync>;
@@ -207,7 +205,8 @@ impl Store {
         let mut tasks = tokio::task::JoinSet::new();
         for (plan, mut watch) in waits {
             tasks.spawn(async move {
-                wait_for_health(&plan, &mut watch, "/health/ready", READY_DEADLINE).await
+                let ended = watch.how_it_ended();
+                wait_for_health(&plan.name, &plan.url, ended, READY, READY_DEADLINE).await
             });
         }
         while let Some(done) = tasks.join_next().await {
@@ -304,8 +303,7 @@ impl Node {
 /// What the store is made with: what the folder remembers, if nothing contradicts it.
 fn agree(options: &Options, folder: &Folder) -> Result<Made> {
     let Some(made) = folder.made()? else {
-        let replication = options.replication.unwrap_or(Replication::PrimaryBackup);
-        let made = Made::new(replication, options.orders.unwrap_or(ORDERS_DEFAULT));
+        let made = options.made();
         folder.remember(made)?;
         return Ok(made);
     };

@@ -13,7 +13,7 @@ use super::Store;
 use super::child::Watch;
 use super::cluster::State;
 use super::event::Event;
-use super::health::wait_for_health;
+use super::health::{LIVE, wait_for_health};
 use super::layout::Role;
 
 /// How long a node that is started again may take until it answers.
@@ -127,7 +127,7 @@ impl Store {
         }
         self.await_end(name.to_string(), pid, watch.clone());
         self.write_cluster();
-        wait_for_health(&plan, &mut watch, "/health/live", LIVE_DEADLINE).await?;
+        wait_for_health(name, &plan.url, watch.how_it_ended(), LIVE, LIVE_DEADLINE).await?;
         self.set_state(name, State::Running)?;
         (self.report)(&Event::Returned { name: name.to_string(), pid });
         Ok(format!("{name} (pid {pid}) runs again after {} ms", started.elapsed().as_millis()))

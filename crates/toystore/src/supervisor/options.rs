@@ -11,7 +11,11 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use shop::invalidation::Invalidation;
 
+use super::folder::Made;
 use super::ports::Wanted;
+
+/// Order replicas, where nobody says how many.
+const ORDERS_DEFAULT: u8 = 3;
 
 /// How order replicas agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
@@ -90,4 +94,12 @@ pub struct Options {
     pub data: Option<PathBuf>,
     /// Where the nodes' logs go.
     pub logs: Logs,
+}
+
+impl Options {
+    /// What a new store of these options is made with.
+    pub fn made(&self) -> Made {
+        let replication = self.replication.unwrap_or(Replication::PrimaryBackup);
+        Made::new(replication, self.orders.unwrap_or(ORDERS_DEFAULT))
+    }
 }
