@@ -14,6 +14,7 @@ mod driver;
 mod http;
 mod peer;
 mod supervisor;
+mod trace;
 
 pub use cli::run;
 pub use http::endpoint::Role;

@@ -28,6 +28,7 @@ use crate::http::served::Served;
 use crate::http::server::{self, CONNECTIONS_MAX_DEFAULT};
 use crate::http::site::Site;
 use crate::peer::Peers;
+use crate::trace;
 
 /// How long a node may take to come to an end by itself.
 const STOP_DEADLINE: Duration = Duration::from_millis(1500);
@@ -68,6 +69,8 @@ pub struct Service {
     /// How log lines are written to stderr
     #[arg(long, env = "TOYSTORE_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
+    #[command(flatten)]
+    traces: trace::Flags,
 }
 
 /// How log lines are written.
@@ -241,7 +244,9 @@ impl Service {
         for (port, role) in ports {
             listeners.push((listen(port, "--seed-listen")?, role));
         }
-        let driver = Driver::new(node, Peers::new(address, token, known, self.chaos), disk);
+        let traces = self.traces.traces(address, role.name())?;
+        let peers = Peers::new(address, token, known, self.chaos, traces.clone());
+        let driver = Driver::new(node, peers, disk);
         driver.start();
         let (drain, draining) = watch::channel(false);
         let mut sites = Vec::new();
@@ -263,6 +268,7 @@ impl Service {
         if tokio::time::timeout(DRAIN_DEADLINE, drained).await.is_err() {
             tracing::debug!("some connections did not drain within {DRAIN_DEADLINE:?}");
         }
+        traces.stop().await;
         Ok(())
     }
 

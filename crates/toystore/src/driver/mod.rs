@@ -43,6 +43,7 @@ use wal::Finished;
 
 use crate::clock;
 use crate::peer::{Event, Peers};
+use crate::trace::{Arrival, Header, Traces};
 use disk::{DiskQueue, Write};
 
 /// One node and its shell.
@@ -114,13 +115,18 @@ impl<N: Node + Send + 'static> Driver<N> {
     }
 
     /// Answers a request. `None` if the node never will: the process ends.
-    pub async fn request(self: &Arc<Driver<N>>, request: Request) -> Option<Response> {
+    pub async fn request(
+        self: &Arc<Driver<N>>,
+        request: Request,
+        arrival: &mut Arrival,
+    ) -> Option<Response> {
         let answer = {
             let (sender, receiver) = oneshot::channel();
             let mut core = self.lock();
             core.last_token += 1;
             let token = core.last_token;
             core.waiting.insert(token, sender);
+            self.traces().asked(token, &request, arrival);
             let input = Input::Request { token: Token(token), request };
             self.step(&mut core, input);
             receiver
@@ -170,6 +176,9 @@ impl<N: Node + Send + 'static> Driver<N> {
     fn step(self: &Arc<Driver<N>>, core: &mut Core<N>, input: Input) {
         let now = clock::now();
         tracing::trace!(%input, "step");
+        if let Input::Receive { from, message } = &input {
+            self.traces().receives(*from, message);
+        }
         let mut effects = Vec::new();
         let stepped = catch_unwind(AssertUnwindSafe(|| core.node.step(now, input, &mut effects)));
         if stepped.is_err() {
@@ -185,6 +194,7 @@ impl<N: Node + Send + 'static> Driver<N> {
                 Effect::Persist(record) => {
                     core.emitted += 1;
                     after_persist = true;
+                    self.traces().persists(core.emitted, &record);
                     writes.push(Write::Record(record));
                 }
                 Effect::Checkpoint(checkpoint) => writes.push(Write::Checkpoint(checkpoint)),
@@ -206,6 +216,7 @@ impl<N: Node + Send + 'static> Driver<N> {
     fn perform(self: &Arc<Driver<N>>, core: &mut Core<N>, effect: Effect) {
         match effect {
             Effect::Reply { token, response } => {
+                self.traces().replied(token.0);
                 if let Some(waiting) = core.waiting.remove(&token.0) {
                     // Whoever asked may have gone away meanwhile.
                     let _ = waiting.send(response);
@@ -214,15 +225,20 @@ impl<N: Node + Send + 'static> Driver<N> {
             Effect::Call { call, to, request, deadline } => {
                 let driver = self.clone();
                 let link = self.peers.link(to);
+                let departure = self.traces().depart(&request, link.as_deref());
                 self.runtime.spawn(async move {
                     let answer = match link {
-                        Some(link) => link.call(&request, deadline).await,
+                        Some(link) => link.call(&request, &departure.header, deadline).await,
                         None => Answer::Refused,
                     };
+                    departure.end(&answer);
                     driver.input(Input::Answer { call, answer });
                 });
             }
-            Effect::Send { to, message } => self.peers.send(to, message),
+            Effect::Send { to, message } => {
+                self.traces().sends(to, &message);
+                self.peers.send(to, message);
+            }
             Effect::Know { node, url } => self.peers.know(node, &url),
             Effect::Warn(text) => tracing::warn!("{text}"),
             Effect::Stopped => {
@@ -236,6 +252,7 @@ impl<N: Node + Send + 'static> Driver<N> {
         let mut core = self.lock();
         let input = match finished {
             Finished::Persisted { upto } => {
+                self.traces().persisted(upto);
                 while core.held.front().is_some_and(|(needed, _)| *needed <= upto)
                     && let Some((_, effect)) = core.held.pop_front()
                 {
@@ -253,21 +270,28 @@ impl<N: Node + Send + 'static> Driver<N> {
     fn on_peer(self: &Arc<Driver<N>>, event: Event) {
         match event {
             Event::Link { node, up } => self.input(Input::Link { node, up }),
-            Event::Messages { from: Address::Order(from), messages } => {
-                self.receive(from, messages);
+            Event::Messages { from: Address::Order(from), messages, traces } => {
+                self.receive(from, messages, &traces);
             }
             // Only order replicas have messages for each other.
             Event::Messages { .. } => {}
         }
     }
 
-    /// Messages from another replica.
+    /// Messages from another replica, and within which traces.
     pub fn receive(
         self: &Arc<Driver<N>>,
         from: NodeId,
         messages: Vec<replication::engine::Message>,
+        traces: &Header,
     ) {
+        self.traces().received(&messages, traces);
         self.inputs(messages.into_iter().map(|message| Input::Receive { from, message }));
+    }
+
+    /// Where the spans of this node are.
+    pub fn traces(&self) -> &Traces {
+        self.peers.traces()
     }
 
     /// Where other nodes are.

@@ -19,6 +19,8 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
+use crate::trace::Header;
+
 /// The largest answer that is read: what an internal edge may carry.
 const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
 
@@ -33,6 +35,12 @@ pub struct Url {
 impl Url {
     /// What a plain `http://HOST` means.
     const PORT_DEFAULT: u16 = 80;
+
+    /// The host, without the brackets of an address.
+    #[cfg(feature = "otel")]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
 
     /// `HOST:PORT`, as the `Host` header has it.
     pub fn authority(&self) -> &str {
@@ -157,6 +165,14 @@ impl Ask {
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Ask {
         self.headers.push((HeaderName::from_static(name), value.into()));
         self
+    }
+
+    /// The same with its causes.
+    pub fn within(self, traces: &Header) -> Ask {
+        match traces {
+            Some((name, value)) => self.with(name, value.as_str()),
+            None => self,
+        }
     }
 }
 

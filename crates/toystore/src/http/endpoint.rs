@@ -189,6 +189,8 @@ pub enum Found<'a> {
     Endpoint {
         /// Which.
         endpoint: Endpoint,
+        /// Its path, with `{}`.
+        path: &'static str,
         /// What stands in the place of `{}`.
         argument: Option<&'a str>,
         /// Whether the cluster token is needed.
@@ -208,7 +210,8 @@ pub fn find<'a>(role: Role, method: &Method, path: &'a str) -> Found<'a> {
     for route in routes(role) {
         let Some(argument) = fits(route.path, path) else { continue };
         if route.method == *wanted {
-            return Found::Endpoint { endpoint: route.endpoint, argument, token: route.token };
+            let Route { endpoint, path, token, .. } = *route;
+            return Found::Endpoint { endpoint, path, argument, token };
         }
         others.push(route.method.clone());
     }

@@ -9,7 +9,7 @@
 //! | --- | --- |
 //! | [`server`] | sockets: the accept loop, a bound on connections |
 //! | `serving` | one connection: deadlines, pipelining, bodies |
-//! | `head` | the head of a request |
+//! | [`head`] | the head of a request |
 //! | [`site`] | one node's requests, from head to answer |
 //! | [`port`] | the part of that which needs no node: bytes → a message or a refusal |
 //! | [`served`] | what a node adds to its contract for that |
@@ -33,7 +33,7 @@ mod answer;
 pub mod chaos;
 pub mod connection;
 pub mod endpoint;
-mod head;
+pub mod head;
 mod incoming;
 mod lab;
 mod metrics;

@@ -28,6 +28,8 @@ pub struct Port {
 pub struct Route<'a> {
     /// What for.
     pub endpoint: Endpoint,
+    /// Its path, with `{}` for the open segment.
+    pub path: &'static str,
     /// The open segment of its path.
     pub argument: &'a str,
     /// How its body is written.
@@ -67,12 +69,14 @@ impl Port {
 
     /// All that can be said of a request without its body.
     pub(super) fn look_up<'a>(&self, head: &'a Head) -> Result<Route<'a>, Answer> {
-        let path = head.path();
-        let (endpoint, argument, token) = match endpoint::find(self.role, head.method(), path) {
-            Found::Endpoint { endpoint, argument, token } => (endpoint, argument, token),
+        let found = endpoint::find(self.role, head.method(), head.path());
+        let (endpoint, path, argument, token) = match found {
+            Found::Endpoint { endpoint, path, argument, token } => {
+                (endpoint, path, argument, token)
+            }
             Found::OtherMethods(methods) => return Err(not_allowed(head.method(), &methods)),
             Found::Nothing => {
-                let what = format!("{} serves nothing at {path}", self.name);
+                let what = format!("{} serves nothing at {}", self.name, head.path());
                 return Err(answer::error(StatusCode::NOT_FOUND, &what));
             }
         };
@@ -85,7 +89,7 @@ impl Port {
         let body_bytes_max =
             if token || between_services { BODY_BYTES_MAX_INTERNAL } else { BODY_BYTES_MAX_PUBLIC };
         let argument = argument.unwrap_or("");
-        Ok(Route { endpoint, argument, encoding, body_bytes_max })
+        Ok(Route { endpoint, path, argument, encoding, body_bytes_max })
     }
 
     fn check_token(&self, head: &Head) -> Option<Answer> {

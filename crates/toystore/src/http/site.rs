@@ -12,7 +12,7 @@ use bytes::Bytes;
 use hyper::{Method, StatusCode};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
-use shop::message::{CacheUse, OrderOutcome, Problem, Reply};
+use shop::message::{CacheUse, OrderOutcome, Problem, Reply, Response};
 use shop::node::Address;
 use tokio::sync::mpsc;
 
@@ -27,6 +27,7 @@ use super::wire::{self, LogBody};
 use super::{chaos, metrics, openapi};
 use crate::driver::Driver;
 use crate::peer::faults::node_name;
+use crate::trace::{self, Arrival};
 
 /// How long a node may take to answer: longer than any deadline inside it.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
@@ -91,7 +92,9 @@ impl<N: Served> Site<N> {
         let hit = self.driver.with(|node, now| node.hit(now, &name))?;
         self.counters.hits.fetch_add(1, Ordering::Relaxed);
         let known = head.header("if-none-match");
-        Some(lab::product(hit.body, hit.version, CacheUse::Hit, known))
+        let answer = lab::product(hit.body, hit.version, CacheUse::Hit, known);
+        self.driver.traces().hit(head, answer.status().as_u16());
+        Some(answer)
     }
 
     /// Answers a request that was admitted, with its whole body.
@@ -103,27 +106,39 @@ impl<N: Served> Site<N> {
 
     async fn respond(self: &Arc<Self>, route: &Route<'_>, head: &Head, body: &[u8]) -> Answer {
         let asked = self.port.asked(route, head, body);
-        let Message { request, refused } = match request::read(&asked) {
-            Ok(Some(message)) => message,
+        let message = match request::read(&asked) {
+            Ok(Some(message)) => Ok(message),
             Ok(None) => return self.own(&asked).await,
-            Err(problem) => return self.port.render(&asked, &Err(problem)),
+            Err(problem) => Err(problem),
         };
-        let mut response =
-            match tokio::time::timeout(ANSWER_DEADLINE, self.driver.request(request)).await {
-                Ok(Some(response)) => response,
-                Ok(None) => Err(Problem::OutcomeUnknown("the process ends".to_string())),
-                Err(_) => {
-                    let why = format!("no answer within {} s", ANSWER_DEADLINE.as_secs());
-                    Err(Problem::OutcomeUnknown(why))
-                }
-            };
+        let mut arrival = self.driver.traces().arrive(head, route.path);
+        let response = match message {
+            Ok(message) => self.ask(message, &mut arrival).await,
+            Err(problem) => Err(problem),
+        };
+        arrival.end(&response);
+        self.port.render(&asked, &response)
+    }
+
+    /// What the node says.
+    async fn ask(&self, message: Message, arrival: &mut Arrival) -> Response {
+        let Message { request, refused } = message;
+        let answer = self.driver.request(request, arrival);
+        let mut response = match tokio::time::timeout(ANSWER_DEADLINE, answer).await {
+            Ok(Some(response)) => response,
+            Ok(None) => Err(Problem::OutcomeUnknown("the process ends".to_string())),
+            Err(_) => {
+                let why = format!("no answer within {} s", ANSWER_DEADLINE.as_secs());
+                Err(Problem::OutcomeUnknown(why))
+            }
+        };
         if let Ok(Reply::Orders(outcomes)) = &mut response {
             // Places rise, so that each finds those before it in theirs.
             for (place, problem) in refused {
                 outcomes.insert(place, OrderOutcome::Said(Err(problem)));
             }
         }
-        self.port.render(&asked, &response)
+        response
     }
 
     /// What the node itself is not asked.
@@ -161,7 +176,8 @@ impl<N: Served> Site<N> {
             Ok(body) => body,
             Err(why) => return answer::error(StatusCode::BAD_REQUEST, &why),
         };
-        self.driver.receive(from, messages);
+        let header = |name: &str| std::str::from_utf8(asked.head.header(name)?).ok();
+        self.driver.receive(from, messages, &trace::header(header));
         let link = self.driver.peers().link(Address::Order(from));
         let riding = match link {
             Some(link) if accepts_postcard(asked.head) => link.answer_to_log().await,
@@ -169,7 +185,13 @@ impl<N: Served> Site<N> {
             Some(_) | None => None,
         };
         match riding {
-            Some(body) => answer::whole(StatusCode::OK, wire::POSTCARD, body),
+            Some((body, traces)) => {
+                let mut answer = answer::whole(StatusCode::OK, wire::POSTCARD, body);
+                if let Some((name, value)) = traces {
+                    answer.add(name, value);
+                }
+                answer
+            }
             None => answer::empty(StatusCode::NO_CONTENT),
         }
     }

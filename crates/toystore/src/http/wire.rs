@@ -236,18 +236,27 @@ pub fn from_http(said: &Said) -> Result<Response, String> {
     Encoding::Postcard.decode(&said.body)
 }
 
-/// A `POST /log` with as many messages as fit into one, from the front of the queue.
-pub fn log_batch(me: Address, messages: &mut VecDeque<Message>, token: &str) -> Ask {
-    let body = log_body(me, messages);
+/// A `POST /log` with as many messages as fit into one, from the front of the queue; each is shown.
+pub fn log_batch(
+    me: Address,
+    messages: &mut VecDeque<Message>,
+    token: &str,
+    show: impl FnMut(&Message),
+) -> Ask {
+    let body = log_body(me, messages, show);
     let content_type = Some(HeaderValue::from_static(POSTCARD));
     let ask =
         Ask { method: Method::POST, path: "/log".into(), body, content_type, ..Ask::default() };
     sign(ask, token)
 }
 
-/// A [`LogBody`] with as many messages as fit, from the front of the queue. Encoded piece by piece,
-/// to know when it is full.
-pub fn log_body(me: Address, messages: &mut VecDeque<Message>) -> Bytes {
+/// A [`LogBody`] with as many messages as fit, from the front of the queue; each is shown. Encoded
+/// piece by piece, to know when it is full.
+pub fn log_body(
+    me: Address,
+    messages: &mut VecDeque<Message>,
+    mut show: impl FnMut(&Message),
+) -> Bytes {
     let from = match me {
         Address::Order(id) => id,
         Address::Frontend(_) | Address::Catalog(_) => NodeId::NONE,
@@ -262,6 +271,7 @@ pub fn log_body(me: Address, messages: &mut VecDeque<Message>) -> Bytes {
             encoded.truncate(before);
             break;
         }
+        show(message);
         count += 1;
         messages.pop_front();
     }

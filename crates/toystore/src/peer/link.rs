@@ -19,6 +19,7 @@ use super::outbox::Outbox;
 use crate::http::chaos::FROM_HEADER;
 use crate::http::connection::{Ask, Connection, NoAnswer, Url};
 use crate::http::wire;
+use crate::trace::{Header, Traces};
 
 /// Calls in flight to one node, each on a connection of its own. Those beyond wait for one.
 const CALLS_MAX: usize = 128;
@@ -37,6 +38,7 @@ pub struct Link {
     pub(super) outbox: Outbox,
     /// What happens on the way there on purpose, under `--chaos`.
     faults: Option<Arc<Faults>>,
+    traces: Traces,
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -51,6 +53,7 @@ impl Link {
         url: Url,
         token: Arc<str>,
         faults: Option<Arc<Faults>>,
+        traces: Traces,
     ) -> Link {
         Link {
             me,
@@ -61,6 +64,7 @@ impl Link {
             free: Semaphore::new(CALLS_MAX),
             outbox: Outbox::default(),
             faults,
+            traces,
         }
     }
 
@@ -88,18 +92,23 @@ impl Link {
         }
     }
 
-    /// Asks, and waits at most `deadline`.
-    pub async fn call(self: &Arc<Link>, request: &Request, deadline: Duration) -> Answer {
+    /// Asks, within traces, and waits at most `deadline`.
+    pub async fn call(
+        self: &Arc<Link>,
+        request: &Request,
+        traces: &Header,
+        deadline: Duration,
+    ) -> Answer {
         let faulty = self.faults.as_ref().and_then(|faults| faults.call(self.to));
-        let Some(arrivals) = faulty else { return self.ask(request, deadline).await };
+        let Some(arrivals) = faulty else { return self.ask(request, traces, deadline).await };
         let end = Instant::now() + deadline;
         let mut first = None;
         for delay in arrivals {
-            let (link, request) = (self.clone(), request.clone());
+            let (link, request, traces) = (self.clone(), request.clone(), traces.clone());
             // A task each, since what is late arrives also when nobody waits for it any more.
             let copy = tokio::spawn(async move {
                 tokio::time::sleep(delay).await;
-                link.ask(&request, deadline).await
+                link.ask(&request, &traces, deadline).await
             });
             first.get_or_insert(copy);
         }
@@ -112,13 +121,13 @@ impl Link {
         Answer::Unknown
     }
 
-    async fn ask(&self, request: &Request, deadline: Duration) -> Answer {
+    async fn ask(&self, request: &Request, traces: &Header, deadline: Duration) -> Answer {
         let end = Instant::now() + deadline;
         let Ok(permit) = tokio::time::timeout_at(end, self.free.acquire()).await else {
             // It never left.
             return Answer::Refused;
         };
-        let ask = self.name_asker(wire::to_http(request, &self.token));
+        let ask = self.name_asker(wire::to_http(request, &self.token).within(traces));
         let mut connection = self.take();
         let left = end.saturating_duration_since(Instant::now());
         let said = connection.ask(&ask, left).await;
@@ -157,6 +166,11 @@ impl Link {
         }
     }
 
+    /// Where the spans of this node are.
+    pub(super) fn traces(&self) -> &Traces {
+        &self.traces
+    }
+
     /// What goes with every request between nodes.
     pub(super) fn token(&self) -> &str {
         &self.token
@@ -175,9 +189,9 @@ impl Link {
         }
     }
 
-    /// What may ride home with the answer to a `POST /log` of the other side, encoded; `None` if
-    /// there is nothing.
-    pub async fn answer_to_log(&self) -> Option<Bytes> {
+    /// What may ride home with the answer to a `POST /log` of the other side, encoded, and within
+    /// which traces; `None` if there is nothing.
+    pub async fn answer_to_log(&self) -> Option<(Bytes, Header)> {
         if self.faults.as_ref().is_some_and(|faults| faults.any(self.to)) {
             // They leave where they can be lost.
             return None;
@@ -186,9 +200,10 @@ impl Link {
         if messages.is_empty() {
             return None;
         }
-        let body = wire::log_body(self.me, &mut messages);
+        let mut traces = self.traces.log_header(self.to);
+        let body = wire::log_body(self.me, &mut messages, |message| traces.add(message));
         self.outbox.put_back(messages);
-        Some(body)
+        Some((body, traces.finish()))
     }
 }
 
@@ -209,7 +224,8 @@ mod tests {
         let all = Faults::new(ME);
         let faults = format!("{{\"edges\":[{{\"to\":\"order-2\",{faults}}}]}}");
         all.put(faults.as_bytes(), &[OTHER]).unwrap();
-        Arc::new(Link::new(ME, OTHER, url, "token".into(), Some(Arc::new(all))))
+        let (faults, traces) = (Some(Arc::new(all)), Traces::default());
+        Arc::new(Link::new(ME, OTHER, url, "token".into(), faults, traces))
     }
 
     /// What comes on the next connection, at first.
@@ -226,8 +242,8 @@ mod tests {
         let (cut, whole) = (link(&listener, "\"cut\":true"), link(&listener, "\"cut\":false"));
         drop(listener);
         let began = Instant::now();
-        assert_eq!(whole.call(&Request::ReadLeader, SHORT).await, Answer::Refused);
-        assert_eq!(cut.call(&Request::ReadLeader, SHORT).await, Answer::Unknown);
+        assert_eq!(whole.call(&Request::ReadLeader, &None, SHORT).await, Answer::Refused);
+        assert_eq!(cut.call(&Request::ReadLeader, &None, SHORT).await, Answer::Unknown);
         assert!(began.elapsed() >= SHORT);
     }
 
@@ -236,7 +252,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let link = link(&listener, "\"delay_ms\":200");
         let began = Instant::now();
-        assert_eq!(link.call(&Request::ReadLeader, SHORT).await, Answer::Unknown);
+        assert_eq!(link.call(&Request::ReadLeader, &None, SHORT).await, Answer::Unknown);
         let head = heard(&listener).await;
         assert!(head.starts_with("GET /leader ") && head.contains("toystore-from: order-3"));
         assert!(began.elapsed() >= SHORT * 4);
@@ -246,7 +262,7 @@ mod tests {
     async fn what_is_doubled_arrives_twice() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let link = link(&listener, "\"duplicate\":1");
-        let call = tokio::spawn(async move { link.call(&Request::ReadLeader, SHORT).await });
+        let call = tokio::spawn(async move { link.call(&Request::ReadLeader, &None, SHORT).await });
         for _ in 0..2 {
             assert!(heard(&listener).await.starts_with("GET /leader "));
         }

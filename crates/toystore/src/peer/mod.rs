@@ -19,6 +19,7 @@ use shop::node::Address;
 use tokio::runtime::Handle;
 
 use crate::http::connection::Url;
+use crate::trace::{Header, Traces};
 use faults::Faults;
 pub use link::Link;
 
@@ -38,6 +39,8 @@ pub enum Event {
         from: Address,
         /// In order.
         messages: Vec<Message>,
+        /// Within which traces.
+        traces: Header,
     },
 }
 
@@ -62,19 +65,39 @@ struct Shared {
     runtime: Handle,
     /// Shared with the links; absent without `--chaos`, and then nothing can be broken.
     faults: Option<Arc<Faults>>,
+    traces: Traces,
+}
+
+impl Shared {
+    fn link(&self, to: Address, url: Url) -> Arc<Link> {
+        let (token, faults, traces) =
+            (self.token.clone(), self.faults.clone(), self.traces.clone());
+        Arc::new(Link::new(self.me, to, url, token, faults, traces))
+    }
 }
 
 impl Peers {
     /// The nodes that are known from the start. Under `chaos`, what goes to them can be broken.
     /// Must be called inside a runtime.
-    pub fn new(me: Address, token: &str, known: BTreeMap<Address, Url>, chaos: bool) -> Peers {
+    pub fn new(
+        me: Address,
+        token: &str,
+        known: BTreeMap<Address, Url>,
+        chaos: bool,
+        traces: Traces,
+    ) -> Peers {
         let token: Arc<str> = token.into();
         let faults = chaos.then(|| Arc::new(Faults::new(me)));
-        let link =
-            |(node, url)| (node, Arc::new(Link::new(me, node, url, token.clone(), faults.clone())));
-        let links = RwLock::new(known.into_iter().map(link).collect());
         let (report, runtime) = (OnceLock::new(), Handle::current());
-        Peers { shared: Arc::new(Shared { me, token, links, report, runtime, faults }) }
+        let links = RwLock::default();
+        let shared = Shared { me, token, links, report, runtime, faults, traces };
+        let links = known.into_iter().map(|(node, url)| (node, shared.link(node, url))).collect();
+        Peers { shared: Arc::new(Shared { links: RwLock::new(links), ..shared }) }
+    }
+
+    /// Where the spans of this node are.
+    pub fn traces(&self) -> &Traces {
+        &self.shared.traces
     }
 
     /// The faults of what this node sends; absent without `--chaos`.
@@ -133,8 +156,7 @@ impl Peers {
         if let Some(link) = link {
             return link.moved(url);
         }
-        let Shared { me, token, faults, .. } = &*self.shared;
-        let link = Arc::new(Link::new(*me, node, url, token.clone(), faults.clone()));
+        let link = self.shared.link(node, url);
         self.shared
             .links
             .write()

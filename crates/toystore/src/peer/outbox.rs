@@ -21,6 +21,7 @@ use super::link::lock;
 use super::{Event, Link, Report};
 use crate::http::connection::{Connection, NoAnswer};
 use crate::http::wire;
+use crate::trace;
 
 /// Messages that may wait for one replica. They may be lost, so the oldest goes.
 const MESSAGES_MAX: usize = 4096;
@@ -121,11 +122,17 @@ pub(super) async fn run(link: Arc<Link>, report: Report) {
         if *connection.url() != link.url() {
             connection = Connection::new(link.url());
         }
-        let ask = link.name_asker(wire::log_batch(link.me(), &mut waiting, link.token()));
+        let mut traces = link.traces().log_header(link.to());
+        let show = |message: &Message| traces.add(message);
+        let ask = wire::log_batch(link.me(), &mut waiting, link.token(), show);
+        let ask = link.name_asker(ask.within(&traces.finish()));
         match connection.ask(&ask, POST_DEADLINE).await {
             Ok(said) => match wire::log_answer(&said) {
                 Ok(messages) if messages.is_empty() => {}
-                Ok(messages) => report(Event::Messages { from: link.to(), messages }),
+                Ok(messages) => {
+                    let traces = trace::header(|name| said.header(name));
+                    report(Event::Messages { from: link.to(), messages, traces });
+                }
                 Err(problem) => tracing::warn!("{} answers {problem}", link.to()),
             },
             Err(NoAnswer::Refused(_)) => {

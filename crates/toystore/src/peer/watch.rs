@@ -69,6 +69,7 @@ mod tests {
     use super::super::faults::Faults;
     use super::super::link::lock;
     use super::*;
+    use crate::trace::Traces;
 
     const ME: Address = Address::Order(NodeId(3));
     const OTHER: Address = Address::Order(NodeId(2));
@@ -87,7 +88,8 @@ mod tests {
         let faults = Arc::new(Faults::new(ME));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
-        let link = Arc::new(Link::new(ME, OTHER, url, "token".into(), Some(faults.clone())));
+        let (broken, traces) = (Some(faults.clone()), Traces::default());
+        let link = Arc::new(Link::new(ME, OTHER, url, "token".into(), broken, traces));
         let told: Arc<Mutex<Vec<bool>>> = Arc::default();
         let events = told.clone();
         let report: Report = Arc::new(move |event| match event {

@@ -27,8 +27,8 @@ const SIGNALS_WAITING_MAX: usize = 16;
 /// What a node must not take from the parent's environment: the parent gives every flag itself.
 const ENVIRONMENT_PREFIX: &str = "TOYSTORE_";
 
-/// What passes all the same: how much is logged.
-const ENVIRONMENT_KEPT: &str = "TOYSTORE_LOG";
+/// What passes all the same: how much is logged, and where traces go.
+const ENVIRONMENT_KEPT: [&str; 2] = ["TOYSTORE_LOG", "TOYSTORE_OTLP"];
 
 /// A running process, or one that has ended.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ impl Child {
         };
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy();
-            if name.starts_with(ENVIRONMENT_PREFIX) && name != ENVIRONMENT_KEPT {
+            if name.starts_with(ENVIRONMENT_PREFIX) && !ENVIRONMENT_KEPT.contains(&&*name) {
                 command.env_remove(&*name);
             }
         }

@@ -2,8 +2,8 @@
 //! ports, its nodes, what is done to them, and what it said.
 //!
 //! One store runs at a time, since each takes a whole small machine. However a test ends, every
-//! process that it started ends with it. Used by `services`, `faults` and `zoo`; shoppers are in
-//! [`super::load`], the final check in [`super::sound`].
+//! process that it started ends with it. Used by `services`, `faults` and `zoo`, and by the tests
+//! of traces; shoppers are in `load`, the final check in `sound`.
 
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::process::CommandExt;
@@ -103,6 +103,8 @@ pub struct Store {
     /// The data folder.
     pub data: PathBuf,
     options: Vec<String>,
+    /// What `up` finds in its environment, beside a path.
+    pub environment: Vec<(&'static str, String)>,
     /// Sizes in bytes of a file system of its own for a node.
     disks: Vec<(String, u64)>,
     /// Every process that was ever seen of it.
@@ -161,6 +163,7 @@ impl Store {
             up: None,
             data: folder.path().join("data"),
             options: all.into_iter().map(str::to_string).collect(),
+            environment: vec![],
             disks: vec![],
             seen: vec![],
             _folder: folder,
@@ -227,6 +230,7 @@ impl Store {
             }
         };
         command.args(&words[1..]).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(std::process::Stdio::null()).process_group(0);
         command.stdout(File::create(self.folder().join("up.out")).unwrap()).stderr(log);
         self.up = Some(command.spawn().unwrap());
