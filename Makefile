@@ -1,6 +1,7 @@
 # Containers: `make image`, then `docker compose up -d`. Everything else is cargo's: see README.md.
 
 IMAGE ?= toystore:latest
+FEATURES ?=
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 REVISION := $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 LABELS := --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION)
@@ -16,11 +17,11 @@ image: image-from-sources
 endif
 
 image-of-binary: secret
-	deploy/static-binary target/image
+	FEATURES=$(FEATURES) deploy/static-binary target/image
 	docker build -f deploy/binary.Dockerfile $(LABELS) -t $(IMAGE) target/image
 
 image-from-sources: secret
-	docker build -f deploy/Dockerfile $(LABELS) -t $(IMAGE) .
+	docker build -f deploy/Dockerfile $(LABELS) --build-arg FEATURES=$(FEATURES) -t $(IMAGE) .
 
 # What the nodes show each other. It outlives the image: a store keeps its secret.
 secret: $(SECRET)

@@ -11,6 +11,7 @@ mod command;
 mod containers;
 mod disk;
 mod driver;
+mod histogram;
 mod http;
 mod peer;
 mod supervisor;

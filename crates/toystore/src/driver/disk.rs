@@ -10,9 +10,10 @@
 
 use std::collections::VecDeque;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
@@ -24,6 +25,8 @@ use wal::encoding;
 use wal::{Done, Finished, Job, Owner, Wal, WalError, Writer};
 
 use crate::disk::{RealDisk, ShadowDisk};
+use crate::histogram::Histogram;
+use crate::http::metrics::Page;
 
 /// How often a commit that found no room is tried again.
 const FULL_RETRY: Duration = Duration::from_millis(200);
@@ -47,11 +50,16 @@ pub struct DiskQueue {
 }
 
 /// Shared by the driver, the disk thread and the threads of its slow jobs.
+#[derive(Default)]
 struct Shared {
     /// Locked for pushes and takes only.
     queue: Mutex<Queue>,
     /// Wakes the disk thread.
     more: Condvar,
+    /// How long commits took: the write and its sync.
+    commits: Histogram,
+    /// Records that are on disk since the start.
+    persisted: AtomicU64,
 }
 
 #[derive(Default)]
@@ -107,7 +115,7 @@ impl DiskQueue {
                 .unwrap_or_default(),
             records: records.with_context(|| format!("a record in {}", folder.display()))?,
         };
-        let shared = Arc::new(Shared { queue: Mutex::default(), more: Condvar::new() });
+        let shared = Arc::new(Shared::default());
         let queue = DiskQueue { shared, wal: Mutex::new(Some(wal)), thread: Mutex::new(None) };
         Ok((queue, recovered))
     }
@@ -133,6 +141,15 @@ impl DiskQueue {
     pub fn push(&self, writes: Vec<Write>) {
         self.shared.lock().writes.extend(writes);
         self.shared.more.notify_one();
+    }
+
+    /// What was counted, for `/metrics`.
+    pub fn measured(&self, page: &mut Page) {
+        let help = "Time of commits to the log: one write and one sync each.";
+        page.histogram("toystore_commit_duration_seconds", help, "", &self.shared.commits);
+        let help = "Records that were committed; many share a commit.";
+        let count = self.shared.persisted.load(Ordering::Relaxed);
+        page.counter("toystore_records_persisted_total", help, "", count);
     }
 
     /// Waits until everything is written, and ends the thread.
@@ -162,7 +179,11 @@ struct Hands {
 impl DiskThread {
     fn run(mut self) {
         while self.wait() {
+            let (began, before) = (Instant::now(), self.hands.persisted());
             let round = self.writer.round(&mut self.hands);
+            if self.hands.persisted() > before {
+                self.hands.shared.commits.observe(began.elapsed());
+            }
             end_if_failed(round);
         }
     }
@@ -201,12 +222,19 @@ impl DiskThread {
     }
 }
 
+impl Hands {
+    fn persisted(&self) -> u64 {
+        self.shared.persisted.load(Ordering::Relaxed)
+    }
+}
+
 impl Owner for Hands {
     fn tell(&mut self, finished: Finished) {
         match &finished {
             Finished::Full(words) => tracing::error!("{words}"),
             Finished::Room => tracing::info!("the disk has room again"),
-            Finished::Persisted { .. } | Finished::Checkpointed { .. } => {}
+            Finished::Persisted { upto } => self.shared.persisted.store(*upto, Ordering::Relaxed),
+            Finished::Checkpointed { .. } => {}
         }
         (self.tell)(finished);
     }

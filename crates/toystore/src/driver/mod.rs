@@ -42,6 +42,7 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use wal::Finished;
 
 use crate::clock;
+use crate::http::metrics::Page;
 use crate::peer::{Event, Peers};
 use crate::trace::{Arrival, Header, Traces};
 use disk::{DiskQueue, Write};
@@ -287,6 +288,14 @@ impl<N: Node + Send + 'static> Driver<N> {
     ) {
         self.traces().received(&messages, traces);
         self.inputs(messages.into_iter().map(|message| Input::Receive { from, message }));
+    }
+
+    /// What links and disk have measured, for `/metrics`.
+    pub fn measured(&self, page: &mut Page) {
+        self.peers.measured(page);
+        if let Some(disk) = &self.disk {
+            disk.measured(page);
+        }
     }
 
     /// Where the spans of this node are.

@@ -30,7 +30,7 @@ impl Role {
 }
 
 /// What can be asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Endpoint {
     /// One toy.
     Product,
@@ -174,6 +174,11 @@ fn routes(role: Role) -> impl Iterator<Item = &'static Route> {
         Role::Catalog => &CATALOG,
     };
     own.iter().chain(&COMMON)
+}
+
+/// Everything that is asked: method, path with `{}`, endpoint.
+pub fn all(role: Role) -> impl Iterator<Item = (&'static Method, &'static str, Endpoint)> {
+    routes(role).map(|route| (&route.method, route.path, route.endpoint))
 }
 
 /// What people ask: method, path with `{}`, endpoint. For faults they need the token too.

@@ -20,7 +20,7 @@
 //! | `lab` | a message → the lab's JSON |
 //! | `seed` | a message → the original project's JSON |
 //! | [`wire`] | how our own services speak to each other: the same endpoints in postcard |
-//! | `metrics` | `/metrics` |
+//! | [`metrics`] | `/metrics` |
 //! | [`chaos`] | `/faults`, and answers that get lost on purpose |
 //! | [`connection`] | the asking side: one kept connection, for shoppers, links and tools |
 //! | `openapi` | `/openapi.json`: the table of endpoints, for machines |
@@ -36,7 +36,7 @@ pub mod endpoint;
 pub mod head;
 mod incoming;
 mod lab;
-mod metrics;
+pub mod metrics;
 mod openapi;
 pub mod port;
 mod request;

@@ -4,6 +4,7 @@
 //! before anything else is known of the request; then the endpoint, the token, the body, the
 //! message ([`super::port`]), the node. Called by [`super::serving`]; calls the driver.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -17,7 +18,7 @@ use shop::node::Address;
 use tokio::sync::mpsc;
 
 use super::answer::{self, Answer, Body};
-use super::endpoint::{Endpoint, Role};
+use super::endpoint::{self, Endpoint, Role};
 use super::head::Head;
 use super::lab;
 use super::port::{Port, Route, accepts_postcard};
@@ -26,6 +27,7 @@ use super::served::Served;
 use super::wire::{self, LogBody};
 use super::{chaos, metrics, openapi};
 use crate::driver::Driver;
+use crate::histogram::Histogram;
 use crate::peer::faults::node_name;
 use crate::trace::{self, Arrival};
 
@@ -44,6 +46,8 @@ pub struct Site<N> {
     port: Port,
     started: Instant,
     counters: Counters,
+    /// How long the node took for each kind of request; hits are only counted.
+    requests: BTreeMap<Endpoint, Histogram>,
     /// The process stops: no longer ready, whatever the node says.
     draining: AtomicBool,
 }
@@ -59,8 +63,10 @@ struct Counters {
 impl<N: Served> Site<N> {
     /// A port of `role` for a node.
     pub fn new(driver: Arc<Driver<N>>, role: Role, node: Address, token: &str) -> Site<N> {
+        let requests = endpoint::all(role).map(|(_, _, asked)| (asked, Histogram::default()));
         Site {
             driver,
+            requests: requests.collect(),
             port: Port::new(role, node_name(node), token),
             started: Instant::now(),
             counters: Counters::default(),
@@ -111,12 +117,16 @@ impl<N: Served> Site<N> {
             Ok(None) => return self.own(&asked).await,
             Err(problem) => Err(problem),
         };
+        let began = Instant::now();
         let mut arrival = self.driver.traces().arrive(head, route.path);
         let response = match message {
             Ok(message) => self.ask(message, &mut arrival).await,
             Err(problem) => Err(problem),
         };
         arrival.end(&response);
+        if let Some(histogram) = self.requests.get(&route.endpoint) {
+            histogram.observe(began.elapsed());
+        }
         self.port.render(&asked, &response)
     }
 
@@ -155,8 +165,7 @@ impl<N: Served> Site<N> {
             },
             Endpoint::Status => answer::json(StatusCode::OK, self.status().to_string()),
             Endpoint::Metrics => {
-                let text = metrics::render(&self.status());
-                answer::whole(StatusCode::OK, "text/plain; version=0.0.4", text)
+                answer::whole(StatusCode::OK, "text/plain; version=0.0.4", self.metrics())
             }
             Endpoint::Events => self.events(),
             Endpoint::Faults => chaos::put(self.driver.peers(), asked.body),
@@ -227,6 +236,21 @@ impl<N: Served> Site<N> {
             "faults": chaos::status(self.driver.peers()),
             "status": status,
         })
+    }
+
+    /// `/metrics`: the numbers of `/status`, and how long what takes.
+    fn metrics(&self) -> String {
+        let mut page = metrics::Page::new(&self.status());
+        page.process();
+        let help = "Time from a whole request to its answer, by endpoint; cache hits are none.";
+        for (method, path, endpoint) in endpoint::all(self.port.role()) {
+            if let Some(histogram) = self.requests.get(&endpoint).filter(|h| !h.is_empty()) {
+                let labels = format!("method=\"{method}\",route=\"{path}\"");
+                page.histogram("toystore_request_duration_seconds", help, &labels, histogram);
+            }
+        }
+        self.driver.measured(&mut page);
+        page.finish()
     }
 
     /// `/status` as a stream of server-sent events, one now and one each half second.

@@ -4,6 +4,7 @@
 //! side answers late (a take that waits for the disk) holds up no other.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,10 +15,12 @@ use shop::node::{Address, Answer};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::faults::Faults;
+use super::faults::{Faults, node_name};
 use super::outbox::Outbox;
+use crate::histogram::Histogram;
 use crate::http::chaos::FROM_HEADER;
 use crate::http::connection::{Ask, Connection, NoAnswer, Url};
+use crate::http::metrics::Page;
 use crate::http::wire;
 use crate::trace::{Header, Traces};
 
@@ -39,6 +42,11 @@ pub struct Link {
     /// What happens on the way there on purpose, under `--chaos`.
     faults: Option<Arc<Faults>>,
     traces: Traces,
+    /// How long calls took that were answered.
+    answered: Histogram,
+    /// Calls that were refused, and those of which nothing is known.
+    refused: AtomicU64,
+    unknown: AtomicU64,
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -65,6 +73,9 @@ impl Link {
             outbox: Outbox::default(),
             faults,
             traces,
+            answered: Histogram::default(),
+            refused: AtomicU64::new(0),
+            unknown: AtomicU64::new(0),
         }
     }
 
@@ -94,6 +105,35 @@ impl Link {
 
     /// Asks, within traces, and waits at most `deadline`.
     pub async fn call(
+        self: &Arc<Link>,
+        request: &Request,
+        traces: &Header,
+        deadline: Duration,
+    ) -> Answer {
+        let began = Instant::now();
+        let answer = self.call_as_faults_allow(request, traces, deadline).await;
+        match &answer {
+            Answer::Said(_) => self.answered.observe(began.elapsed()),
+            Answer::Refused => _ = self.refused.fetch_add(1, Ordering::Relaxed),
+            Answer::Unknown => _ = self.unknown.fetch_add(1, Ordering::Relaxed),
+        }
+        answer
+    }
+
+    /// What was counted, for `/metrics`.
+    pub fn measured(&self, page: &mut Page) {
+        let to = format!("to=\"{}\"", node_name(self.to));
+        let help = "Time of calls to another node that were answered.";
+        page.histogram("toystore_call_duration_seconds", help, &to, &self.answered);
+        let help = "Calls to another node without an answer: refused, or of unknown outcome.";
+        for (outcome, count) in [("refused", &self.refused), ("unknown", &self.unknown)] {
+            let labels = format!("{to},outcome=\"{outcome}\"");
+            let count = count.load(Ordering::Relaxed);
+            page.counter("toystore_calls_unanswered_total", help, &labels, count);
+        }
+    }
+
+    async fn call_as_faults_allow(
         self: &Arc<Link>,
         request: &Request,
         traces: &Header,

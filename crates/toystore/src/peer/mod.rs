@@ -19,6 +19,7 @@ use shop::node::Address;
 use tokio::runtime::Handle;
 
 use crate::http::connection::Url;
+use crate::http::metrics::Page;
 use crate::trace::{Header, Traces};
 use faults::Faults;
 pub use link::Link;
@@ -93,6 +94,13 @@ impl Peers {
         let shared = Shared { me, token, links, report, runtime, faults, traces };
         let links = known.into_iter().map(|(node, url)| (node, shared.link(node, url))).collect();
         Peers { shared: Arc::new(Shared { links: RwLock::new(links), ..shared }) }
+    }
+
+    /// How long calls took, by whom was called.
+    pub fn measured(&self, page: &mut Page) {
+        for link in self.links().values() {
+            link.measured(page);
+        }
     }
 
     /// Where the spans of this node are.

@@ -51,7 +51,7 @@ const ENDPOINTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP
 pub struct Flags {
     /// A collector of traces, http://HOST:4318 [default: OTEL_EXPORTER_OTLP_ENDPOINT, or none]
     #[arg(long, env = "TOYSTORE_OTLP", value_name = "URL")]
-    otlp: Option<Url>,
+    otlp: Option<String>,
 }
 
 impl Flags {
@@ -60,12 +60,16 @@ impl Flags {
     /// # Errors
     /// If it cannot be one.
     pub fn traces(&self, address: Address, role: &'static str) -> Result<Traces> {
+        // An empty value is none, for the standard's variables and so for ours.
+        let set = |name: &&str| std::env::var(name).is_ok_and(|value| !value.is_empty());
         let disabled = std::env::var("OTEL_SDK_DISABLED").is_ok_and(|value| value == "true");
-        let named = ENDPOINTS.iter().any(|name| std::env::var_os(name).is_some());
-        if disabled || !named && self.otlp.is_none() {
+        let given = self.otlp.as_deref().filter(|text| !text.is_empty());
+        if disabled || given.is_none() && !ENDPOINTS.iter().any(set) {
             return Ok(Traces::default());
         }
-        Ok(Traces::new(address, Export::new(address, role, self.otlp.as_ref())?))
+        let given = given.map(str::parse::<Url>).transpose().map_err(anyhow::Error::msg);
+        let given = given.context("--otlp")?;
+        Ok(Traces::new(address, Export::new(address, role, given.as_ref())?))
     }
 }
 

@@ -6,22 +6,22 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use opentelemetry::trace::{Span as _, SpanBuilder, SpanContext, SpanKind, Status};
+use opentelemetry::trace::{Span as _, SpanBuilder, SpanContext, SpanKind};
 use opentelemetry::trace::{TraceContextExt as _, Tracer as _};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::{SdkTracer, Span};
 use replication::engine::Message;
 use replication::{Entry, NodeId, Record, primary_backup};
-use shop::message::{Reply, Request, Response};
-use shop::node::{Address, Answer};
+use shop::message::Request;
+use shop::node::Address;
 
-use super::context::{self, Causes, distinct};
+use super::context::{self, Causes};
+use super::exchange::{Arrival, Departure, signed};
 use super::export::Export;
 use super::place::Places;
-use super::subject::{self, Subject};
+use super::subject;
 use super::{Header, TRACEPARENT};
 use crate::http::head::Head;
-use crate::http::wire::PROTOCOL_HEADER;
 use crate::peer::Link;
 use crate::peer::faults::node_name;
 
@@ -30,7 +30,7 @@ use crate::peer::faults::node_name;
 pub struct Traces(Option<Arc<Live>>);
 
 /// Shared by everybody who begins or ends a span.
-struct Live {
+pub(super) struct Live {
     tracer: SdkTracer,
     export: Export,
     /// Locked for look-ups only, inside the node's own lock or without it.
@@ -38,13 +38,13 @@ struct Live {
 }
 
 impl Live {
-    fn places(&self) -> MutexGuard<'_, Places> {
+    pub(super) fn places(&self) -> MutexGuard<'_, Places> {
         // It guards plain maps, which no panic leaves half changed.
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Begins a span below another one; `None` if nobody would see it.
-    fn begin(
+    pub(super) fn begin(
         &self,
         parent: Option<&SpanContext>,
         kind: SpanKind,
@@ -78,31 +78,7 @@ impl Traces {
     /// A request came: a span in the trace of each of its causes. Whoever does not speak for a node
     /// and names no trace begins one.
     pub fn arrive(&self, head: &Head, route: &'static str) -> Arrival {
-        let Some(live) = &self.0 else { return Arrival::default() };
-        let causes = Causes::read(|name| head.header(name));
-        let between_nodes = head.header(PROTOCOL_HEADER).is_some();
-        let method = head.method().as_str().to_string();
-        let name = format!("{method} {route}");
-        let attributes = || {
-            vec![
-                KeyValue::new("http.request.method", method.clone()),
-                KeyValue::new("http.route", route),
-                KeyValue::new("url.path", head.path().to_string()),
-            ]
-        };
-        let begin = |parent: Option<&SpanContext>| {
-            live.begin(parent, SpanKind::Server, &name, attributes())
-        };
-        if !causes.said && !between_nodes {
-            let spans: Vec<Span> = begin(None).into_iter().collect();
-            return Arrival { causes, spans, parents: Vec::new() };
-        }
-        let parents = causes.distinct();
-        let (parents, spans) = parents
-            .into_iter()
-            .filter_map(|parent| Some((parent.clone(), begin(Some(&parent))?)))
-            .unzip();
-        Arrival { causes, spans, parents }
+        self.0.as_ref().map_or_else(Arrival::default, |live| Arrival::begin(live, head, route))
     }
 
     /// A toy was answered from the cache: a span, if the asker named a trace.
@@ -111,9 +87,7 @@ impl Traces {
             return;
         }
         let mut arrival = self.arrive(head, "/products/{}");
-        arrival.spans.iter_mut().for_each(|span| {
-            span.set_attribute(KeyValue::new("toystore.cache", "hit"));
-        });
+        arrival.set(&[KeyValue::new("toystore.cache", "hit")]);
         arrival.ends(status);
     }
 
@@ -125,7 +99,7 @@ impl Traces {
             // A new leader never heard of the purchases that it settles: this node did.
             arrival.adopt(live, &places, request);
         }
-        if arrival.spans.is_empty() {
+        if arrival.is_empty() {
             return;
         }
         arrival.describe(request);
@@ -150,37 +124,8 @@ impl Traces {
 
     /// Another node is called: a span in the trace of each cause.
     pub fn depart(&self, request: &Request, link: Option<&Link>) -> Departure {
-        let Some(live) = &self.0 else { return Departure::default() };
-        let subjects = subject::causes_of(request);
-        let by_place = subjects.iter().all(|subject| matches!(subject, Subject::Purchase(_)));
-        let places = live.places();
-        let found = subjects.iter().map(|subject| places.of(subject));
-        let causes: Vec<Option<SpanContext>> = if by_place {
-            found.map(|mut places| places.pop()).collect()
-        } else {
-            distinct(found.flatten()).into_iter().map(Some).collect()
-        };
-        drop(places);
-        let (method, path) = subject::title(request);
-        let mut spans = Vec::new();
-        let mut begun: Vec<(SpanContext, SpanContext)> = Vec::new();
-        for cause in distinct(causes.iter().flatten().cloned()) {
-            let mut attributes = vec![
-                KeyValue::new("http.request.method", method),
-                KeyValue::new("url.template", path),
-            ];
-            attributes.extend(link.into_iter().flat_map(peer));
-            let name = format!("{method} {path}");
-            let span = live.begin(Some(&cause), SpanKind::Client, &name, attributes);
-            begun.extend(span.iter().map(|span| (cause.clone(), span.span_context().clone())));
-            spans.extend(span);
-        }
-        let below = |cause: &SpanContext| {
-            begun.iter().find(|(parent, _)| parent == cause).map(|(_, child)| child.clone())
-        };
-        let carried: Vec<Option<SpanContext>> =
-            causes.iter().map(|cause| below(cause.as_ref()?)).collect();
-        Departure { spans, header: context::header(&carried) }
+        let begin = |live: &Arc<Live>| Departure::begin(live, request, link);
+        self.0.as_ref().map_or_else(Departure::default, begin)
     }
 
     /// A log message leaves.
@@ -264,131 +209,6 @@ impl Traces {
     }
 }
 
-/// The server spans of one request.
-#[derive(Debug, Default)]
-pub struct Arrival {
-    causes: Causes,
-    spans: Vec<Span>,
-    /// Of each span; empty, if the one span has none.
-    parents: Vec<SpanContext>,
-}
-
-impl Arrival {
-    /// The span of what stands at a place of the request.
-    fn context(&self, place: usize) -> Option<SpanContext> {
-        let number = match self.parents.is_empty() {
-            true => 0,
-            false => {
-                let parent = self.causes.at(place)?;
-                self.parents.iter().position(|known| known == parent)?
-            }
-        };
-        self.spans.get(number).map(|span| span.span_context().clone())
-    }
-
-    /// A request that came without causes has those of what it names.
-    fn adopt(&mut self, live: &Live, places: &Places, request: &Request) {
-        if self.causes.said {
-            return;
-        }
-        let (method, path) = subject::title(request);
-        let subjects = subject::causes_of(request);
-        for cause in distinct(subjects.iter().flat_map(|subject| places.of(subject))) {
-            let attributes = vec![
-                KeyValue::new("http.request.method", method),
-                KeyValue::new("http.route", path),
-            ];
-            let name = format!("{method} {path}");
-            self.spans.extend(live.begin(Some(&cause), SpanKind::Server, &name, attributes));
-        }
-    }
-
-    /// What a person would look for.
-    fn describe(&mut self, request: &Request) {
-        let attributes = match request {
-            Request::PlaceOrder(order) => vec![
-                KeyValue::new("toystore.request", order.request_id.to_string()),
-                KeyValue::new("toystore.toy", order.name.to_string()),
-                KeyValue::new("toystore.quantity", i64::from(order.quantity.get())),
-            ],
-            Request::ReadProduct { name } | Request::Fill { name, .. } => {
-                vec![KeyValue::new("toystore.toy", name.to_string())]
-            }
-            Request::PlaceOrders(orders) => vec![together(orders.len())],
-            Request::Take { items, .. } => vec![together(items.len())],
-            Request::Settle { takes, .. } => vec![together(takes.len())],
-            Request::Invalidate { names } => vec![together(names.len())],
-            _ => Vec::new(),
-        };
-        self.set(&attributes);
-    }
-
-    fn set(&mut self, attributes: &[KeyValue]) {
-        for span in &mut self.spans {
-            span.set_attributes(attributes.iter().cloned());
-        }
-    }
-
-    /// The answer is there.
-    pub fn end(mut self, response: &Response) {
-        if self.spans.is_empty() {
-            return;
-        }
-        if let Ok(Reply::Ordered(ordered)) = response {
-            self.set(&[
-                KeyValue::new("toystore.order.number", signed(ordered.number.0)),
-                KeyValue::new("toystore.log.index", signed(ordered.index)),
-            ]);
-        }
-        if let Err(problem) = response {
-            self.set(&[KeyValue::new("error.type", problem.status().to_string())]);
-        }
-        self.ends(response.as_ref().err().map_or(200, |problem| problem.status()));
-    }
-
-    fn ends(mut self, status: u16) {
-        for span in &mut self.spans {
-            span.set_attribute(KeyValue::new("http.response.status_code", i64::from(status)));
-            // What a client did wrong is no error of the server's.
-            if status >= 500 {
-                span.set_status(Status::error(""));
-            }
-            span.end();
-        }
-    }
-}
-
-/// The client spans of one call.
-#[derive(Debug, Default)]
-pub struct Departure {
-    spans: Vec<Span>,
-    /// To go with it.
-    pub header: Header,
-}
-
-impl Departure {
-    /// What came of the call.
-    pub fn end(mut self, answer: &Answer) {
-        let (status, error) = match answer {
-            Answer::Said(Ok(_)) => (Some(200), None),
-            Answer::Said(Err(problem)) => (Some(problem.status()), Some(problem.to_string())),
-            Answer::Refused => (None, Some("refused".to_string())),
-            Answer::Unknown => (None, Some("unknown".to_string())),
-        };
-        for span in &mut self.spans {
-            if let Some(status) = status {
-                span.set_attribute(KeyValue::new("http.response.status_code", i64::from(status)));
-            }
-            if let Some(error) = &error {
-                let kind = status.map_or_else(|| error.clone(), |status| status.to_string());
-                span.set_attribute(KeyValue::new("error.type", kind));
-                span.set_status(Status::error(error.clone()));
-            }
-            span.end();
-        }
-    }
-}
-
 /// The header of one batch of log messages.
 pub struct LogHeader {
     live: Option<Arc<Live>>,
@@ -428,23 +248,4 @@ fn of_entry(entry: &Entry) -> Vec<KeyValue> {
         KeyValue::new("toystore.log.index", signed(entry.index.0)),
         KeyValue::new("toystore.term", entry.term.to_string()),
     ]
-}
-
-fn peer(link: &Link) -> [KeyValue; 3] {
-    let url = link.url();
-    [
-        KeyValue::new("toystore.peer", node_name(link.to())),
-        KeyValue::new("server.address", url.host().to_string()),
-        KeyValue::new("server.port", i64::from(url.port())),
-    ]
-}
-
-/// How many things share the message.
-fn together(count: usize) -> KeyValue {
-    KeyValue::new("toystore.together", i64::try_from(count).unwrap_or(i64::MAX))
-}
-
-/// Attributes have no unsigned numbers.
-fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -58,6 +58,8 @@
 #[cfg(feature = "otel")]
 mod context;
 #[cfg(feature = "otel")]
+mod exchange;
+#[cfg(feature = "otel")]
 mod export;
 #[cfg(feature = "otel")]
 mod live;
@@ -71,9 +73,11 @@ mod recent;
 mod subject;
 
 #[cfg(feature = "otel")]
+pub use exchange::Arrival;
+#[cfg(feature = "otel")]
 pub use export::Flags;
 #[cfg(feature = "otel")]
-pub use live::{Arrival, Traces};
+pub use live::Traces;
 #[cfg(not(feature = "otel"))]
 pub use off::{Arrival, Flags, Traces};
 

@@ -10,6 +10,7 @@ mod faults;
 mod history;
 mod load;
 mod network;
+mod observability;
 mod openapi;
 mod raw;
 mod services;

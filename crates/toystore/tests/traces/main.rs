@@ -25,7 +25,8 @@ const SCHEDULE: (&str, &str) = ("OTEL_BSP_SCHEDULE_DELAY", "50");
 /// Who asks, in the traces of these tests.
 const ASKER: &str = "00f067aa0ba902b7";
 
-/// Spans of one purchase without those of caches: frontend 2, leader 5, catalog 2, followers 2 each.
+/// Spans of one purchase without those of caches: frontend 2, leader 5, catalog 2, followers 2
+/// each.
 const SPANS: usize = 13;
 
 /// What a frontend is told when a toy changes: two spans for each.
