@@ -92,9 +92,14 @@ impl Port {
         Ok(Route { endpoint, path, argument, encoding, body_bytes_max })
     }
 
+    /// Whether a node asks: who knows the token.
+    pub(super) fn is_node(&self, head: &Head) -> bool {
+        head.header("authorization").is_some_and(|it| incoming::equal(it, &self.authorization))
+    }
+
     fn check_token(&self, head: &Head) -> Option<Answer> {
         match head.header("authorization") {
-            Some(given) if incoming::equal(given, &self.authorization) => None,
+            Some(_) if self.is_node(head) => None,
             Some(_) => Some(answer::error(StatusCode::FORBIDDEN, "wrong cluster token")),
             None => {
                 let message = "this is internal: it needs Authorization: Bearer CLUSTER_TOKEN";

@@ -118,7 +118,7 @@ impl<N: Served> Site<N> {
             Err(problem) => Err(problem),
         };
         let began = Instant::now();
-        let mut arrival = self.driver.traces().arrive(head, route.path);
+        let mut arrival = self.driver.traces().arrive(head, route.path, self.port.is_node(head));
         let response = match message {
             Ok(message) => self.ask(message, &mut arrival).await,
             Err(problem) => Err(problem),

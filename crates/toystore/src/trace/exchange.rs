@@ -9,13 +9,12 @@ use opentelemetry_sdk::trace::Span;
 use shop::message::{Reply, Request, Response};
 use shop::node::Answer;
 
-use super::Header;
 use super::context::{self, Causes, distinct};
 use super::live::Live;
 use super::place::Places;
 use super::subject::{self, Subject};
+use super::{Header, TRACES_HEADER};
 use crate::http::head::Head;
-use crate::http::wire::PROTOCOL_HEADER;
 use crate::peer::Link;
 use crate::peer::faults::node_name;
 
@@ -29,10 +28,16 @@ pub struct Arrival {
 }
 
 impl Arrival {
-    /// A request came.
-    pub(super) fn begin(live: &Live, head: &Head, route: &'static str) -> Arrival {
-        let causes = Causes::read(|name| head.header(name));
-        let between_nodes = head.header(PROTOCOL_HEADER).is_some();
+    /// A request came, perhaps from another node.
+    pub(super) fn begin(
+        live: &Live,
+        head: &Head,
+        route: &'static str,
+        between_nodes: bool,
+    ) -> Arrival {
+        // A stranger has one cause: with many, one request would cost as many spans.
+        let heard = |name: &str| between_nodes || name != TRACES_HEADER;
+        let causes = Causes::read(|name| head.header(name).filter(|_| heard(name)));
         let method = head.method().as_str().to_string();
         let name = format!("{method} {route}");
         let attributes = || {
@@ -128,9 +133,6 @@ impl Arrival {
                 KeyValue::new("toystore.log.index", signed(ordered.index)),
             ]);
         }
-        if let Err(problem) = response {
-            self.set(&[KeyValue::new("error.type", problem.status().to_string())]);
-        }
         self.ends(response.as_ref().err().map_or(200, |problem| problem.status()));
     }
 
@@ -139,6 +141,7 @@ impl Arrival {
             span.set_attribute(KeyValue::new("http.response.status_code", i64::from(status)));
             // What a client did wrong is no error of the server's.
             if status >= 500 {
+                span.set_attribute(KeyValue::new("error.type", status.to_string()));
                 span.set_status(Status::error(""));
             }
             span.end();

@@ -75,10 +75,11 @@ impl Traces {
         }
     }
 
-    /// A request came: a span in the trace of each of its causes. Whoever does not speak for a node
-    /// and names no trace begins one.
-    pub fn arrive(&self, head: &Head, route: &'static str) -> Arrival {
-        self.0.as_ref().map_or_else(Arrival::default, |live| Arrival::begin(live, head, route))
+    /// A request came: a span in the trace of each of its causes. Whoever is no node and names no
+    /// trace begins one.
+    pub fn arrive(&self, head: &Head, route: &'static str, between_nodes: bool) -> Arrival {
+        let begin = |live: &Arc<Live>| Arrival::begin(live, head, route, between_nodes);
+        self.0.as_ref().map_or_else(Arrival::default, begin)
     }
 
     /// A toy was answered from the cache: a span, if the asker named a trace.
@@ -86,7 +87,7 @@ impl Traces {
         if self.0.is_none() || head.header(TRACEPARENT).is_none() {
             return;
         }
-        let mut arrival = self.arrive(head, "/products/{}");
+        let mut arrival = self.arrive(head, "/products/{}", false);
         arrival.set(&[KeyValue::new("toystore.cache", "hit")]);
         arrival.ends(status);
     }

@@ -17,18 +17,18 @@ pub struct Flags {}
 impl Flags {
     /// Nothing.
     pub fn traces(&self, _: Address, _: &'static str) -> anyhow::Result<Traces> {
-        Ok(Traces)
+        Ok(Traces::default())
     }
 }
 
 /// Nothing.
 #[derive(Clone, Default)]
-pub struct Traces;
+pub struct Traces(());
 
 impl Traces {
     pub async fn stop(&self) {}
 
-    pub fn arrive(&self, _: &Head, _: &'static str) -> Arrival {
+    pub fn arrive(&self, _: &Head, _: &'static str, _: bool) -> Arrival {
         Arrival
     }
 

@@ -80,7 +80,7 @@ fn operation(role: Role, endpoint: Endpoint) -> Operation {
     }
     for (name, meaning) in [
         ("Session-ID", "The client's session; given back"),
-        ("traceparent", "A trace (W3C); given back"),
+        ("traceparent", "A trace (W3C) to go on with; given back"),
     ] {
         operation = operation.parameter(parameter(ParameterIn::Header, name, meaning, text()));
     }
