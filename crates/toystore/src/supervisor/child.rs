@@ -165,8 +165,13 @@ pub fn how(status: ExitStatus) -> String {
 mod tests {
     use super::*;
 
+    /// A shell, to which the flag of a node is a name; to most programs it is a mistake.
+    fn shell(script: &str) -> Child {
+        Child::spawn(Path::new("sh"), &["-c".into(), script.into()], None).unwrap()
+    }
+
     fn sleeper() -> Child {
-        Child::spawn(Path::new("sleep"), &["1000".into()], None).unwrap()
+        shell("exec sleep 1000")
     }
 
     #[tokio::test]
@@ -176,7 +181,7 @@ mod tests {
         child.signal(Signal::KILL);
         assert_eq!(how(child.watch().ended().await), "killed by SIGKILL");
 
-        let child = Child::spawn(Path::new("false"), &[], None).unwrap();
+        let child = shell("exit 1");
         assert_eq!(how(child.watch().ended().await), "exit code 1");
     }
 
@@ -206,7 +211,7 @@ mod tests {
 
     #[tokio::test]
     async fn stdin_stays_open_as_long_as_the_child_is_wanted() {
-        let child = Child::spawn(Path::new("cat"), &[], None).unwrap();
+        let child = shell("exec cat");
         child.signal(Signal::CONT);
         assert_eq!(child.ended(), None);
         let mut watch = child.watch();
