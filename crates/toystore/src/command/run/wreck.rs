@@ -53,7 +53,9 @@ pub fn check(scenario: &Scenario, world: World) -> Result<()> {
             Fault::Cut { held, .. } => !held,
             Fault::Stop { .. } | Fault::Pause { .. } | Fault::Degrade { .. } => true,
             Fault::PowerCut { whom, .. } => whom.is_none(),
-            Fault::FullDisk { whom, .. } => world == World::Compose && keeps(scenario, *whom),
+            Fault::FullDisk { whom, room, .. } => {
+                world == World::Compose && *room == 0 && keeps(scenario, *whom)
+            }
             Fault::Roll { .. }
             | Fault::Reset { .. }
             | Fault::Loss { .. }
