@@ -3,6 +3,8 @@
 IMAGE ?= toystore:latest
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 REVISION := $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+# More arguments for docker build.
+BUILD ?=
 LABELS := --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION)
 SECRET := deploy/secrets/cluster-token
 
@@ -20,7 +22,7 @@ image-of-binary: secret
 	docker build -f deploy/binary.Dockerfile $(LABELS) -t $(IMAGE) target/image
 
 image-from-sources: secret
-	docker build -f deploy/Dockerfile $(LABELS) -t $(IMAGE) .
+	docker build -f deploy/Dockerfile $(LABELS) $(BUILD) -t $(IMAGE) .
 
 # What the nodes show each other. It outlives the image: a store keeps its secret.
 secret: $(SECRET)
