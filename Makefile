@@ -29,5 +29,5 @@ secret: $(SECRET)
 
 $(SECRET):
 	mkdir -p $(@D)
-	head -c 24 /dev/urandom | od -An -tx1 | tr -d ' \n' > $@
+	{ head -c 24 /dev/urandom | od -An -tx1 | tr -d ' \n'; echo; } > $@
 	chmod 444 $@
