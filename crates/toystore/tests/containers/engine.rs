@@ -155,13 +155,14 @@ impl Store {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Shoppers outside, who try again for a minute, and write down everything.
-    pub fn shop(&self, requests: u32) -> Shoppers {
+    /// Shoppers outside, who try again for a minute, write down everything, and go on until they
+    /// are told to finish.
+    pub fn shop(&self) -> Shoppers {
         let history = self.folder.path().join("history.jsonl");
         let mut command = Command::new(PROGRAM);
         command.args(["client", "--url", &self.url(), "--json", "--orders-csv"]);
         command.arg(self.folder.path().join("orders.csv")).arg("--history").arg(&history);
-        command.args(["--requests", &requests.to_string(), "--pause", "20ms"]);
+        command.args(["--requests", "1000000", "--pause", "20ms"]);
         command.args(["--retries", "30"]).stdout(Stdio::piped()).stderr(Stdio::piped());
         Shoppers { child: command.spawn().unwrap(), history }
     }
@@ -184,19 +185,16 @@ pub struct Shoppers {
 }
 
 impl Shoppers {
-    /// Their result, once every one has read back its orders and everything matched, and the
-    /// checker says that everything held.
-    pub fn finish(self) -> serde_json::Value {
+    /// No more rounds: their result, once every one has read back its orders and everything
+    /// matched, and the checker says that everything held.
+    pub fn finish(mut self) -> serde_json::Value {
+        assert!(self.child.try_wait().unwrap().is_none(), "they shop until they are told to end");
+        run(Command::new("kill").args(["-INT", &self.child.id().to_string()]));
         let Output { status, stdout, stderr } = self.child.wait_with_output().unwrap();
         let said = String::from_utf8_lossy(&stdout);
         assert!(status.success(), "{status}\n{said}{}", String::from_utf8_lossy(&stderr));
         let verdict = run(Command::new(PROGRAM).arg("check").arg(&self.history));
         assert!(verdict.contains("\nheld: "), "{verdict}");
         serde_json::from_str(&said).unwrap()
-    }
-
-    /// Whether they still shop.
-    pub fn are_busy(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_none()
     }
 }

@@ -75,17 +75,19 @@ pub fn check(scenario: &Scenario, world: World) -> Result<()> {
     Ok(())
 }
 
-/// Whether it is a process that no fault ends: a volume that can be full is in memory, and gone
-/// with its container.
+/// Whether no fault may end its process: a volume that can be full is in memory, and gone with its
+/// container.
 fn keeps(scenario: &Scenario, whom: Target) -> bool {
-    let ends = |fault: &Fault| match fault {
+    let may_lead = |one: Target| matches!(one, Target::Leader | Target::Process(Who::Order(_)));
+    let ends = |fault: &Fault| match *fault {
         Fault::Crash { whom: other, .. } | Fault::Stop { whom: other, .. } => {
-            *other == whom || *other == Target::Leader
+            let either_leads = whom == Target::Leader || other == Target::Leader;
+            other == whom || either_leads && may_lead(other) && may_lead(whom)
         }
         Fault::PowerCut { .. } => true,
         _ => false,
     };
-    whom != Target::Leader && !scenario.faults.iter().any(|(_, fault)| ends(fault))
+    !scenario.faults.iter().any(|(_, fault)| ends(fault))
 }
 
 impl Wreck {
