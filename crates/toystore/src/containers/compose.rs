@@ -119,6 +119,9 @@ pub fn file(
             "user": "65532:65532",
             "cap_drop": ["ALL"],
             "security_opt": ["no-new-privileges:true"],
+            // Its nodes are asked from outside, and a look every two seconds at each takes more of a
+            // small machine than they do.
+            "healthcheck": { "disable": true },
             "pids_limit": 128,
             "mem_limit": "256m",
             "stop_grace_period": "5s",

@@ -195,15 +195,14 @@ impl Wreck {
             Fault::PowerCut { .. } => {
                 let nodes = self.stage.cluster().nodes.into_iter();
                 let names: Vec<String> = nodes.map(|node| node.name).filter(runs).collect();
-                for name in &names {
-                    self.stage.kill(name).await?;
-                }
+                self.stage.kill(&names).await?;
                 names
             }
             Fault::Crash { whom, .. } => match one(whom) {
                 Some(name) => {
-                    self.stage.kill(&name).await?;
-                    vec![name]
+                    let names = vec![name];
+                    self.stage.kill(&names).await?;
+                    names
                 }
                 None => vec![],
             },
