@@ -28,6 +28,6 @@ image-from-sources: secret
 secret: $(SECRET)
 
 $(SECRET):
-	mkdir -p $(@D)
+	install -d -m 700 $(@D)
 	{ head -c 24 /dev/urandom | od -An -tx1 | tr -d ' \n'; echo; } > $@
 	chmod 444 $@

@@ -119,8 +119,8 @@ pub fn file(
             "user": "65532:65532",
             "cap_drop": ["ALL"],
             "security_opt": ["no-new-privileges:true"],
-            // Its nodes are asked from outside, and a look every two seconds at each takes more of a
-            // small machine than they do.
+            // Nodes are asked from outside here, and Docker's own looks at each, every two seconds,
+            // take more of a small machine than the nodes do.
             "healthcheck": { "disable": true },
             "pids_limit": 128,
             "mem_limit": "256m",
