@@ -4,6 +4,8 @@ IMAGE ?= toystore:latest
 FEATURES ?=
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 REVISION := $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+# More arguments for docker build.
+BUILD ?=
 LABELS := --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION)
 SECRET := deploy/secrets/cluster-token
 
@@ -21,12 +23,13 @@ image-of-binary: secret
 	docker build -f deploy/binary.Dockerfile $(LABELS) -t $(IMAGE) target/image
 
 image-from-sources: secret
-	docker build -f deploy/Dockerfile $(LABELS) --build-arg FEATURES=$(FEATURES) -t $(IMAGE) .
+	docker build -f deploy/Dockerfile $(LABELS) --build-arg FEATURES=$(FEATURES) $(BUILD) \
+		-t $(IMAGE) .
 
 # What the nodes show each other. It outlives the image: a store keeps its secret.
 secret: $(SECRET)
 
 $(SECRET):
-	mkdir -p $(@D)
-	head -c 24 /dev/urandom | od -An -tx1 | tr -d ' \n' > $@
+	install -d -m 700 $(@D)
+	{ head -c 24 /dev/urandom | od -An -tx1 | tr -d ' \n'; echo; } > $@
 	chmod 444 $@

@@ -3,8 +3,9 @@
 # What follows the COPY is that of deploy/Dockerfile, word for word; a test compares them.
 FROM scratch
 COPY toystore /toystore
-# A named volume takes its owner from the folder that it is put over.
-COPY --chown=65532:65532 data /data
+# A named volume takes its owner from the folder that it is put over. A folder that is copied with
+# its parent keeps its time.
+COPY --chown=65532:65532 volumes /
 ARG VERSION=unknown
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="toystore" \

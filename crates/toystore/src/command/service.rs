@@ -39,6 +39,9 @@ const DRAIN_DEADLINE: Duration = Duration::from_millis(500);
 /// File descriptors that a node needs beside one for each connection: its log, its links.
 const FILES_RESERVED: u64 = 1024;
 
+/// Segments of the log as the log itself would have them.
+const SEGMENT_KIB_DEFAULT: u16 = (wal::SEGMENT_BYTES / 1024) as u16;
+
 /// Flags that every node has.
 #[derive(Debug, Args)]
 pub struct Service {
@@ -91,6 +94,12 @@ pub struct Disk {
     /// For tests: what was not synced is lost with the process, so that kill -9 is a power cut
     #[arg(long, env = "TOYSTORE_SHADOW_DISK")]
     shadow_disk: bool,
+    /// By how much the log grows at once, KiB: 4 to 16384. So much it takes on disk at least
+    /// twice, and so much of it is written before a full disk is felt
+    #[arg(long, env = "TOYSTORE_SEGMENT_KIB", value_name = "KIB",
+          default_value_t = SEGMENT_KIB_DEFAULT,
+          value_parser = clap::value_parser!(u16).range(4..=16384))]
+    segment_kib: u16,
 }
 
 impl Disk {
@@ -99,7 +108,8 @@ impl Disk {
     /// # Errors
     /// If it is in use, damaged, or cannot be read.
     pub fn open(&self) -> Result<(DiskQueue, replication::log::Recovered)> {
-        DiskQueue::open(&self.data, self.shadow_disk)
+        let options = wal::Options { segment_bytes: u64::from(self.segment_kib) * 1024 };
+        DiskQueue::open(&self.data, options, self.shadow_disk)
     }
 }
 

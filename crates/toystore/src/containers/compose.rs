@@ -37,8 +37,10 @@ pub struct Volumes {
     pub small: BTreeSet<String>,
 }
 
-/// The size of a small volume, mebibytes: the log, a snapshot of it, and some room.
-pub const SMALL_MIB: u32 = 96;
+/// The size of a small volume, mebibytes: a log, a snapshot of it, and some room.
+pub const SMALL_MIB: u32 = 32;
+/// The segments of its log: what is allocated already is written before a full disk is felt.
+const SMALL_SEGMENT_KIB: u32 = 16;
 
 /// The name of a node on `back`, and on no other network.
 pub fn name_on_back(node: &str) -> String {
@@ -95,25 +97,31 @@ pub fn file(
     let mut kept = Map::new();
     for (plan, address) in plans.iter().zip(published) {
         let name = &plan.name;
+        let small = volumes.small.contains(name);
         let mut mounts = vec![];
         if plan.role != Role::Frontend {
             mounts.push(json!(format!("{name}:{DATA}")));
-            kept.insert(name.clone(), volume(volumes.small.contains(name)));
+            kept.insert(name.clone(), volume(small));
         }
         if let (true, Some(catalogue)) = (name == "catalog", catalogue) {
             mounts.push(json!(format!("{}:{CATALOGUE}:ro", catalogue.display())));
         }
-        let arguments = plan.arguments.iter().map(|argument| argument.to_string_lossy());
+        let more = small.then(|| ["--segment-kib".to_string(), SMALL_SEGMENT_KIB.to_string()]);
+        let arguments = plan.arguments.iter().map(|argument| argument.to_string_lossy().into());
+        let arguments: Vec<String> = arguments.chain(more.into_iter().flatten()).collect();
         let service = json!({
             "image": image,
             "container_name": container(project, name),
-            "command": arguments.collect::<Vec<_>>(),
+            "command": arguments,
             // It stays down until the scenario starts it again.
             "restart": "no",
             "read_only": true,
             "user": "65532:65532",
             "cap_drop": ["ALL"],
             "security_opt": ["no-new-privileges:true"],
+            // Nodes are asked from outside here, and Docker's own looks at each, every two seconds,
+            // take more of a small machine than the nodes do.
+            "healthcheck": { "disable": true },
             "pids_limit": 128,
             "mem_limit": "256m",
             "stop_grace_period": "5s",

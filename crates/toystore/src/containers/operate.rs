@@ -18,15 +18,20 @@ pub const BALLAST_FILE: &str = "ballast";
 const BALLAST: &str = "/data/ballast";
 
 impl Project {
-    /// SIGKILL to its process.
+    /// SIGKILL to the processes of all these, as one.
     ///
     /// # Errors
     /// If there is no such node, it does not run, or Docker says no.
-    pub async fn kill(&self, name: &str) -> Result<String> {
-        self.expect(name, &[State::Running, State::Paused])?;
-        docker(&["kill", &self.container(name)]).await?;
-        self.set(name, State::Dead);
-        Ok(format!("{name} is killed"))
+    pub async fn kill(&self, names: &[String]) -> Result<()> {
+        // Known before it is done: whoever wants to kill it too meanwhile finds it dead.
+        for name in names {
+            self.expect(name, &[State::Running, State::Paused])?;
+            self.set(name, State::Dead);
+        }
+        let containers: Vec<String> = names.iter().map(|name| self.container(name)).collect();
+        let mut words = vec!["kill"];
+        words.extend(containers.iter().map(String::as_str));
+        docker(&words).await.map(|_| ())
     }
 
     /// SIGTERM to its process, which drains and ends.

@@ -81,13 +81,17 @@ impl DiskQueue {
     ///
     /// # Errors
     /// If the folder is in use, damaged, of a newer format, or cannot be read or written.
-    pub fn open(folder: &Path, shadow: bool) -> Result<(DiskQueue, Recovered)> {
+    pub fn open(
+        folder: &Path,
+        options: wal::Options,
+        shadow: bool,
+    ) -> Result<(DiskQueue, Recovered)> {
         let real: Arc<dyn Disk> = Arc::new(RealDisk::open(folder)?);
         let disk = match shadow {
             true => Arc::new(ShadowDisk::new(real).context("cannot shadow the disk")?),
             false => real,
         };
-        let (mut wal, found) = Wal::open(disk, wal::Options::default())?;
+        let (mut wal, found) = Wal::open(disk, options)?;
         // A new log without room for its reserve is refused here, where an error can be told: its
         // node would begin by saying that the disk is full, and nobody could wait for it.
         if found.checkpoint.is_none()

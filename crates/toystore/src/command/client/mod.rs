@@ -284,13 +284,18 @@ async fn run(
     let mut shoppers = party.start(clock);
     let mut bar = Bar::new(party);
     let mut signals = Signals::listen()?;
-    let mut stopping = false;
+    let mut asked_to_stop = 0;
     loop {
         tokio::select! {
             biased;
-            () = signals.asked_to_stop(), if !stopping => {
-                stopping = true;
-                shoppers.stop();
+            () = signals.asked_to_stop(), if asked_to_stop < 2 => {
+                asked_to_stop += 1;
+                if asked_to_stop == 1 {
+                    bar.say("no more rounds; what is ordered is compared; once more ends at once");
+                    shoppers.end_rounds();
+                } else {
+                    shoppers.stop();
+                }
             }
             report = shoppers.next() => {
                 let Some(report) = report else { break };

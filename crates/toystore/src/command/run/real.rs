@@ -15,6 +15,7 @@ use shop::catalog::catalogue;
 use shop::shopper::Config;
 use simulator::Scenario;
 use simulator::fault::{Fault, Target};
+use simulator::who::Who;
 
 use super::stage::Stage;
 use super::wreck::{self, Wreck};
@@ -190,13 +191,16 @@ fn catalogue_of(scenario: &Scenario, folder: &Path) -> Result<Option<PathBuf>> {
     Ok(Some(path))
 }
 
-/// Only what is to be full has a fixed size: it is in memory, and gone with its container.
+/// Only what may be full has a fixed size: it is in memory, and gone with its container.
 fn volumes(scenario: &Scenario) -> Volumes {
-    let full = scenario.faults.iter().filter_map(|(_, fault)| match fault {
-        Fault::FullDisk { whom: Target::Process(who), .. } => Some(who.to_string()),
-        _ => None,
+    let full = scenario.faults.iter().flat_map(|(_, fault)| match *fault {
+        Fault::FullDisk { whom: Target::Process(who), .. } => vec![who],
+        Fault::FullDisk { whom: Target::Leader, .. } => {
+            (1..=scenario.seats.orders).map(Who::Order).collect()
+        }
+        _ => vec![],
     });
-    Volumes { small: full.collect() }
+    Volumes { small: full.map(|who| who.to_string()).collect() }
 }
 
 fn party(scenario: &Scenario, cluster: &Cluster, seed: u64) -> Result<Party> {

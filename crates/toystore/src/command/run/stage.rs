@@ -30,14 +30,19 @@ impl Stage {
         }
     }
 
-    /// SIGKILL.
+    /// SIGKILL to all of these.
     ///
     /// # Errors
-    /// If it does not run.
-    pub async fn kill(&self, node: &str) -> Result<String> {
+    /// If one does not run.
+    pub async fn kill(&self, nodes: &[String]) -> Result<()> {
         match self {
-            Stage::Processes(store) => store.kill(node).await,
-            Stage::Containers(project) => project.kill(node).await,
+            Stage::Processes(store) => {
+                for node in nodes {
+                    store.kill(node).await?;
+                }
+                Ok(())
+            }
+            Stage::Containers(project) => project.kill(nodes).await,
         }
     }
 

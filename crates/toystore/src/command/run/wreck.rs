@@ -53,7 +53,9 @@ pub fn check(scenario: &Scenario, world: World) -> Result<()> {
             Fault::Cut { held, .. } => !held,
             Fault::Stop { .. } | Fault::Pause { .. } | Fault::Degrade { .. } => true,
             Fault::PowerCut { whom, .. } => whom.is_none(),
-            Fault::FullDisk { whom, .. } => world == World::Compose && keeps(scenario, *whom),
+            Fault::FullDisk { whom, room, .. } => {
+                world == World::Compose && *room == 0 && keeps(scenario, *whom)
+            }
             Fault::Roll { .. }
             | Fault::Reset { .. }
             | Fault::Loss { .. }
@@ -73,17 +75,19 @@ pub fn check(scenario: &Scenario, world: World) -> Result<()> {
     Ok(())
 }
 
-/// Whether it is a process that no fault ends: a volume that can be full is in memory, and gone
-/// with its container.
+/// Whether no fault may end its process: a volume that can be full is in memory, and gone with its
+/// container.
 fn keeps(scenario: &Scenario, whom: Target) -> bool {
-    let ends = |fault: &Fault| match fault {
+    let may_lead = |one: Target| matches!(one, Target::Leader | Target::Process(Who::Order(_)));
+    let ends = |fault: &Fault| match *fault {
         Fault::Crash { whom: other, .. } | Fault::Stop { whom: other, .. } => {
-            *other == whom || *other == Target::Leader
+            let either_leads = whom == Target::Leader || other == Target::Leader;
+            other == whom || either_leads && may_lead(other) && may_lead(whom)
         }
         Fault::PowerCut { .. } => true,
         _ => false,
     };
-    whom != Target::Leader && !scenario.faults.iter().any(|(_, fault)| ends(fault))
+    !scenario.faults.iter().any(|(_, fault)| ends(fault))
 }
 
 impl Wreck {
@@ -191,15 +195,14 @@ impl Wreck {
             Fault::PowerCut { .. } => {
                 let nodes = self.stage.cluster().nodes.into_iter();
                 let names: Vec<String> = nodes.map(|node| node.name).filter(runs).collect();
-                for name in &names {
-                    self.stage.kill(name).await?;
-                }
+                self.stage.kill(&names).await?;
                 names
             }
             Fault::Crash { whom, .. } => match one(whom) {
                 Some(name) => {
-                    self.stage.kill(&name).await?;
-                    vec![name]
+                    let names = vec![name];
+                    self.stage.kill(&names).await?;
+                    names
                 }
                 None => vec![],
             },
