@@ -39,10 +39,14 @@ fn trace(number: usize) -> String {
 
 /// A store of three replicas and two frontends whose spans go there.
 fn start(collector_url: &str) -> Store {
+    start_told(&[("TOYSTORE_OTLP", collector_url)])
+}
+
+/// The same, told in these words.
+fn start_told(environment: &[(&'static str, &str)]) -> Store {
     let mut store = Store::prepare(&["--frontends", "2"]);
-    let (delay, value) = SCHEDULE;
-    store.environment =
-        vec![("TOYSTORE_OTLP", collector_url.to_string()), (delay, value.to_string())];
+    let all = environment.iter().chain([&SCHEDULE]);
+    store.environment = all.map(|(name, value)| (*name, (*value).to_string())).collect();
     store.up();
     store.settle();
     store
@@ -276,7 +280,9 @@ fn get_in(url: &str, trace: &str, path: &str) -> Said {
 #[test]
 fn reads_have_traces_too() {
     let collector = Collector::start();
-    let store = start(&collector.url);
+    // As the standard says it; what is empty is not there.
+    let standard = ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url.as_str());
+    let store = start_told(&[("TOYSTORE_OTLP", ""), standard]);
     let (frontend, leader) = (store.frontend(), store.leader());
     assert_eq!(exchange::order(&frontend, "k", "Tux", 1).unwrap().status, 200);
     let check = |number: usize, path: &str, status: u16, spans: usize, expected: &str| {
