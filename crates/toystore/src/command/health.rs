@@ -11,6 +11,7 @@ use clap::{Args, ValueEnum};
 use shop::invalidation::duration;
 
 use crate::http::connection::{Ask, Url, ask_once};
+use crate::supervisor::health::{LIVE, READY};
 use crate::supervisor::ports::reached_at;
 
 /// Ask a node whether it is well: exit code 0 if so, 1 if not
@@ -50,8 +51,8 @@ impl Health {
             }
         };
         let path = match self.kind {
-            Kind::Live => "/health/live",
-            Kind::Ready => "/health/ready",
+            Kind::Live => LIVE,
+            Kind::Ready => READY,
         };
         let said = super::block_on(async { ask_once(&url, &Ask::get(path), self.timeout).await })?;
         match said {

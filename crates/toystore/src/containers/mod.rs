@@ -31,7 +31,7 @@ use crate::supervisor::options::{Options, Replication};
 use crate::supervisor::ports::{Ports, Wanted};
 use compose::Volumes;
 
-/// How long all nodes may take until they are ready.
+/// How long each node may take until it is ready.
 const READY_DEADLINE: Duration = Duration::from_secs(60);
 /// How long a node has to drain before it is killed, seconds.
 const DRAIN_SECONDS: &str = "5";

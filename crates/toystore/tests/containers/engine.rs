@@ -5,10 +5,12 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use std::{env, fs};
 
 use tempfile::TempDir;
+
+use crate::waiting::wait_at_most;
 
 /// The image under test.
 pub const IMAGE: &str = "toystore:latest";
@@ -19,7 +21,6 @@ pub const NODES: [&str; 5] = ["catalog", "order-1", "order-2", "order-3", "front
 
 /// How long anything may take that should take some seconds, on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(60);
-const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The root of the repository.
 pub fn root() -> PathBuf {
@@ -40,15 +41,8 @@ pub fn docker(arguments: &[&str]) -> String {
 }
 
 /// Waits until something is there; says what it waited for if it never is.
-pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let began = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(began.elapsed() < DEADLINE, "waited {DEADLINE:?} in vain: {what}");
-        std::thread::sleep(LOOK_INTERVAL);
-    }
+pub fn wait_for<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    wait_at_most(DEADLINE, what, look)
 }
 
 /// One container that a test began, gone at its end.

@@ -14,3 +14,6 @@ mod engine;
 mod exchange;
 mod image;
 mod upgrade;
+#[allow(dead_code, reason = "tests of processes use the rest of it")]
+#[path = "../it/waiting.rs"]
+mod waiting;

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::raw::{Raw, ask, get, post, request};
-use crate::store::{Store, toystore, wait_for};
+use crate::store::{Store, toystore};
+use crate::waiting::wait_for;
 
 /// Every node, and the port of the original project's dialect.
 fn everybody(store: &Store) -> Vec<String> {

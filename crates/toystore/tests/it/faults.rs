@@ -13,9 +13,8 @@ use rustix::process::Signal;
 use crate::exchange::{self, Connection};
 use crate::load::{Acknowledged, Clients, Shoppers};
 use crate::sound::{assert_sound, digest, order_log, wait_until_quiet};
-use crate::store::{
-    Store, is_ours, signal, term, wait_at_most, wait_for, wait_until_gone, watch_for,
-};
+use crate::store::{Store, is_ours, signal, term, wait_until_gone};
+use crate::waiting::{wait_at_most, wait_for, watch_for};
 
 /// Orders may stand still for so long at most when a leader is gone: the promise of the demo.
 const OUTAGE_MAX: Duration = Duration::from_secs(5);

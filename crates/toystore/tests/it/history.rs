@@ -5,7 +5,8 @@ use std::process::Output;
 
 use serde_json::Value;
 
-use crate::store::{Store, toystore, wait_for};
+use crate::store::{Store, toystore};
+use crate::waiting::wait_for;
 
 /// Shoppers at a store, recorded; what they printed.
 fn record(store: &Store, history: &Path, more: &[&str]) -> Output {

@@ -15,7 +15,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::exchange::Said;
-use crate::store::{Store, toystore, wait_at_most};
+use crate::store::{Store, toystore};
+use crate::waiting::wait_at_most;
 
 /// How long one run of shoppers may take: they try again for longer than any fault here lasts.
 const RUN_DEADLINE: Duration = Duration::from_secs(60);
@@ -182,7 +183,7 @@ impl Load {
 
     /// Waits until so many more orders are acknowledged.
     pub fn wait_for_more(&self, orders: usize) {
-        self.wait_for_more_within(crate::store::DEADLINE, orders);
+        self.wait_for_more_within(crate::waiting::DEADLINE, orders);
     }
 
     /// The same with a deadline of its own.

@@ -17,6 +17,7 @@ mod services;
 mod sound;
 mod store;
 mod tidy;
+mod waiting;
 mod wire;
 mod workspace;
 mod zoo;

@@ -12,7 +12,8 @@ use crate::exchange::{self, Connection};
 use crate::load::{Acknowledged, Clients, Shoppers};
 use crate::raw::{Heard, ask};
 use crate::sound::{assert_sound, digest, wait_until_quiet};
-use crate::store::{Store, toystore, wait_for, watch_for};
+use crate::store::{Store, toystore};
+use crate::waiting::{wait_for, watch_for};
 
 /// Orders may stand still for so long at most when a leader is cut off.
 const OUTAGE_MAX: Duration = Duration::from_secs(8);

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::exchange::{get, order};
-use crate::store::{Store, wait_for};
+use crate::store::Store;
+use crate::waiting::wait_for;
 use crate::workspace::{expect_none, text_files};
 
 const DASHBOARD: &str = "deploy/observability/grafana/dashboards/toystore.json";

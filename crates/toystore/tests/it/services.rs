@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use crate::load::{Clients, Shoppers};
 use crate::sound::{assert_sound, digest, order_log, wait_until_quiet};
-use crate::store::{Store, is_ours, signal as send, toystore, turn, wait_for};
+use crate::store::{Store, is_ours, signal as send, toystore, turn};
+use crate::waiting::wait_for;
 
 #[test]
 fn five_shoppers_buy_and_compare() {

@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use crate::exchange::Connection;
 use crate::load::Clients;
-use crate::store::{Store, wait_for};
+use crate::store::Store;
+use crate::waiting::wait_for;
 
 /// One order of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -17,15 +17,10 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::exchange::{Said, get, get_internal};
+use crate::waiting::{wait_at_most, wait_for};
 
 /// The binary under test.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_toystore");
-
-/// How long anything may take that should take a second, on a busy machine.
-pub const DEADLINE: Duration = Duration::from_secs(20);
-
-/// How often it is looked whether something has happened.
-pub const LOOK_INTERVAL: Duration = Duration::from_millis(10);
 
 /// One store at a time.
 static TURN: Mutex<()> = Mutex::new(());
@@ -49,32 +44,6 @@ Rubik's Cube,9.99,100
 Play-Doh,3.99,100
 Candy Land,12.99,100
 ";
-
-/// Waits until something is there; says what it waited for if it never is.
-pub fn wait_for<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
-    wait_at_most(DEADLINE, what, look)
-}
-
-/// The same with a deadline of its own.
-pub fn wait_at_most<T>(deadline: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let began = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(began.elapsed() < deadline, "waited {deadline:?} in vain: {what}");
-        std::thread::sleep(LOOK_INTERVAL);
-    }
-}
-
-/// Watches for some time that something stays true: the only way to see that nothing happens.
-pub fn watch_for(time: Duration, mut look: impl FnMut()) {
-    let began = Instant::now();
-    while began.elapsed() < time {
-        look();
-        std::thread::sleep(LOOK_INTERVAL);
-    }
-}
 
 /// A command line of the binary, without the environment of whoever runs the tests.
 pub fn toystore(arguments: &[&str]) -> Command {

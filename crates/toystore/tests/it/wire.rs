@@ -6,7 +6,8 @@
 use std::fs;
 
 use crate::raw::{Heard, Raw, ask, get, post, request};
-use crate::store::{Store, wait_for};
+use crate::store::Store;
+use crate::waiting::wait_for;
 
 const NO_TOY: &str = r#"{"error":{"code":404,"message":"product not found"}}"#;
 const NO_ORDER: &str = r#"{"error":{"code":404,"message":"order not found"}}"#;

@@ -15,7 +15,8 @@ use serde_json::json;
 use crate::exchange::{self, Connection, Said};
 use crate::load::{Acknowledged, Clients, Shoppers};
 use crate::sound::{assert_sound, digest, order_log, toys, wait_until_quiet};
-use crate::store::{Store, signal, term, wait_for, watch_for};
+use crate::store::{Store, signal, term};
+use crate::waiting::{wait_for, watch_for};
 
 /// Orders at a frontend and expects that it is recorded.
 fn buy(url: &str, key: &str, toy: &str, quantity: u64) -> Acknowledged {

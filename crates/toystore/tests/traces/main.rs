@@ -10,14 +10,18 @@ mod exchange;
 #[allow(dead_code, reason = "the other tests use the rest")]
 mod store;
 mod tree;
+#[path = "../it/waiting.rs"]
+#[allow(dead_code, reason = "the other tests use the rest")]
+mod waiting;
 
 use std::time::{Duration, Instant};
 
 use collector::{Collector, Span};
 use exchange::{Connection, Said};
 use rustix::process::Signal;
-use store::{Store, is_ours, signal, wait_for};
+use store::{Store, is_ours, signal};
 use tree::{agreed, asked_twice, check_times, draw};
+use waiting::wait_for;
 
 /// How soon spans are handed over: tests wait for them.
 const SCHEDULE: (&str, &str) = ("OTEL_BSP_SCHEDULE_DELAY", "50");
@@ -60,6 +64,13 @@ fn cache(frontend: &str, toy: &str) {
     });
 }
 
+/// Reads toys until every frontend has them in its cache.
+fn cache_everywhere(store: &Store, toys: &[&str]) {
+    for frontend in store.frontends() {
+        toys.iter().for_each(|toy| cache(&frontend, toy));
+    }
+}
+
 /// Orders a toy within a trace.
 fn order_in(frontend: &str, trace: &str, toy: &str, flags: &str) -> Said {
     let mut connection = Connection::open(frontend).unwrap();
@@ -79,8 +90,8 @@ fn wait_for_spans(collector: &Collector, trace: &str, others: usize, caches: usi
             return spans;
         }
         let tree = || spans.iter().map(|s| format!("{} {}\n", s.node, s.name)).collect::<String>();
-        assert!(began.elapsed() < store::DEADLINE, "only {} spans:\n{}", spans.len(), tree());
-        std::thread::sleep(store::LOOK_INTERVAL);
+        assert!(began.elapsed() < waiting::DEADLINE, "only {} spans:\n{}", spans.len(), tree());
+        std::thread::sleep(waiting::LOOK_INTERVAL);
     }
 }
 
@@ -126,9 +137,7 @@ fn one_purchase_is_one_trace_through_all_tiers() {
     let collector = Collector::start();
     let store = start(&collector.url);
     let leader = store.leader();
-    for frontend in store.frontends() {
-        cache(&frontend, "tux");
-    }
+    cache_everywhere(&store, &["tux"]);
     let said = order_in(&store.frontend(), &trace(1), "Tux", "01");
     assert_eq!(said.status, 200, "{said:?}");
 
@@ -210,9 +219,7 @@ fn purchases_at_once_do_not_mix_their_traces() {
     let mut whole = 0;
     for round in 0..10 {
         let toys = ["Rocket", "Robot"];
-        for frontend in store.frontends() {
-            toys.iter().for_each(|toy| cache(&frontend, toy));
-        }
+        cache_everywhere(&store, &toys);
         let traces = [trace(100 + round * 2), trace(101 + round * 2)];
         let said = buy_at_once(&store, &traces, &toys);
         for (number, (trace, said)) in traces.iter().zip(&said).enumerate() {
@@ -239,9 +246,7 @@ fn a_crowd_of_purchases_has_a_whole_trace_each() {
     let (mut together, mut whole) = (0, 0);
     for round in 0..5 {
         let toys = ["Rocket", "Robot", "Kite"];
-        for frontend in store.frontends() {
-            toys.iter().for_each(|toy| cache(&frontend, toy));
-        }
+        cache_everywhere(&store, &toys);
         let traces: Vec<String> = (0..20).map(|number| trace(1000 + round * 20 + number)).collect();
         let said = buy_at_once(&store, &traces, &toys);
         for (number, (trace, said)) in traces.iter().zip(&said).enumerate() {
@@ -380,7 +385,7 @@ fn buy_much(store: &Store) {
             });
         }
     });
-    assert!(began.elapsed() < store::DEADLINE, "{:?}", began.elapsed());
+    assert!(began.elapsed() < waiting::DEADLINE, "{:?}", began.elapsed());
 }
 
 #[test]
