@@ -18,6 +18,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::log::{Checkpoint, Entry, Index, Record, Snapshot};
+use crate::paxos;
 use crate::primary_backup;
 use crate::term::{NodeId, Term, View};
 use crate::time::Time;
@@ -175,12 +176,15 @@ pub enum Effect {
 pub enum Message {
     /// Primary-backup and naive.
     PrimaryBackup(primary_backup::Message),
+    /// Paxos.
+    Paxos(paxos::Message),
 }
 
 impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Message::PrimaryBackup(message) => write!(f, "{message}"),
+            Message::Paxos(message) => write!(f, "{message}"),
         }
     }
 }

@@ -12,6 +12,7 @@
 //! | [`log`] | entries, the in-memory log, what is written to disk |
 //! | [`engine`] | the trait that every way of agreeing implements |
 //! | [`single`] | one node: the catalog by default |
+//! | [`paxos`] | a majority agrees without an arbiter: Sequence Paxos |
 //! | [`planted`] | faults that are planted on purpose, under cargo feature `planted` |
 //! | [`primary_backup`] | the course's rule with a view that makes it safe; and `naive`, without |
 
@@ -19,6 +20,7 @@
 
 pub mod engine;
 pub mod log;
+pub mod paxos;
 pub mod planted;
 pub mod primary_backup;
 pub mod single;

@@ -309,6 +309,7 @@ impl Engine for PrimaryBackup {
                     self.on_receive(now, from, message, effects);
                 }
             }
+            Input::Receive { message: engine::Message::Paxos(_), .. } => {}
             Input::Persisted { upto } => match &self.role {
                 Role::Leader(_) => self.on_persisted_as_leader(now, upto, effects),
                 Role::Follower(_) => {
@@ -371,7 +372,8 @@ impl Engine for PrimaryBackup {
         self.snapshot = snapshot.index;
         let after = self.log.from(snapshot.index.next(), usize::MAX).to_vec();
         self.log.compact(Index(snapshot.index.0.saturating_sub(self.config.entries_kept)));
-        Checkpoint { promised: self.promised, snapshot, tail: after }
+        let accepted = Term::ZERO;
+        Checkpoint { promised: self.promised, snapshot, tail: after, accepted }
     }
 }
 

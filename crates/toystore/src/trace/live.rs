@@ -132,7 +132,7 @@ impl Traces {
     /// A log message leaves.
     pub fn sends(&self, to: NodeId, message: &Message) {
         let Some(live) = &self.0 else { return };
-        let Message::PrimaryBackup(message) = message;
+        let Message::PrimaryBackup(message) = message else { return };
         match message {
             primary_backup::Message::Append { entries, .. } => {
                 for entry in entries {
@@ -162,7 +162,7 @@ impl Traces {
     /// A log message came.
     pub fn receives(&self, from: NodeId, message: &Message) {
         let Some(live) = &self.0 else { return };
-        let Message::PrimaryBackup(message) = message;
+        let Message::PrimaryBackup(message) = message else { return };
         if let primary_backup::Message::Acknowledge { matched, .. } = message {
             end_all(live.places().replicated(from, *matched));
         }
@@ -234,7 +234,7 @@ impl LogHeader {
 fn entries(message: &Message) -> &[Entry] {
     match message {
         Message::PrimaryBackup(primary_backup::Message::Append { entries, .. }) => entries,
-        Message::PrimaryBackup(_) => &[],
+        Message::PrimaryBackup(_) | Message::Paxos(_) => &[],
     }
 }
 

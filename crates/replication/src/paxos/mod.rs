@@ -1,0 +1,284 @@
+//! Paxos.
+
+mod disk;
+mod gate;
+mod links;
+pub mod message;
+mod protocol;
+mod reign;
+mod storage;
+mod transfer;
+mod translate;
+mod watch;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+pub use message::Message;
+pub use watch::Timers;
+
+use crate::engine::{self, Effect, Engine, Input, Status};
+use crate::log::{Checkpoint, Index, Log, Recovered, Snapshot};
+use crate::planted::{Bug, planted};
+use crate::term::{NodeId, Term};
+use crate::time::Time;
+use disk::Disk;
+use links::Link;
+use message::Life;
+use protocol::Protocol;
+use reign::Reign;
+use storage::UNDONE;
+use transfer::{Incoming, Installing, Piece};
+use watch::{Rounds, Watch};
+
+/// Entries kept in memory behind a snapshot, so that a follower that was away for a short while
+/// needs no snapshot; [`Config::entries_kept`] by default.
+pub const ENTRIES_KEPT: u64 = 8192;
+
+/// One replica's place in the group.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Config {
+    /// This replica.
+    pub id: NodeId,
+    /// The others, in rising order; at least one.
+    pub peers: Vec<NodeId>,
+    /// How long to wait for what.
+    pub timers: Timers,
+    /// Entries kept in memory behind a snapshot.
+    pub entries_kept: u64,
+    /// Moves this replica's ticks by a part of one, so that they do not all come at once.
+    pub seed: u64,
+}
+
+/// One replica.
+#[derive(Debug)]
+pub struct Paxos {
+    config: Config,
+    protocol: Protocol,
+    disk: Disk,
+    /// What the disk had at the start.
+    life: Life,
+    /// Whether the disk has a change that a crash broke off.
+    undone: bool,
+    links: BTreeMap<NodeId, Link>,
+    rounds: Rounds,
+    watch: Watch,
+    /// Invariant: applied <= decided, applied <= what is on this disk.
+    applied: Index,
+    /// Who leads, as the service was told.
+    leader: Option<NodeId>,
+    reign: Option<Reign>,
+    /// A candidate needs what is compacted away here.
+    wants_to_lead: bool,
+    incoming: Option<Incoming>,
+    installing: Option<Installing>,
+    /// Until then no snapshot is accepted: the last one could not be read.
+    rest_until: Time,
+}
+
+/// What a step makes, in the order in which it is to be done: messages that rely on no record of
+/// this step, records, what is meant for the service.
+#[derive(Debug, Default)]
+struct Out {
+    sends: Vec<Effect>,
+    persists: Vec<Effect>,
+    tells: Vec<Effect>,
+}
+
+impl Out {
+    fn send(&mut self, to: NodeId, message: Message) {
+        self.sends.push(Effect::Send { to, message: engine::Message::Paxos(message) });
+    }
+}
+
+impl Paxos {
+    /// A replica with what was found on its disk. The service restores its own state from the same
+    /// snapshot.
+    ///
+    /// # Panics
+    /// If there are no peers: one replica alone is `single`.
+    pub fn new(config: Config, recovered: &Recovered) -> Paxos {
+        assert!(!config.peers.is_empty(), "one replica alone needs no Paxos");
+        let (state, undone) = storage::replay(recovered);
+        let applied = state.decided;
+        let life = Life {
+            started: 0,
+            promised: state.promised.number,
+            records: recovered.records.len() as u64,
+        };
+        let generation = state.promised.generation;
+        Paxos {
+            disk: Disk::holding(state.log.last()),
+            protocol: Protocol::new(&config, generation, state),
+            life,
+            undone,
+            links: config.peers.iter().map(|peer| (*peer, Link::default())).collect(),
+            rounds: Rounds::default(),
+            watch: Watch::default(),
+            applied,
+            leader: None,
+            reign: None,
+            wants_to_lead: false,
+            incoming: None,
+            installing: None,
+            rest_until: Time(0),
+            config,
+        }
+    }
+
+    fn on_start(&mut self, now: Time, out: &mut Out) {
+        // Unlike the life that nobody knows.
+        self.life.started = now.0.saturating_add(1);
+        if self.undone {
+            self.disk.persist(UNDONE, &mut out.persists);
+        }
+        let tick = self.config.timers.tick;
+        let micros = u64::try_from(tick.as_micros()).unwrap_or(u64::MAX).max(1);
+        self.watch.next_tick = Time(now.0.saturating_add(self.config.seed % micros)) + tick;
+    }
+
+    fn on_receive(&mut self, now: Time, from: NodeId, message: Message, out: &mut Out) {
+        let generation = self.protocol.generation();
+        match message {
+            Message::Ask { round, life, yours, sent } => {
+                self.on_ask(from, round, life, yours, sent);
+            }
+            Message::Answer { to, life, beat, decided, stored } => {
+                if to == self.life && gate::is_beat(&beat, from, generation) {
+                    self.on_answer(from, beat, life, decided);
+                    if let Some((term, last)) = stored {
+                        self.on_stored(from, term, last);
+                    }
+                }
+            }
+            Message::Frame { from: from_life, to, number, body } => {
+                self.on_frame(from, (from_life, to), number, body);
+            }
+            Message::Probe { term, number } => self.on_probe(from, term, number, out),
+            Message::Affirm { term, number } => self.on_affirm(from, term, number, out),
+            Message::Piece { term, index, index_term, offset, total, bytes } => {
+                let piece = Piece { term, index, index_term, offset, total, bytes };
+                self.on_piece(now, from, piece, out);
+            }
+            Message::Arrived { term, index, upto } => {
+                self.on_arrived(now, from, (term, index), upto, out);
+            }
+        }
+    }
+
+    /// Takes out of the protocol what the input made of it, and what follows from that.
+    fn settle(&mut self, now: Time, out: &mut Out) {
+        while self.installing.is_none() {
+            let records = self.protocol.records();
+            let said = self.protocol.said();
+            if records.is_empty() && said.is_empty() {
+                break;
+            }
+            for record in records {
+                self.disk.persist(record, &mut out.persists);
+            }
+            for (to, said) in said {
+                self.say(now, to, said, out);
+            }
+            if std::mem::take(&mut self.wants_to_lead) {
+                self.protocol.try_to_lead();
+            }
+            self.follow_protocol(out);
+        }
+        // Leadership can end without a word.
+        self.follow_protocol(out);
+        self.apply(out);
+        self.tell_leader(out);
+        self.release(out);
+    }
+
+    /// Applies what is decided and on this disk.
+    fn apply(&mut self, out: &mut Out) {
+        let limit = self.protocol.decided().min(self.disk.durable());
+        while self.applied < limit {
+            let entry = self.protocol.log().get(self.applied.next());
+            let entry = entry.expect("what is not applied is not compacted").clone();
+            self.applied = entry.index;
+            out.tells.push(Effect::Apply(entry));
+        }
+    }
+}
+
+impl Engine for Paxos {
+    fn step(&mut self, now: Time, input: Input, effects: &mut Vec<Effect>) {
+        let mut out = Out::default();
+        match input {
+            Input::Start => self.on_start(now, &mut out),
+            Input::Timer => self.on_timer(now, &mut out),
+            Input::Receive { from, message: engine::Message::Paxos(message) } => {
+                if self.config.peers.contains(&from) && self.installing.is_none() {
+                    self.on_receive(now, from, message, &mut out);
+                }
+            }
+            Input::Persisted { upto } => {
+                self.disk.persisted(upto);
+                self.count_stored();
+            }
+            Input::Propose(commands) => self.on_propose(commands),
+            Input::Barrier(tag) => self.on_barrier(tag, &mut out),
+            Input::Snapshot(snapshot) => self.on_snapshot(now, snapshot, &mut out),
+            Input::Checkpointed { index } => self.on_checkpointed(index),
+            Input::NotInstalled { index } => self.on_not_installed(now, index),
+            Input::Link { peer, up } => self.on_link(now, peer, up),
+            // Others' messages, and what an arbiter has to say.
+            Input::Receive { message: engine::Message::PrimaryBackup(_), .. }
+            | Input::Lead { .. }
+            | Input::Follow { .. }
+            | Input::Viewed(_) => {}
+        }
+        self.settle(now, &mut out);
+        effects.append(&mut out.sends);
+        effects.append(&mut out.persists);
+        effects.append(&mut out.tells);
+    }
+
+    fn next_timer(&self) -> Option<Time> {
+        Some(self.watch.next_timer())
+    }
+
+    fn status(&self) -> Status {
+        let promised = self.protocol.promised();
+        let (role, followers) = match &self.reign {
+            Some(reign) if reign.leading => ("leader", reign.followers()),
+            Some(_) => ("candidate", Vec::new()),
+            None if promised.node == self.config.id => ("candidate", Vec::new()),
+            None => ("follower", Vec::new()),
+        };
+        Status {
+            engine: "paxos".to_string(),
+            role: role.to_string(),
+            term: promised,
+            leader: self.leader,
+            in_sync: Vec::new(),
+            last: self.protocol.log().last(),
+            committed: self.protocol.decided(),
+            followers,
+        }
+    }
+
+    fn log(&self) -> &Log {
+        self.protocol.log()
+    }
+
+    fn checkpoint(&mut self, snapshot: Snapshot) -> Checkpoint {
+        match self.installing {
+            Some(installing) if installing.index == snapshot.index => self.install(installing),
+            Some(_) | None => {
+                let kept = snapshot.index.0.saturating_sub(self.config.entries_kept);
+                self.protocol.compact(Index(kept));
+            }
+        }
+        let tail = self.protocol.log().from(snapshot.index.next(), usize::MAX).to_vec();
+        let accepted = self.protocol.accepted();
+        let forgotten = planted(Bug::PromiseForgotten);
+        let promised: Term = if forgotten { accepted } else { self.protocol.promised() };
+        Checkpoint { promised, snapshot, tail, accepted }
+    }
+}

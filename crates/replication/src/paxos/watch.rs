@@ -1,0 +1,220 @@
+//! Time: rounds of the election, and a watch on whether this replica gets anywhere.
+//!
+//! The crate elects a leader when nobody hears the old one, and sends most things once. What can
+//! still stand still, for good, is a replica that has promised a term whose candidate died while
+//! the others follow an older one; a replica that missed the last message before a silence; a
+//! leader that lost the others. Each is seen here, from the outside: *the log of another replica is
+//! decided further, or this one fits to no leader, and nothing has moved for a while.*
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::{Out, Paxos};
+use crate::log::Index;
+use crate::term::{NodeId, Term};
+use crate::time::Time;
+
+/// Rounds in which a leader hears no majority until it gives up, so that who waits for it is told.
+const LONELY_ROUNDS_MAX: u32 = 3;
+
+/// How long to wait for what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Timers {
+    /// The protocol's unit of time; a round of its election has six.
+    pub tick: Duration,
+    /// Without progress for this long, all peers are asked to begin anew.
+    pub stuck: Duration,
+    /// Without progress for this long, this replica tries to lead itself.
+    pub takeover: Duration,
+    /// The same for a leader whose connection is refused; and how much longer each replica waits
+    /// than the one with the next higher id, here and before a takeover in tenths of it.
+    pub refused: Duration,
+}
+
+impl Timers {
+    /// A round in which nobody answers must be longer than a disk stalls.
+    pub(super) const TICKS_PER_ROUND: u64 = 6;
+
+    /// Promises and questions for them are repeated.
+    pub(super) const TICKS_PER_RESEND: u64 = 4;
+
+    /// Rounds of 300 ms, so that stalls up to 90 ms depose nobody; a leader that is silent is
+    /// replaced within 600 to 1200 ms.
+    pub const DEFAULT: Timers = Timers {
+        tick: Duration::from_millis(50),
+        stuck: Duration::from_millis(400),
+        takeover: Duration::from_millis(900),
+        refused: Duration::from_millis(5),
+    };
+
+    /// For quiet disks: rounds of 60 ms.
+    pub const FAST: Timers = Timers {
+        tick: Duration::from_millis(10),
+        stuck: Duration::from_millis(80),
+        takeover: Duration::from_millis(180),
+        refused: Duration::from_millis(5),
+    };
+}
+
+/// The present round of the election.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Rounds {
+    /// Rounds of instances of the protocol before this one.
+    pub before: u32,
+    /// The number that is asked with.
+    pub now: u32,
+    /// Who answered in it, and which term they follow.
+    answers: BTreeMap<NodeId, Term>,
+    /// The same for the round before.
+    answered: BTreeMap<NodeId, Term>,
+}
+
+impl Rounds {
+    pub(super) fn begin(&mut self, round: u32) {
+        if round > self.now {
+            self.now = round;
+            self.answered = std::mem::take(&mut self.answers);
+        }
+    }
+
+    /// Whether it is this peer's first answer.
+    pub(super) fn heard(&mut self, from: NodeId, leader: Term) -> bool {
+        self.answers.insert(from, leader).is_none()
+    }
+}
+
+/// What moves when a replica gets anywhere.
+type Mark = (Term, bool, Index, Index, u64);
+
+/// Since when nothing has moved.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Watch {
+    pub next_tick: Time,
+    mark: Option<Mark>,
+    since: Time,
+    restarted: Time,
+    /// When to try to lead, because the connection to the leader of this term is refused.
+    campaign: Option<(Time, Term)>,
+    /// The round that was looked at last, and for how many this leader heard no majority.
+    round: u32,
+    lonely: u32,
+}
+
+impl Watch {
+    pub(super) fn next_timer(&self) -> Time {
+        self.campaign.map_or(self.next_tick, |(at, _)| at.min(self.next_tick))
+    }
+}
+
+impl Paxos {
+    pub(super) fn quorum(&self) -> usize {
+        self.config.peers.len().div_ceil(2) + 1
+    }
+
+    pub(super) fn on_timer(&mut self, now: Time, out: &mut Out) {
+        if let Some((at, term)) = self.watch.campaign
+            && at <= now
+        {
+            self.watch.campaign = None;
+            self.campaign_against(term);
+        }
+        if now < self.watch.next_tick {
+            return;
+        }
+        // A process that was stopped has one tick, not all that it missed.
+        let tick = self.config.timers.tick;
+        let due = self.watch.next_tick + tick;
+        self.watch.next_tick = if due > now { due } else { now + tick };
+        if self.installing.is_some() {
+            return;
+        }
+        self.protocol.tick();
+        self.probe(out);
+        self.transfer_again(now, out);
+        self.watch_progress(now);
+        self.watch_majority();
+    }
+
+    fn watch_progress(&mut self, now: Time) {
+        let protocol = &self.protocol;
+        let (accepting, decided) = (protocol.is_accepting(), protocol.decided());
+        let bytes = self.incoming.as_ref().map_or(0, |incoming| incoming.bytes.len() as u64);
+        let mark = (protocol.promised(), accepting, protocol.log().last(), decided, bytes);
+        let behind = self.links.values().any(|link| link.decided > decided);
+        if self.watch.mark != Some(mark) || accepting && !behind {
+            self.watch.mark = Some(mark);
+            self.watch.since = now;
+            self.watch.restarted = now;
+            return;
+        }
+        let timers = self.config.timers;
+        if now.since(self.watch.since) >= timers.takeover + timers.takeover / 10 * self.rank()
+            && self.may_take_over()
+        {
+            self.watch.since = now;
+            self.protocol.try_to_lead();
+        } else if now.since(self.watch.restarted) >= timers.stuck {
+            self.watch.restarted = now;
+            for peer in &self.config.peers {
+                self.protocol.reconnected(*peer);
+            }
+        }
+    }
+
+    /// How many replicas have a higher id: one after the other, the highest first.
+    fn rank(&self) -> u32 {
+        self.config.peers.iter().map(|peer| u32::from(*peer > self.config.id)).sum()
+    }
+
+    /// A replica that hears a majority, and the leader that these follow. One that is cut off from
+    /// the leader alone would depose it again and again.
+    fn may_take_over(&self) -> bool {
+        let answered = &self.rounds.answered;
+        let top = answered.values().max().map_or(NodeId::NONE, |term| term.node);
+        answered.len() + 1 >= self.quorum()
+            && (top == self.config.id || answered.contains_key(&top))
+    }
+
+    /// A leader that hears no majority cannot acknowledge anything. It begins a new term, which
+    /// ends this one here, and leads again when it hears them.
+    fn watch_majority(&mut self) {
+        if self.rounds.now == self.watch.round {
+            return;
+        }
+        self.watch.round = self.rounds.now;
+        let alone = self.reign.is_some() && self.rounds.answered.len() + 1 < self.quorum();
+        self.watch.lonely = if alone { self.watch.lonely + 1 } else { 0 };
+        if self.watch.lonely >= LONELY_ROUNDS_MAX {
+            self.watch.lonely = 0;
+            self.protocol.try_to_lead();
+        }
+    }
+
+    pub(super) fn on_link(&mut self, now: Time, peer: NodeId, up: bool) {
+        let Some(link) = self.links.get_mut(&peer) else { return };
+        link.refused = !up;
+        let promised = self.protocol.promised();
+        if up {
+            if self.installing.is_none() {
+                self.protocol.reconnected(peer);
+            }
+        } else if promised.node == peer {
+            let after = self.config.timers.refused * (1 + self.rank());
+            self.watch.campaign = Some((now + after, promised));
+        }
+    }
+
+    /// The leader of this term is gone, if the transport is right. If it is not, the leader is
+    /// deposed for nothing, once.
+    fn campaign_against(&mut self, term: Term) {
+        let refused = |peer: &NodeId| self.links.get(peer).is_some_and(|link| link.refused);
+        let reachable = self.config.peers.iter().filter(|peer| !refused(peer)).count();
+        if self.protocol.promised() == term
+            && refused(&term.node)
+            && reachable + 1 >= self.quorum()
+            && self.installing.is_none()
+        {
+            self.protocol.try_to_lead();
+        }
+    }
+}
