@@ -21,6 +21,8 @@ pub mod engine;
 pub mod log;
 pub mod planted;
 pub mod primary_backup;
+#[cfg(test)]
+mod quorum_tests;
 pub mod single;
 pub mod term;
 pub mod time;
