@@ -19,12 +19,19 @@
 //! ```text
 //! const RAFT: Protocol = Protocol { name: "raft", make, is_heartbeat };
 //!
-//! test_each_path! { in "crates/replication/src/raft/testscripts" as scripts => script }
-//! fn script(path: &Path) { quorum_tests::run(path, RAFT) }
-//!
-//! #[test] fn scripts_are_the_scenarios() { quorum_tests::assert_has_scenarios(RAFT, ..) }
-//! #[test] fn walks() { quorum_tests::walks(RAFT) }
+//! test_each_path! { in "crates/replication/src/raft/testscripts" as testscripts => script }
+//! fn script(path: &Path) { quorum_tests::run(path, RAFT); }
+//! #[test] fn scripts_are_the_scenarios() {
+//!     quorum_tests::assert_has_scenarios("raft/testscripts");
+//! }
+//! #[test] fn walks() { quorum_tests::walks(RAFT); }
+//! #[cfg(feature = "planted")] #[test] fn every_bug_is_found() {
+//!     assert!(quorum_tests::found(Bug::ForgottenVote, RAFT, 20_000).is_some());
+//! }
 //! ```
+//!
+//! `cp quorum_tests/scenarios/* raft/testscripts/` and `UPDATE_GOLDENFILES=1 cargo test -p
+//! replication raft` make the transcripts; then they are read.
 
 pub mod faults;
 pub mod gate;
@@ -50,7 +57,7 @@ pub type Make = fn(id: NodeId, peers: &[NodeId], seed: u64, &Recovered) -> Box<d
 /// An engine under test.
 #[derive(Clone, Copy)]
 pub struct Protocol {
-    /// Its folder under `src`.
+    /// Its module, which is how its tests are called.
     pub name: &'static str,
     /// Makes a replica.
     pub make: Make,

@@ -32,7 +32,7 @@ enum Command {
     /// So many replicas instead of three; first of all.
     Replicas(u8),
     /// Processes start; all of them, if none is named.
-    Start(Vec<Name>),
+    Start(#[arg(optional)] Vec<Name>),
     /// A client's commands, to a replica.
     Propose {
         id: Name,
@@ -94,7 +94,7 @@ enum Command {
     Run(u64),
     /// Time passes as in `run` until somebody leads; if a replica is named, until that one does:
     /// nobody else is woken by a timer meanwhile.
-    Elect(Vec<Name>),
+    Elect(#[arg(optional)] Vec<Name>),
     /// Which messages are printed from now on: `all`, `some` (no heartbeats; so it begins), `none`.
     Messages(String),
     /// Who is what.
@@ -316,15 +316,14 @@ impl Runner for Script {
     }
 }
 
-/// Asserts that the protocol's folder has every scenario, with the same commands.
-pub fn assert_has_scenarios(protocol: Protocol) {
+/// Asserts that a folder (below `src`) has every scenario, with the same commands.
+pub fn assert_has_scenarios(folder: &str) {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let scenarios = commands(&source.join("quorum_tests/scenarios"));
-    let scripts = commands(&source.join(protocol.name).join("testscripts"));
+    let scripts = commands(&source.join(folder));
     assert!(!scenarios.is_empty(), "there are scenarios");
     for (name, commands) in scenarios {
-        let script = scripts.get(&name);
-        assert_eq!(script, Some(&commands), "{}/testscripts/{name}: its commands", protocol.name);
+        assert_eq!(scripts.get(&name), Some(&commands), "{folder}/{name}: its commands");
     }
 }
 
@@ -351,10 +350,4 @@ fn commands_of(text: &str) -> Vec<String> {
         }
     }
     commands
-}
-
-/// Runs a scenario for what it checks, whatever it prints.
-pub fn try_out(path: &Path, protocol: Protocol) -> String {
-    let text = std::fs::read_to_string(path).expect("a scenario");
-    goldenscript::generate(&mut Script::new(protocol), &text).expect("scenario")
 }

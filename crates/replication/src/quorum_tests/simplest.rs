@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use test_each_file::test_each_path;
 
-use super::{Protocol, scripts};
+use super::Protocol;
 use crate::engine::{self, Effect, Engine, Input, Status};
 use crate::log::{Checkpoint, Entry, Index, Log, Record, Recovered, Snapshot};
 use crate::planted::{Bug, planted};
@@ -20,12 +20,15 @@ use crate::time::Time;
 
 pub const SIMPLEST: Protocol = Protocol { name: "simplest", make, is_heartbeat };
 
-test_each_path! {
-    in "crates/replication/src/quorum_tests/scenarios" as scenarios => scenario
+test_each_path! { in "crates/replication/src/quorum_tests/testscripts" as testscripts => script }
+
+fn script(path: &Path) {
+    super::run(path, SIMPLEST);
 }
 
-fn scenario(path: &Path) {
-    scripts::try_out(path, SIMPLEST);
+#[test]
+fn scripts_are_the_scenarios() {
+    super::assert_has_scenarios("quorum_tests/testscripts");
 }
 
 #[test]
