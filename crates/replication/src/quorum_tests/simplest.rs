@@ -365,10 +365,16 @@ impl Simplest {
             }
             Message::Piece { term, index, index_term, bytes, .. } => {
                 self.adopt(now, term, out);
-                if term == self.promised && index > self.applied && !self.installs {
-                    self.follow(now, Some(from), out);
+                if term != self.promised || self.installs {
+                    return;
+                }
+                self.follow(now, Some(from), out);
+                if index > self.applied {
                     self.installs = true;
                     out.push(Effect::Install(Snapshot { index, term: index_term, state: bytes }));
+                } else {
+                    let matched = index.min(self.durable);
+                    self.send(from, Message::Acknowledge { term, matched, barrier: 0 }, out);
                 }
             }
             Message::Arrived { term, .. } => self.vote(now, from, term, out),
@@ -440,6 +446,11 @@ impl Engine for Simplest {
             Input::Checkpointed { index } => {
                 self.installs = false;
                 self.durable = self.durable.max(index);
+                if let Some(leader) = self.leader.filter(|leader| *leader != self.id) {
+                    let acknowledge =
+                        Message::Acknowledge { term: self.promised, matched: index, barrier: 0 };
+                    self.send(leader, acknowledge, out);
+                }
             }
             Input::NotInstalled { .. } => self.installs = false,
             Input::Lead { .. } | Input::Follow { .. } | Input::Viewed(_) | Input::Link { .. } => {}
