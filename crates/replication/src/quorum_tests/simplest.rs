@@ -49,6 +49,7 @@ fn every_bug_is_found() {
     ];
     for bug in bugs {
         let found = super::found(bug, SIMPLEST, 20_000);
+        eprintln!("{} {found:?}", bug.name());
         assert!(found.is_some(), "{} is not found", bug.name());
     }
 }

@@ -79,7 +79,7 @@ impl Temper {
         Temper {
             arrive: 400,
             sync: 150 + random.below(150),
-            tick: 30 + random.below(90),
+            tick: 5 + random.below(80),
             pass: random.weight(30),
             propose: 20 + random.below(80),
             barrier: random.weight(20),
@@ -146,6 +146,13 @@ impl Walk {
         }
     }
 
+    /// One that says to lead, though another may do so since.
+    fn any_leader(&mut self) -> NodeId {
+        let leaders = self.world.hosts.iter().filter(|(_, host)| host.leading.is_some());
+        let leaders: Vec<NodeId> = leaders.map(|(id, _)| *id).collect();
+        if leaders.is_empty() { self.any() } else { leaders[self.random.below(leaders.len())] }
+    }
+
     fn step(&mut self) {
         let t = &self.temper;
         let weights = [
@@ -174,15 +181,11 @@ impl Walk {
         }
         let id = self.any();
         match which {
-            0 => self.arrive(),
-            1 => {
-                let writes = if self.random.chance(80) { usize::MAX } else { 1 };
-                self.world.sync(id, writes);
-            }
-            2 => {
-                let (ids, until) = (self.world.ids(), self.world.now + Duration::from_secs(2));
-                self.world.tick(&ids, until);
-            }
+            // While nothing is under way, time flies.
+            0 if self.arrive() || self.sync() => {}
+            1 if self.sync() || self.arrive() => {}
+            0 | 1 => self.tick(),
+            2 => self.tick(),
             3 => {
                 self.world.now = self.world.now + Duration::from_millis(1 << self.random.below(10))
             }
@@ -192,7 +195,7 @@ impl Walk {
                 self.world.propose(id, commands);
             }
             5 => {
-                let id = self.likely_leader();
+                let id = self.any_leader();
                 self.tag += 1;
                 self.world.barrier(id, u64::from(self.tag));
             }
@@ -224,10 +227,30 @@ impl Walk {
         Bytes::from(format!("c{}", self.tag))
     }
 
-    fn arrive(&mut self) {
+    /// Time goes on to the next timer.
+    fn tick(&mut self) {
+        let (ids, until) = (self.world.ids(), self.world.now + Duration::from_secs(1));
+        self.world.tick(&ids, until);
+    }
+
+    /// Some disk has written something; false if all have.
+    fn sync(&mut self) -> bool {
+        let busy = self.world.hosts.iter().filter(|(_, h)| h.runs() && !h.unsynced.is_empty());
+        let busy: Vec<NodeId> = busy.map(|(id, _)| *id).collect();
+        if busy.is_empty() {
+            return false;
+        }
+        let id = busy[self.random.below(busy.len())];
+        let writes = if self.random.chance(80) { usize::MAX } else { 1 };
+        self.world.sync(id, writes);
+        true
+    }
+
+    /// Some message arrives, or not; false if none is under way.
+    fn arrive(&mut self) -> bool {
         let length = self.world.network.len();
         if length == 0 {
-            return;
+            return false;
         }
         if length > UNDER_WAY_MAX {
             self.world.network.drain(..length - UNDER_WAY_MAX);
@@ -238,7 +261,7 @@ impl Walk {
         if self.random.chance(self.temper.loss) {
             self.world.tally.faults += 1;
             self.world.network.remove(position);
-            return;
+            return true;
         }
         if self.random.chance(self.temper.doubling) {
             self.world.tally.faults += 1;
@@ -246,6 +269,7 @@ impl Walk {
             self.world.network.push(copy);
         }
         self.world.deliver(position);
+        true
     }
 
     /// One, mostly whoever leads, or the power of all.

@@ -146,11 +146,25 @@ impl World {
                     host.unsynced.push_back(Write::Record(record));
                     after_persist = true;
                 }
-                effect @ Effect::Send { .. } if after_persist => {
+                Effect::Send { to, message } if after_persist => {
                     let host = self.host(id);
-                    host.held.push_back((host.emitted, effect));
+                    host.held.push_back((host.emitted, to, message));
                 }
-                effect => answers.extend(self.perform(id, effect)),
+                Effect::Send { to, message } => self.send(id, to, message),
+                Effect::Install(snapshot) => answers.extend(self.install(id, snapshot)),
+                Effect::WantSnapshot => {
+                    let snapshot = self.hosts[&id].snapshot().expect("something is compacted");
+                    answers.push(Input::Snapshot(snapshot));
+                }
+                effect @ (Effect::Apply(_)
+                | Effect::Leading(_)
+                | Effect::Following { .. }
+                | Effect::Passed(_)
+                | Effect::Failed(_)
+                | Effect::Warn(_)
+                | Effect::AskView { .. }
+                | Effect::NotInSync(_)
+                | Effect::Discard { .. }) => self.perform(id, effect),
             }
         }
         self.effects = effects;
@@ -159,15 +173,14 @@ impl World {
         }
     }
 
-    /// Does what an engine asks for. What it wants to be told at once.
-    fn perform(&mut self, id: NodeId, effect: Effect) -> Option<Input> {
+    /// What is meant for the service above, within the step; it asks nothing back.
+    fn perform(&mut self, id: NodeId, effect: Effect) {
         match effect {
-            Effect::Persist(_) => unreachable!("step() wrote it"),
-            Effect::Send { to, message } => self.send(id, to, message),
-            Effect::Install(snapshot) => return self.install(id, snapshot),
-            Effect::WantSnapshot => {
-                let snapshot = self.hosts[&id].snapshot().expect("something is compacted");
-                return Some(Input::Snapshot(snapshot));
+            Effect::Persist(_)
+            | Effect::Send { .. }
+            | Effect::Install(_)
+            | Effect::WantSnapshot => {
+                unreachable!("step() did it")
             }
             Effect::Apply(entry) => {
                 self.note(|out| write!(out, "{id}: apply {entry} {}", label(&entry)));
@@ -203,7 +216,6 @@ impl World {
                 panic!("{id}: {effect:?}: a quorum has no arbiter and loses nothing");
             }
         }
-        None
     }
 
     fn send(&mut self, from: NodeId, to: NodeId, message: Message) {
@@ -259,12 +271,10 @@ impl World {
         let writes = writes.min(host.unsynced.len());
         let checkpointed = (0..writes).filter_map(|_| host.write()).last();
         let upto = host.synced;
-        while let Some((needed, _)) = self.hosts[&id].held.front()
-            && *needed <= upto
-            && let Some((_, effect)) = self.host(id).held.pop_front()
+        while self.hosts[&id].held.front().is_some_and(|(needed, ..)| *needed <= upto)
+            && let Some((_, to, message)) = self.host(id).held.pop_front()
         {
-            let answer = self.perform(id, effect);
-            assert_eq!(answer, None, "only messages wait");
+            self.send(id, to, message);
         }
         if upto > before {
             self.step(id, Input::Persisted { upto });
