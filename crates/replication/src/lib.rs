@@ -23,6 +23,8 @@ pub mod log;
 pub mod paxos;
 pub mod planted;
 pub mod primary_backup;
+#[cfg(test)]
+mod quorum_tests;
 pub mod single;
 pub mod term;
 pub mod time;
