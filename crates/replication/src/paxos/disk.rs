@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::storage::UNDONE;
 use crate::engine::Effect;
 use crate::log::{Index, Record};
 use crate::term::Term;
@@ -62,7 +63,7 @@ impl Disk {
                 self.durable = self.durable.min(self.last);
                 self.waiting.retain(|(_, index)| index < from);
             }
-            Record::Accepted(Term::ZERO) => {}
+            Record::Accepted(UNDONE) => {}
             Record::Accepted(term) => match self.taking_over.take() {
                 None => self.taking_over = Some(*term),
                 Some(_) => self.waiting.push_back((self.count, self.last)),

@@ -20,7 +20,7 @@ pub use message::Message;
 pub use watch::Timers;
 
 use crate::engine::{self, Effect, Engine, Input, Status};
-use crate::log::{Checkpoint, Index, Log, Recovered, Snapshot};
+use crate::log::{Checkpoint, Index, Log, Record, Recovered, Snapshot};
 use crate::planted::{Bug, planted};
 use crate::term::{NodeId, Term};
 use crate::time::Time;
@@ -29,7 +29,6 @@ use links::Link;
 use message::Life;
 use protocol::Protocol;
 use reign::Reign;
-use storage::UNDONE;
 use transfer::{Incoming, Installing, Piece};
 use watch::{Rounds, Watch};
 
@@ -60,8 +59,8 @@ pub struct Paxos {
     disk: Disk,
     /// What the disk had at the start.
     life: Life,
-    /// Whether the disk has a change that a crash broke off.
-    undone: bool,
+    /// What undoes a change on the disk that a crash broke off.
+    undo: Vec<Record>,
     links: BTreeMap<NodeId, Link>,
     rounds: Rounds,
     watch: Watch,
@@ -101,7 +100,7 @@ impl Paxos {
     /// If there are no peers: one replica alone is `single`.
     pub fn new(config: Config, recovered: &Recovered) -> Paxos {
         assert!(!config.peers.is_empty(), "one replica alone needs no Paxos");
-        let (state, undone) = storage::replay(recovered);
+        let (state, undo) = storage::replay(recovered);
         let applied = state.decided;
         let life = Life {
             started: 0,
@@ -113,7 +112,7 @@ impl Paxos {
             disk: Disk::holding(state.log.last()),
             protocol: Protocol::new(&config, generation, state),
             life,
-            undone,
+            undo,
             links: config.peers.iter().map(|peer| (*peer, Link::default())).collect(),
             rounds: Rounds::default(),
             watch: Watch::default(),
@@ -131,8 +130,8 @@ impl Paxos {
     fn on_start(&mut self, now: Time, out: &mut Out) {
         // Unlike the life that nobody knows.
         self.life.started = now.0.saturating_add(1);
-        if self.undone {
-            self.disk.persist(UNDONE, &mut out.persists);
+        for record in std::mem::take(&mut self.undo) {
+            self.disk.persist(record, &mut out.persists);
         }
         let tick = self.config.timers.tick;
         let micros = u64::try_from(tick.as_micros()).unwrap_or(u64::MAX).max(1);

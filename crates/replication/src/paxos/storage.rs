@@ -10,7 +10,8 @@
 //! with the old term and entries of the new one, others would believe to know its log. So the
 //! records stand between two of [`Record::Accepted`], and [`replay`] takes all of them or none. A
 //! start that finds such a change unfinished says so with [`UNDONE`] before it writes anything
-//! else.
+//! else, and writes what was there before once more, in the same manner: so that whoever reads the
+//! records one after the other ([`Log::recover`]) comes to the same log.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,10 +23,11 @@ use omnipaxos::storage::{self, NoSnapshot, StopSign, StorageOp, StorageResult};
 use super::translate::{ballot, index, position, term};
 use crate::log::{Entry, Index, Log, Record, Recovered};
 use crate::planted::{Bug, planted};
-use crate::term::Term;
+use crate::term::{NodeId, Term};
 
-/// What is written at a start that finds a history half taken over. Nobody accepts under it.
-pub(super) const UNDONE: Record = Record::Accepted(Term::ZERO);
+/// What is written at a start that finds a history half taken over: nobody's term.
+pub(super) const UNDONE: Term =
+    Term { generation: u32::MAX, number: Term::NUMBER_MAX, node: NodeId::NONE };
 
 impl storage::Entry for Entry {
     /// Snapshots go their own way: see [`super::transfer`].
@@ -45,8 +47,8 @@ pub(super) struct State {
     pub decided: Index,
 }
 
-/// What the disk says: the state, and whether a history was half taken over.
-pub(super) fn replay(recovered: &Recovered) -> (State, bool) {
+/// What the disk says: the state, and the records that undo a change that was broken off.
+pub(super) fn replay(recovered: &Recovered) -> (State, Vec<Record>) {
     let checkpoint = &recovered.checkpoint;
     let mut log = Log::after(checkpoint.snapshot.index, checkpoint.snapshot.term);
     for entry in &checkpoint.tail {
@@ -66,6 +68,7 @@ pub(super) fn replay(recovered: &Recovered) -> (State, bool) {
             Record::Append(entry) => log.append(entry.clone()),
             Record::Truncate(from) => log.truncate(*from),
             Record::Accepted(term) => match taking_over.take() {
+                None if *term == UNDONE => {}
                 None => taking_over = Some((*term, state.log.clone())),
                 Some((of, log)) if of == *term => (state.log, state.accepted) = (log, of),
                 Some(_) => {}
@@ -78,7 +81,27 @@ pub(super) fn replay(recovered: &Recovered) -> (State, bool) {
         (state.log, state.accepted) = (log, term);
     }
     state.promised = state.promised.max(state.accepted).max(state.log.last_term());
-    (state, taking_over.is_some())
+    let (as_read, _) = Log::recover(recovered);
+    let undo = match taking_over.is_some() || as_read != state.log {
+        true => undo(&as_read, &state),
+        false => Vec::new(),
+    };
+    (state, undo)
+}
+
+/// The records after which a log that is read as it stands on the disk is that of `state`.
+fn undo(as_read: &Log, state: &State) -> Vec<Record> {
+    let log = &state.log;
+    let mut equal = log.start();
+    while log.get(equal.next()).is_some() && log.get(equal.next()) == as_read.get(equal.next()) {
+        equal = equal.next();
+    }
+    let accepted = Record::Accepted(state.accepted);
+    let mut records = vec![Record::Accepted(UNDONE), accepted.clone()];
+    records.push(Record::Truncate(equal.next()));
+    records.extend(log.from(equal.next(), usize::MAX).iter().cloned().map(Record::Append));
+    records.push(accepted);
+    records
 }
 
 /// The crate's end.

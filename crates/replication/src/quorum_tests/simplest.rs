@@ -495,6 +495,6 @@ impl Engine for Simplest {
         self.committed = self.committed.max(index);
         self.applied = self.applied.max(index);
         let tail = self.log.from(index.next(), usize::MAX).to_vec();
-        Checkpoint { promised: self.promised, snapshot, tail }
+        Checkpoint { promised: self.promised, snapshot, tail, accepted: Term::ZERO }
     }
 }

@@ -1,1 +1,46 @@
-//! The engine in a small world.
+//! The engine in the test world of the quorum engines: golden scripts, random walks; and messages
+//! that nobody sends.
+
+use std::path::Path;
+
+use test_each_file::test_each_path;
+
+use crate::engine;
+use crate::engine::Engine;
+use crate::log::Recovered;
+use crate::paxos::{Config, Message, Paxos, Timers};
+use crate::quorum_tests::{self, Protocol};
+use crate::term::NodeId;
+
+const PAXOS: Protocol = Protocol { name: "paxos", make, is_heartbeat };
+
+fn make(id: NodeId, peers: &[NodeId], seed: u64, recovered: &Recovered) -> Box<dyn Engine> {
+    let peers = peers.to_vec();
+    let config = Config { id, peers, timers: Timers::DEFAULT, entries_kept: 3, seed };
+    Box::new(Paxos::new(config, recovered))
+}
+
+fn is_heartbeat(message: &engine::Message) -> bool {
+    match message {
+        engine::Message::Paxos(message) => {
+            matches!(message, Message::Ask { .. } | Message::Answer { .. })
+        }
+        engine::Message::PrimaryBackup(_) => false,
+    }
+}
+
+test_each_path! { in "crates/replication/src/paxos/testscripts" as testscripts => script }
+
+fn script(path: &Path) {
+    quorum_tests::run(path, PAXOS);
+}
+
+#[test]
+fn scripts_are_the_scenarios() {
+    quorum_tests::assert_has_scenarios("paxos/testscripts");
+}
+
+#[test]
+fn walks() {
+    quorum_tests::walks(PAXOS);
+}
