@@ -148,7 +148,7 @@ bugs! {
     /// paxos: a follower goes on behind a snapshot without what the snapshot stands for, as the
     /// stock crate's snapshots make it
     StockSnapshot: "paxos-stock-snapshot",
-    /// paxos: a snapshot is said to stand for one entry more than it does
+    /// paxos: a follower believes that a snapshot stands for one entry more than it does
     SnapshotOffByOne: "paxos-snapshot-off-by-one",
     /// paxos: a crash in the middle of taking over a leader's history leaves half of it
     SyncTorn: "paxos-sync-torn",

@@ -80,6 +80,12 @@ impl Paxos {
     fn answer(&mut self, to: NodeId, beat: Beat, out: &mut Out) {
         let stored = (self.disk.is_idle() || planted(Bug::AcceptUnsynced))
             .then(|| (self.protocol.accepted(), self.protocol.log().last()));
+        let promised = self.protocol.promised();
+        let beat = match promised == self.candidacy && promised > beat.ballot {
+            // The crate's election learns that only with its next round.
+            true => Beat { ballot: promised, leader: promised, happy: true, ..beat },
+            false => beat,
+        };
         let Some(link) = self.links.get(&to) else { return };
         let (life, decided) = (self.life, self.protocol.decided());
         out.send(to, Message::Answer { to: link.asked_by, life, beat, decided, stored });

@@ -66,6 +66,10 @@ pub struct Paxos {
     watch: Watch,
     /// Invariant: applied <= decided, applied <= what is on this disk.
     applied: Index,
+    /// The term promised, as the election was told.
+    candidate: Term,
+    /// The newest term under which this replica tried to lead before its election said so.
+    candidacy: Term,
     /// Who leads, as the service was told.
     leader: Option<NodeId>,
     reign: Option<Reign>,
@@ -117,6 +121,8 @@ impl Paxos {
             rounds: Rounds::default(),
             watch: Watch::default(),
             applied,
+            candidate: Term::ZERO,
+            candidacy: Term::ZERO,
             leader: None,
             reign: None,
             wants_to_lead: false,
@@ -181,8 +187,9 @@ impl Paxos {
             for (to, said) in said {
                 self.say(now, to, said, out);
             }
+            self.hear_candidate();
             if std::mem::take(&mut self.wants_to_lead) {
-                self.protocol.try_to_lead();
+                self.try_to_lead();
             }
             self.follow_protocol(out);
         }
@@ -208,9 +215,12 @@ impl Paxos {
 impl Engine for Paxos {
     fn step(&mut self, now: Time, input: Input, effects: &mut Vec<Effect>) {
         let mut out = Out::default();
+        if input != Input::Start {
+            // Time passes also where the timer comes late.
+            self.on_time(now, &mut out);
+        }
         match input {
             Input::Start => self.on_start(now, &mut out),
-            Input::Timer => self.on_timer(now, &mut out),
             Input::Receive { from, message: engine::Message::Paxos(message) } => {
                 if self.config.peers.contains(&from) && self.installing.is_none() {
                     self.on_receive(now, from, message, &mut out);
@@ -226,8 +236,9 @@ impl Engine for Paxos {
             Input::Checkpointed { index } => self.on_checkpointed(index),
             Input::NotInstalled { index } => self.on_not_installed(now, index),
             Input::Link { peer, up } => self.on_link(now, peer, up),
-            // Others' messages, and what an arbiter has to say.
-            Input::Receive { message: engine::Message::PrimaryBackup(_), .. }
+            // Time has passed above; and others' messages, and what an arbiter has to say.
+            Input::Timer
+            | Input::Receive { message: engine::Message::PrimaryBackup(_), .. }
             | Input::Lead { .. }
             | Input::Follow { .. }
             | Input::Viewed(_) => {}

@@ -28,6 +28,8 @@ pub(super) struct Reign {
     lead: Index,
     /// Whether that is applied, so that the service may work.
     pub leading: bool,
+    /// Whether it ended for the service, since no majority is heard.
+    pub retired: bool,
     /// How far each follower has stored this leader's log, and how far that was counted.
     stored: BTreeMap<NodeId, (Index, Index)>,
     /// Barriers that wait, with the number of the question that they wait for; rising.
@@ -64,6 +66,7 @@ impl Paxos {
             term,
             lead,
             leading: false,
+            retired: false,
             stored: BTreeMap::new(),
             barriers: VecDeque::new(),
             asked: 0,
@@ -75,7 +78,7 @@ impl Paxos {
 
     /// Tells the service whether it leads, or who else does.
     pub(super) fn tell_leader(&mut self, out: &mut Out) {
-        if let Some(reign) = self.reign.as_mut().filter(|reign| !reign.leading)
+        if let Some(reign) = self.reign.as_mut().filter(|reign| !reign.leading && !reign.retired)
             && self.applied >= reign.lead
         {
             reign.leading = true;
@@ -95,6 +98,14 @@ impl Paxos {
             self.leader = known;
             out.tells.push(Effect::Following { leader: known });
         }
+    }
+
+    /// Ends a reign for the service; for the protocol it goes on until there is another leader.
+    pub(super) fn retire(&mut self, out: &mut Out) {
+        let Some(reign) = &mut self.reign else { return };
+        (reign.leading, reign.retired) = (false, true);
+        let failed = reign.barriers.drain(..).map(|(_, tag)| Effect::Failed(tag));
+        out.tells.extend(failed);
     }
 
     pub(super) fn on_propose(&mut self, commands: Vec<Bytes>) {

@@ -121,13 +121,7 @@ impl Paxos {
         }
     }
 
-    pub(super) fn on_snapshot(&mut self, now: Time, mut snapshot: Snapshot, out: &mut Out) {
-        if planted(Bug::SnapshotOffByOne)
-            && let Some(term) = self.protocol.log().term_at(snapshot.index.next())
-            && snapshot.index < self.protocol.decided()
-        {
-            (snapshot.index, snapshot.term) = (snapshot.index.next(), term);
-        }
+    pub(super) fn on_snapshot(&mut self, now: Time, snapshot: Snapshot, out: &mut Out) {
         let Some(reign) = &mut self.reign else { return };
         reign.transfers.wanted = false;
         reign.transfers.snapshot = Some(snapshot);
@@ -233,7 +227,7 @@ impl Paxos {
     /// is told so by the checkpoint that is being made.
     pub(super) fn install(&mut self, installing: Installing) {
         let Installing { index, index_term } = installing;
-        self.applied = index;
+        self.applied = if planted(Bug::SnapshotOffByOne) { index.next() } else { index };
         let log = Log::after(index, index_term);
         self.begin_anew(State { log, decided: index, ..self.protocol.state() });
     }
@@ -241,6 +235,7 @@ impl Paxos {
     /// As if the process had restarted with this state on its disk.
     fn begin_anew(&mut self, state: State) {
         self.rounds.before = self.rounds.now;
+        self.candidacy = Term::ZERO;
         self.protocol = Protocol::new(&self.config, self.protocol.generation(), state);
     }
 

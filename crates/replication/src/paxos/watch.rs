@@ -9,6 +9,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::message::Beat;
+use super::translate::beat;
 use super::{Out, Paxos};
 use crate::log::Index;
 use crate::term::{NodeId, Term};
@@ -111,7 +113,7 @@ impl Paxos {
         self.config.peers.len().div_ceil(2) + 1
     }
 
-    pub(super) fn on_timer(&mut self, now: Time, out: &mut Out) {
+    pub(super) fn on_time(&mut self, now: Time, out: &mut Out) {
         if let Some((at, term)) = self.watch.campaign
             && at <= now
         {
@@ -132,7 +134,18 @@ impl Paxos {
         self.probe(out);
         self.transfer_again(now, out);
         self.watch_progress(now);
-        self.watch_majority();
+        self.watch_majority(out);
+    }
+
+    /// Whoever asks for a promise is there, and so the leader to be. The crate's election would
+    /// learn it with the next round only, and might choose another one until then.
+    pub(super) fn hear_candidate(&mut self) {
+        let term = self.protocol.promised();
+        if std::mem::replace(&mut self.candidate, term) != term && term.node != self.config.id {
+            let round = self.rounds.now.saturating_sub(self.rounds.before);
+            let said = Beat { round, ballot: term, leader: term, happy: true };
+            self.protocol.hear(beat(term.node, self.config.id, said));
+        }
     }
 
     fn watch_progress(&mut self, now: Time) {
@@ -152,7 +165,7 @@ impl Paxos {
             && self.may_take_over()
         {
             self.watch.since = now;
-            self.protocol.try_to_lead();
+            self.try_to_lead();
         } else if now.since(self.watch.restarted) >= timers.stuck {
             self.watch.restarted = now;
             for peer in &self.config.peers {
@@ -175,18 +188,36 @@ impl Paxos {
             && (top == self.config.id || answered.contains_key(&top))
     }
 
-    /// A leader that hears no majority cannot acknowledge anything. It begins a new term, which
-    /// ends this one here, and leads again when it hears them.
-    fn watch_majority(&mut self) {
+    /// Begins to lead, if others agree, under a term higher than any promised here.
+    pub(super) fn try_to_lead(&mut self) {
+        self.protocol.try_to_lead();
+        self.candidacy = self.protocol.promised();
+    }
+
+    /// A leader that hears no majority can acknowledge nothing, and says so. When it hears one
+    /// again that knows of no newer leader, it leads on, under a new term.
+    fn watch_majority(&mut self, out: &mut Out) {
         if self.rounds.now == self.watch.round {
             return;
         }
         self.watch.round = self.rounds.now;
-        let alone = self.reign.is_some() && self.rounds.answered.len() + 1 < self.quorum();
-        self.watch.lonely = if alone { self.watch.lonely + 1 } else { 0 };
-        if self.watch.lonely >= LONELY_ROUNDS_MAX {
+        let Rounds { answers, answered, .. } = &self.rounds;
+        let heard = answers.len().max(answered.len()) + 1 >= self.quorum();
+        let newest = answers.values().chain(answered.values()).max().copied().unwrap_or_default();
+        let Some(reign) = &self.reign else {
             self.watch.lonely = 0;
-            self.protocol.try_to_lead();
+            return;
+        };
+        match (heard, reign.retired) {
+            (true, true) if newest <= reign.term => self.try_to_lead(),
+            (true, _) => self.watch.lonely = 0,
+            (false, true) => {}
+            (false, false) => {
+                self.watch.lonely += 1;
+                if self.watch.lonely >= LONELY_ROUNDS_MAX {
+                    self.retire(out);
+                }
+            }
         }
     }
 
@@ -214,7 +245,7 @@ impl Paxos {
             && reachable + 1 >= self.quorum()
             && self.installing.is_none()
         {
-            self.protocol.try_to_lead();
+            self.try_to_lead();
         }
     }
 }

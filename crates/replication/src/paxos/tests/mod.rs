@@ -44,3 +44,26 @@ fn scripts_are_the_scenarios() {
 fn walks() {
     quorum_tests::walks(PAXOS);
 }
+
+/// How many walks it takes at most to find each bug.
+#[cfg(feature = "planted")]
+#[test]
+#[expect(clippy::disallowed_macros, reason = "a test may say what it did")]
+fn every_bug_is_found() {
+    use crate::planted::Bug;
+
+    let bugs = [
+        Bug::PromiseForgotten,
+        Bug::AcceptUnsynced,
+        Bug::LinkUnordered,
+        Bug::StockSnapshot,
+        Bug::SnapshotOffByOne,
+        Bug::SyncTorn,
+        Bug::ProbeSkipped,
+    ];
+    for bug in bugs {
+        let found = quorum_tests::found(bug, PAXOS, 60_000);
+        println!("{}: {found:?}", bug.name());
+        assert!(found.is_some(), "{} is not found", bug.name());
+    }
+}
