@@ -100,6 +100,8 @@ pub(super) struct Watch {
     /// The round that was looked at last, and for how many this leader heard no majority.
     round: u32,
     lonely: u32,
+    /// What it had decided then.
+    decided: Index,
 }
 
 impl Watch {
@@ -208,7 +210,10 @@ impl Paxos {
             self.watch.lonely = 0;
             return;
         };
-        match (heard, reign.retired) {
+        // Whoever decides has a majority, also when their answers come late.
+        let decided = self.protocol.decided();
+        let decides = std::mem::replace(&mut self.watch.decided, decided) < decided;
+        match (heard || decides, reign.retired) {
             (true, true) if newest <= reign.term => self.try_to_lead(),
             (true, _) => self.watch.lonely = 0,
             (false, true) => {}
