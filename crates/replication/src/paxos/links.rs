@@ -78,8 +78,7 @@ impl Paxos {
     }
 
     fn answer(&mut self, to: NodeId, beat: Beat, out: &mut Out) {
-        let stored = (self.disk.is_idle() || planted(Bug::AcceptUnsynced))
-            .then(|| (self.protocol.accepted(), self.protocol.log().last()));
+        let stored = self.stored();
         let promised = self.protocol.promised();
         let beat = match promised == self.candidacy && promised > beat.ballot {
             // The crate's election learns that only with its next round.
@@ -91,12 +90,24 @@ impl Paxos {
         out.send(to, Message::Answer { to: link.asked_by, life, beat, decided, stored });
     }
 
+    /// A vote for all of this log, for the leader whose log it is. Only for the one that is promised
+    /// and followed: with a snapshot in the place of its log, a replica has one of an older term
+    /// that the leader of that term never had ([`super::transfer`]).
+    fn stored(&self) -> Option<(Term, Index)> {
+        let protocol = &self.protocol;
+        let leaders = protocol.follows().is_some() && protocol.accepted() == protocol.promised();
+        let idle = self.disk.is_idle() || planted(Bug::AcceptUnsynced);
+        (leaders && idle).then(|| (protocol.accepted(), protocol.log().last()))
+    }
+
     fn say_in_order(&mut self, now: Time, to: NodeId, body: Body, out: &mut Out) {
         let start = self.protocol.log().start();
         let relies = match &body {
             // A leader's entries may travel while its own disk writes them, since its own vote
             // counts only when they are there: `Paxos::count_stored`.
             Body::Accept { .. } | Body::Decided { .. } => 0,
+            // Nobody is promised: whoever leads asks by itself.
+            Body::PrepareMe { promised } if promised.node == NodeId::NONE => return,
             Body::TakeOver { history, .. } if history.after < start => {
                 return self.transfer_to(now, to, out);
             }

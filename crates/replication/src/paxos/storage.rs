@@ -20,7 +20,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use omnipaxos::ballot_leader_election::Ballot;
 use omnipaxos::storage::{self, NoSnapshot, StopSign, StorageOp, StorageResult};
 
-use super::translate::{ballot, index, position, term};
+use super::translate::{ballot, index, nobody, position, term};
 use crate::log::{Entry, Index, Log, Record, Recovered};
 use crate::planted::{Bug, planted};
 use crate::term::{NodeId, Term};
@@ -258,7 +258,9 @@ impl storage::Storage<Entry> for Store {
     }
 
     fn get_promise(&self) -> StorageResult<Option<Ballot>> {
-        Ok(Some(self.state.promised).filter(|t| *t != Term::ZERO).map(ballot))
+        let promised = self.state.promised;
+        let anybody = promised.node != NodeId::NONE;
+        Ok(Some(if anybody { ballot(promised) } else { nobody(promised.generation) }))
     }
 
     fn set_stopsign(&mut self, _: Option<StopSign>) -> StorageResult<()> {

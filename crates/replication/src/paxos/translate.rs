@@ -30,6 +30,12 @@ pub(super) fn index(position: usize) -> Index {
     Index(position as u64)
 }
 
+/// What a replica on a new disk has promised to nobody, as the crate is told. It would else begin
+/// as a leader of its own, in a first term, and depose whoever leads when it comes late.
+pub(super) fn nobody(generation: u32) -> Ballot {
+    Ballot::with(generation.saturating_add(1), 0, 0, u64::MAX)
+}
+
 /// A log in memory is shorter than memory.
 pub(super) fn position(index: Index) -> usize {
     usize::try_from(index.0).unwrap_or(usize::MAX)

@@ -385,8 +385,9 @@ impl Walk {
             let known = self.world.leader().filter(|_| wanted.is_none());
             if let Some(leader) = known {
                 let command = self.command();
+                let leading = self.world.hosts[&leader].leading;
                 self.world.propose(leader, vec![command.clone()]);
-                wanted = Some((leader, self.world.hosts[&leader].leading, command));
+                wanted = Some((leader, leading, command));
             }
             let ended = |world: &World| match &wanted {
                 None => world.leader().is_some(),
