@@ -65,7 +65,7 @@ impl Paxos {
     pub(super) fn say(&mut self, now: Time, to: NodeId, said: Said, out: &mut Out) {
         match said {
             Said::Ask { round } => self.ask(to, self.rounds.before.saturating_add(round), out),
-            Said::Beat(beat) => self.answer(to, beat, out),
+            Said::Beat(beat) => self.answer(now, to, beat, out),
             Said::Body(body) => self.say_in_order(now, to, body, out),
         }
     }
@@ -77,13 +77,15 @@ impl Paxos {
         out.send(to, Message::Ask { round, life: self.life, yours, sent });
     }
 
-    fn answer(&mut self, to: NodeId, beat: Beat, out: &mut Out) {
+    fn answer(&mut self, now: Time, to: NodeId, beat: Beat, out: &mut Out) {
         let stored = self.stored();
         let promised = self.protocol.promised();
         let beat = match promised == self.candidacy && promised > beat.ballot {
             // The crate's election learns that only with its next round.
             true => Beat { ballot: promised, leader: promised, happy: true, ..beat },
-            false => beat,
+            false if self.reign.is_some() => beat,
+            // Fresher than what the crate knows since its last round.
+            false => Beat { happy: self.hears_leader(now), ..beat },
         };
         let Some(link) = self.links.get(&to) else { return };
         let (life, decided) = (self.life, self.protocol.decided());
@@ -176,8 +178,14 @@ impl Paxos {
         self.protocol.asked(from, round);
     }
 
-    pub(super) fn on_answer(&mut self, from: NodeId, said: Beat, life: Life, decided: Index) {
-        let first = said.round == self.rounds.now && self.rounds.heard(from, said.leader);
+    pub(super) fn on_answer(
+        &mut self,
+        now: Time,
+        from: NodeId,
+        said: Beat,
+        (life, decided): (Life, Index),
+    ) {
+        let first = said.round == self.rounds.now && self.rounds.heard(from, &said);
         let Some(link) = self.links.get_mut(&from).filter(|_| first) else { return };
         link.decided = decided;
         if link.life != Some(life) {
@@ -185,6 +193,7 @@ impl Paxos {
             *link = Link { life: Some(life), asked_by, refused, decided, ..Link::default() };
             self.protocol.reconnected(from);
         }
+        self.hear_answer(now, &said);
         let round = said.round.saturating_sub(self.rounds.before);
         self.protocol.hear(beat(from, self.config.id, Beat { round, ..said }));
     }

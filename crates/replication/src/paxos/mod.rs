@@ -30,7 +30,7 @@ use message::Life;
 use protocol::Protocol;
 use reign::Reign;
 use transfer::{Incoming, Installing, Piece};
-use watch::{Rounds, Watch};
+use watch::{Heard, Rounds, Watch};
 
 /// Entries kept in memory behind a snapshot, so that a follower that was away for a short while
 /// needs no snapshot; [`Config::entries_kept`] by default.
@@ -66,8 +66,7 @@ pub struct Paxos {
     watch: Watch,
     /// Invariant: applied <= decided, applied <= what is on this disk.
     applied: Index,
-    /// The term promised, as the election was told.
-    candidate: Term,
+    heard: Heard,
     /// The newest term under which this replica tried to lead before its election said so.
     candidacy: Term,
     /// Who leads, as the service was told.
@@ -121,7 +120,7 @@ impl Paxos {
             rounds: Rounds::default(),
             watch: Watch::default(),
             applied,
-            candidate: Term::ZERO,
+            heard: Heard::default(),
             candidacy: Term::ZERO,
             leader: None,
             reign: None,
@@ -136,6 +135,7 @@ impl Paxos {
     fn on_start(&mut self, now: Time, out: &mut Out) {
         // Unlike the life that nobody knows.
         self.life.started = now.0.saturating_add(1);
+        self.heard.at = now;
         for record in std::mem::take(&mut self.undo) {
             self.disk.persist(record, &mut out.persists);
         }
@@ -152,7 +152,7 @@ impl Paxos {
             }
             Message::Answer { to, life, beat, decided, stored } => {
                 if to == self.life && gate::is_beat(&beat, from, generation) {
-                    self.on_answer(from, beat, life, decided);
+                    self.on_answer(now, from, beat, (life, decided));
                     if let Some((term, last)) = stored {
                         self.on_stored(from, term, last);
                     }
@@ -187,7 +187,7 @@ impl Paxos {
             for (to, said) in said {
                 self.say(now, to, said, out);
             }
-            self.hear_candidate();
+            self.hear_leader(now);
             if std::mem::take(&mut self.wants_to_lead) {
                 self.try_to_lead();
             }

@@ -49,6 +49,11 @@ impl Timers {
         refused: Duration::from_millis(5),
     };
 
+    /// A leader that is not heard for two rounds is gone.
+    fn silence(&self) -> Duration {
+        self.tick * 2 * u32::try_from(Timers::TICKS_PER_ROUND).unwrap_or(u32::MAX)
+    }
+
     /// For quiet disks: rounds of 60 ms.
     pub const FAST: Timers = Timers {
         tick: Duration::from_millis(10),
@@ -65,10 +70,10 @@ pub(super) struct Rounds {
     pub before: u32,
     /// The number that is asked with.
     pub now: u32,
-    /// Who answered in it, and which term they follow.
-    answers: BTreeMap<NodeId, Term>,
+    /// Who answered in it, which term they follow, and whether they hear its leader.
+    answers: BTreeMap<NodeId, (Term, bool)>,
     /// The same for the round before.
-    answered: BTreeMap<NodeId, Term>,
+    answered: BTreeMap<NodeId, (Term, bool)>,
 }
 
 impl Rounds {
@@ -80,9 +85,24 @@ impl Rounds {
     }
 
     /// Whether it is this peer's first answer.
-    pub(super) fn heard(&mut self, from: NodeId, leader: Term) -> bool {
-        self.answers.insert(from, leader).is_none()
+    pub(super) fn heard(&mut self, from: NodeId, said: &Beat) -> bool {
+        let first = !self.answers.contains_key(&from);
+        if first {
+            self.answers.insert(from, (said.leader, said.happy));
+        }
+        first
     }
+}
+
+/// What is known of the leader apart from its answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Heard {
+    /// The term promised, what is decided, and the round in which the election was told last.
+    term: Term,
+    decided: Index,
+    round: u32,
+    /// When.
+    pub at: Time,
 }
 
 /// What moves when a replica gets anywhere.
@@ -137,16 +157,54 @@ impl Paxos {
         self.transfer_again(now, out);
         self.watch_progress(now);
         self.watch_majority(out);
+        self.watch_leader(now);
     }
 
-    /// Whoever asks for a promise is there, and so the leader to be. The crate's election would
-    /// learn it with the next round only, and might choose another one until then.
-    pub(super) fn hear_candidate(&mut self) {
-        let term = self.protocol.promised();
-        if std::mem::replace(&mut self.candidate, term) != term && term.node != self.config.id {
+    /// Whoever asks for a promise is there, and so the leader to be; whoever decides is, and has a
+    /// majority. The crate's election would learn it with the next round only, and might choose
+    /// another one until then.
+    pub(super) fn hear_leader(&mut self, now: Time) {
+        let (term, decided) = (self.protocol.promised(), self.protocol.decided());
+        let asks = std::mem::replace(&mut self.heard.term, term) != term;
+        let more = std::mem::replace(&mut self.heard.decided, decided) < decided;
+        if term.node == self.config.id || !(asks || more && self.protocol.follows().is_some()) {
+            return;
+        }
+        self.heard.at = now;
+        if asks || self.heard.round != self.rounds.now {
+            self.heard.round = self.rounds.now;
             let round = self.rounds.now.saturating_sub(self.rounds.before);
             let said = Beat { round, ballot: term, leader: term, happy: true };
             self.protocol.hear(beat(term.node, self.config.id, said));
+        }
+    }
+
+    /// The leader of the promised term answers, and has a majority.
+    pub(super) fn hear_answer(&mut self, now: Time, said: &Beat) {
+        if said.happy && said.ballot == self.protocol.promised() {
+            self.heard.at = now;
+        }
+    }
+
+    /// Whether somebody led a moment ago.
+    pub(super) fn hears_leader(&self, now: Time) -> bool {
+        now.since(self.heard.at) < self.config.timers.silence()
+    }
+
+    /// Tries to lead when a majority answers and nobody in it hears a leader, this replica last of
+    /// all. The crate's election does the same, but waits until each of them had its own round, and
+    /// lets all begin at once.
+    fn watch_leader(&mut self, now: Time) {
+        let answers = &self.rounds.answers;
+        let timers = self.config.timers;
+        let silent = now.since(self.heard.at) >= timers.silence() + timers.tick * self.rank();
+        let agreed = answers.len() + 1 >= self.quorum();
+        let nobody = answers.values().all(|(_, hears)| !hears);
+        // It leads, or tries to.
+        let tries = self.protocol.promised() == self.candidacy || self.reign.is_some();
+        if silent && agreed && nobody && !tries {
+            self.heard.at = now;
+            self.try_to_lead();
         }
     }
 
@@ -185,7 +243,7 @@ impl Paxos {
     /// the leader alone would depose it again and again.
     fn may_take_over(&self) -> bool {
         let answered = &self.rounds.answered;
-        let top = answered.values().max().map_or(NodeId::NONE, |term| term.node);
+        let top = answered.values().max().map_or(NodeId::NONE, |(term, _)| term.node);
         answered.len() + 1 >= self.quorum()
             && (top == self.config.id || answered.contains_key(&top))
     }
@@ -205,7 +263,8 @@ impl Paxos {
         self.watch.round = self.rounds.now;
         let Rounds { answers, answered, .. } = &self.rounds;
         let heard = answers.len().max(answered.len()) + 1 >= self.quorum();
-        let newest = answers.values().chain(answered.values()).max().copied().unwrap_or_default();
+        let followed = answers.values().chain(answered.values()).map(|(term, _)| *term);
+        let newest = followed.max().unwrap_or_default();
         let Some(reign) = &self.reign else {
             self.watch.lonely = 0;
             return;
