@@ -140,8 +140,8 @@ impl Paxos {
         let confirmed = self.disk.confirmed();
         for (peer, link) in &mut self.links {
             let Some(life) = link.life else { continue };
-            while let Some((_, mut body)) =
-                link.outbox.pop_front_if(|(relies, _)| *relies <= confirmed)
+            while link.outbox.front().is_some_and(|(relies, _)| *relies <= confirmed)
+                && let Some((_, mut body)) = link.outbox.pop_front()
             {
                 let mut frames = Vec::new();
                 if let Some(entries) = body.entries_mut() {
@@ -254,15 +254,15 @@ impl Paxos {
     /// A follower that comes late, with a log of another term than this leader's, gets everything
     /// after what it knows to be decided. The crate would believe that the logs of equal terms fit
     /// further than that; they do, but for a follower whose snapshot came from this leader.
-    fn sync_from_decided(&self, body: Body) -> Body {
-        match body {
-            Body::Promise { term, accepted, decided, last, .. }
-                if self.protocol.leads() == Some(term) =>
-            {
-                let accepted = if accepted == term { accepted } else { Term::ZERO };
-                Body::Promise { term, accepted, decided, last, more: None }
+    fn sync_from_decided(&self, mut body: Body) -> Body {
+        if let Body::Promise { term, accepted, more, .. } = &mut body
+            && self.protocol.leads() == Some(*term)
+        {
+            *more = None;
+            if accepted != term {
+                *accepted = Term::ZERO;
             }
-            body => body,
         }
+        body
     }
 }

@@ -1,6 +1,9 @@
 //! The engine in the test world of the quorum engines: golden scripts, random walks; and messages
 //! that nobody sends.
 
+mod noise;
+mod stored;
+
 use std::path::Path;
 
 use test_each_file::test_each_path;
@@ -8,7 +11,10 @@ use test_each_file::test_each_path;
 use crate::engine;
 use crate::engine::Engine;
 use crate::log::Recovered;
+use crate::paxos::message::Life;
 use crate::paxos::{Config, Message, Paxos, Timers};
+use crate::quorum_tests::walk::Walk;
+use crate::quorum_tests::world::Shown;
 use crate::quorum_tests::{self, Protocol};
 use crate::term::NodeId;
 
@@ -29,6 +35,11 @@ fn is_heartbeat(message: &engine::Message) -> bool {
     }
 }
 
+/// The life of a replica on an empty disk that starts at its clock's zero, but for that.
+fn fixed() -> Life {
+    Life { started: 1, promised: 0, records: 0 }
+}
+
 test_each_path! { in "crates/replication/src/paxos/testscripts" as testscripts => script }
 
 fn script(path: &Path) {
@@ -43,6 +54,21 @@ fn scripts_are_the_scenarios() {
 #[test]
 fn walks() {
     quorum_tests::walks(PAXOS);
+}
+
+/// The same inputs make the same effects.
+#[test]
+fn a_walk_is_the_same_each_time() {
+    let trace = |seed| {
+        let mut walk = Walk::new(seed, PAXOS);
+        walk.world.trace = Some(String::new());
+        walk.world.shown = Shown::All;
+        walk.go(1000);
+        walk.world.trace.expect("it is kept")
+    };
+    for seed in 0..20 {
+        assert!(trace(seed) == trace(seed), "walk {seed} differs from itself");
+    }
 }
 
 /// How many walks it takes at most to find each bug.
