@@ -153,18 +153,16 @@ fn noise(seed: u64) {
             engine.step(now, Input::Propose(vec![command]), &mut effects);
         }
         for effect in std::mem::take(&mut effects) {
-            match effect {
-                Effect::Persist(_) => persisted += 1,
-                Effect::Install(snapshot) if random.next().is_multiple_of(2) => {
-                    let index = snapshot.index;
+            if matches!(effect, Effect::Persist(_)) {
+                persisted += 1;
+            } else if let Effect::Install(snapshot) = effect {
+                let index = snapshot.index;
+                if random.next().is_multiple_of(2) {
                     let _ = engine.checkpoint(snapshot);
                     engine.step(now, Input::Checkpointed { index }, &mut effects);
-                }
-                Effect::Install(snapshot) => {
-                    let index = snapshot.index;
+                } else {
                     engine.step(now, Input::NotInstalled { index }, &mut effects);
                 }
-                _ => {}
             }
         }
         engine.step(now, Input::Persisted { upto: persisted }, &mut effects);
