@@ -83,12 +83,12 @@ impl Temper {
             pass: random.weight(30),
             propose: 20 + random.below(80),
             barrier: random.weight(20),
-            crash: random.weight(12),
+            crash: random.weight(20),
             restart: 15 + random.below(30),
-            pause: random.weight(10),
+            pause: random.weight(15),
             resume: 10 + random.below(30),
-            cut: random.weight(12),
-            heal: 2 + random.below(20),
+            cut: random.weight(20),
+            heal: 2 + random.below(25),
             link: random.weight(15),
             checkpoint: random.weight(20),
             damage: random.weight(2),
@@ -272,17 +272,20 @@ impl Walk {
         true
     }
 
-    /// One, mostly whoever leads, or the power of all.
+    /// One, mostly whoever leads, or the power of all. Some are back at once, in the middle of what
+    /// they were asked: if they forgot what they promised, it matters now.
     fn crash(&mut self) {
-        if self.random.chance(10) {
-            for id in self.world.ids() {
-                let written = self.random.below(4);
-                self.world.crash(id, written);
-            }
-        } else {
-            let id = if self.random.chance(50) { self.likely_leader() } else { self.any() };
+        let ids = match self.random.below(10) {
+            0 => self.world.ids(),
+            1..=4 => vec![self.likely_leader()],
+            _ => vec![self.any()],
+        };
+        for id in &ids {
             let written = self.random.below(4);
-            self.world.crash(id, written);
+            self.world.crash(*id, written);
+        }
+        if self.random.chance(50) {
+            ids.into_iter().for_each(|id| self.restart(id));
         }
     }
 
