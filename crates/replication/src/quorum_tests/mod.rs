@@ -10,7 +10,9 @@
 //! | [`faults`] | what goes wrong: crashes, pauses, cuts, broken connections, drifting clocks |
 //! | [`witness`] | what must hold after every step, by name |
 //! | [`scripts`] | the golden scripts' commands |
-//! | [`walk`] | a seeded random walk with every fault, then a healing phase |
+//! | [`walk`] | a seeded random walk with every fault |
+//! | [`temper`] | how likely each fault is |
+//! | [`healing`] | the end of a walk, when all must become well |
 //! | [`gate`] | many walks, and the first that finds a planted bug |
 //! | [`simplest`] | a small quorum engine, so that all this is itself tested |
 //!
@@ -35,9 +37,11 @@
 
 pub mod faults;
 pub mod gate;
+mod healing;
 pub mod host;
 pub mod scripts;
 mod simplest;
+mod temper;
 pub mod walk;
 pub mod witness;
 pub mod world;

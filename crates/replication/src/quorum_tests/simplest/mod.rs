@@ -3,56 +3,24 @@
 //! pipelining, a snapshot in one message. It speaks primary-backup's messages, with another sense
 //! where that has none that fits: an empty `Piece` asks for a vote, `Arrived` grants it.
 
+mod follower;
+mod leader;
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
-use test_each_file::test_each_path;
 
 use super::Protocol;
 use crate::engine::{self, Effect, Engine, Input, Status};
-use crate::log::{Checkpoint, Entry, Index, Log, Record, Recovered, Snapshot};
+use crate::log::{Checkpoint, Index, Log, Record, Recovered, Snapshot};
 use crate::planted::{Bug, planted};
 use crate::primary_backup::Message;
 use crate::term::{NodeId, Term};
 use crate::time::Time;
 
 pub const SIMPLEST: Protocol = Protocol { name: "simplest", make, is_heartbeat };
-
-test_each_path! { in "crates/replication/src/quorum_tests/testscripts" as testscripts => script }
-
-fn script(path: &Path) {
-    super::run(path, SIMPLEST);
-}
-
-#[test]
-fn scripts_are_the_scenarios() {
-    super::assert_has_scenarios("quorum_tests/testscripts");
-}
-
-#[test]
-fn walks() {
-    super::walks(SIMPLEST);
-}
-
-#[cfg(feature = "planted")]
-#[test]
-fn every_bug_is_found() {
-    let bugs = [
-        Bug::AckBeforeReplicate,
-        Bug::AckUnsynced,
-        Bug::ForgottenVote,
-        Bug::LeadsEarly,
-        Bug::OldTermHeard,
-        Bug::StaleLeaderRead,
-    ];
-    for bug in bugs {
-        let found = super::found(bug, SIMPLEST, 20_000);
-        eprintln!("{} {found:?}", bug.name());
-        assert!(found.is_some(), "{} is not found", bug.name());
-    }
-}
 
 fn make(id: NodeId, peers: &[NodeId], seed: u64, recovered: &Recovered) -> Box<dyn Engine> {
     let (log, promised) = Log::recover(recovered);
@@ -175,126 +143,6 @@ impl Simplest {
         }
     }
 
-    fn vote(&mut self, now: Time, from: NodeId, term: Term, out: &mut Effects) {
-        let Role::Candidate { votes, .. } = &mut self.role else { return };
-        if term != self.promised {
-            return;
-        }
-        votes.insert(from);
-        if votes.len() < self.majority() {
-            return;
-        }
-        let next = self.peers.iter().map(|peer| (*peer, self.log.last().next())).collect();
-        let lead = self.log.last().next();
-        self.role = Role::Leader(Leader {
-            lead,
-            announced: false,
-            matched: BTreeMap::new(),
-            next,
-            heard: BTreeMap::new(),
-            round: 0,
-            barriers: Vec::new(),
-        });
-        self.leader = Some(self.id);
-        self.append_own(vec![Bytes::new()], out);
-        self.rest(now);
-        if planted(Bug::LeadsEarly) {
-            self.announce(out);
-        }
-    }
-
-    fn announce(&mut self, out: &mut Effects) {
-        if let Role::Leader(leader) = &mut self.role
-            && !leader.announced
-        {
-            leader.announced = true;
-            out.push(Effect::Leading(self.promised));
-        }
-    }
-
-    fn append_own(&mut self, commands: Vec<Bytes>, out: &mut Effects) {
-        let from = self.log.last().next();
-        for command in commands {
-            self.log.append(Entry { index: self.log.last().next(), term: self.promised, command });
-        }
-        self.broadcast(out);
-        for entry in self.log.from(from, usize::MAX).to_vec() {
-            self.persist(Record::Append(entry), out);
-        }
-    }
-
-    fn broadcast(&mut self, out: &mut Effects) {
-        for peer in self.peers.clone() {
-            self.send_log(peer, out);
-        }
-    }
-
-    fn send_log(&mut self, to: NodeId, out: &mut Effects) {
-        let Role::Leader(leader) = &self.role else { return };
-        let (next, barrier) = (leader.next[&to], leader.round);
-        let previous = next.previous();
-        let Some(previous_term) = self.log.term_at(previous) else {
-            return out.push(Effect::WantSnapshot);
-        };
-        let entries = self.log.from(next, 8).to_vec();
-        let (term, committed) = (self.promised, self.committed);
-        let append = Message::Append { term, previous, previous_term, entries, committed, barrier };
-        self.send(to, append, out);
-    }
-
-    fn on_append(&mut self, now: Time, from: NodeId, append: Message, out: &mut Effects) {
-        let Message::Append { term, previous, previous_term, entries, committed, barrier } = append
-        else {
-            return;
-        };
-        self.adopt(now, term, out);
-        if term < self.promised && !planted(Bug::OldTermHeard) {
-            let reject = Message::Reject { promised: self.promised, last: self.log.last() };
-            return self.send(from, reject, out);
-        }
-        self.follow(now, Some(from), out);
-        if self.installs {
-            return;
-        }
-        let (mut entries, mut previous, mut previous_term) =
-            (&entries[..], previous, previous_term);
-        while previous < self.log.start()
-            && let Some((first, rest)) = entries.split_first()
-        {
-            (previous, previous_term, entries) = (first.index, first.term, rest);
-        }
-        if self.log.term_at(previous) != Some(previous_term) {
-            let last = self.log.last().min(previous.previous()).max(self.committed);
-            return self.send(from, Message::Reject { promised: term, last }, out);
-        }
-        let before = self.emitted;
-        for entry in entries {
-            match self.log.term_at(entry.index) {
-                Some(known) if known == entry.term => continue,
-                Some(_) => {
-                    self.log.truncate(entry.index);
-                    self.durable = self.durable.min(entry.index.previous());
-                    self.persist(Record::Truncate(entry.index), out);
-                }
-                None => {}
-            }
-            self.log.append(entry.clone());
-            self.persist(Record::Append(entry.clone()), out);
-        }
-        let end = entries.last().map_or(previous, |entry| entry.index);
-        self.committed = self.committed.max(committed.min(end));
-        let waits = self.emitted > before;
-        let matched = if waits { end } else { end.min(self.durable) };
-        let matched = if planted(Bug::AckUnsynced) { end } else { matched };
-        self.send(from, Message::Acknowledge { term, matched, barrier }, out);
-        if planted(Bug::AckUnsynced)
-            && let Some(send) = out.pop()
-        {
-            out.insert(0, send);
-        }
-        self.apply(out);
-    }
-
     fn apply(&mut self, out: &mut Effects) {
         while self.applied < self.committed.min(self.durable) {
             let entry = self.log.get(self.applied.next()).expect("not compacted").clone();
@@ -306,27 +154,6 @@ impl Simplest {
         {
             self.announce(out);
         }
-    }
-
-    fn advance(&mut self, out: &mut Effects) {
-        let majority = self.majority();
-        let Role::Leader(leader) = &mut self.role else { return };
-        let mut matched: Vec<Index> = leader.matched.values().copied().collect();
-        matched.push(self.durable);
-        matched.sort_unstable_by(|a, b| b.cmp(a));
-        let needed = if planted(Bug::AckBeforeReplicate) { 1 } else { majority };
-        if let Some(index) = matched.get(needed - 1)
-            && self.log.term_at(*index) == Some(self.promised)
-        {
-            self.committed = self.committed.max(*index);
-        }
-        let heard = |round: u64| leader.heard.values().filter(|r| **r >= round).count() + 1;
-        let passes = |round: u64| heard(round) >= majority || planted(Bug::StaleLeaderRead);
-        let passed = leader.barriers.iter().filter(|(_, round)| passes(*round));
-        let passed: Vec<u64> = passed.map(|(tag, _)| *tag).collect();
-        leader.barriers.retain(|(tag, _)| !passed.contains(tag));
-        self.apply(out);
-        out.extend(passed.into_iter().map(Effect::Passed));
     }
 
     fn on_receive(&mut self, now: Time, from: NodeId, message: Message, out: &mut Effects) {
@@ -382,20 +209,6 @@ impl Simplest {
             Message::Ask { .. } | Message::Share { .. } => {}
         }
     }
-
-    fn on_snapshot(&mut self, snapshot: Snapshot, out: &mut Effects) {
-        let Role::Leader(leader) = &self.role else { return };
-        let Snapshot { index, term: index_term, state: bytes } = snapshot;
-        let behind = leader.next.iter().filter(|(_, next)| **next <= self.log.start());
-        for (peer, _) in behind {
-            let (term, total, bytes) = (self.promised, bytes.len() as u64, bytes.clone());
-            self.send(
-                *peer,
-                Message::Piece { term, index, index_term, offset: 0, total, bytes },
-                out,
-            );
-        }
-    }
 }
 
 impl Engine for Simplest {
@@ -409,7 +222,10 @@ impl Engine for Simplest {
                 }
                 Role::Follower | Role::Candidate { .. } => self.campaign(now, out),
             },
-            #[allow(clippy::infallible_destructuring_match, irrefutable_let_patterns)]
+            #[allow(
+                irrefutable_let_patterns,
+                reason = "it is refutable as soon as other engines speak"
+            )]
             Input::Receive { from, message } => {
                 if let engine::Message::PrimaryBackup(message) = message {
                     self.on_receive(now, from, message, out);
