@@ -1,0 +1,1 @@
+//! How the Raft engine is tested.
