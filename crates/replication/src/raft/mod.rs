@@ -343,9 +343,10 @@ impl Raft {
 
 impl Engine for Raft {
     fn step(&mut self, now: Time, input: Input, out: &mut Vec<Effect>) {
-        match &input {
-            Input::Start => self.start_clock(now),
-            _ => self.pass_time(now),
+        if input == Input::Start {
+            self.start_clock(now);
+        } else {
+            self.pass_time(now);
         }
         match input {
             Input::Start | Input::Timer => {}
