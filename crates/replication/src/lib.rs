@@ -22,6 +22,8 @@ pub mod engine;
 pub mod log;
 pub mod planted;
 pub mod primary_backup;
+#[cfg(test)]
+mod quorum_tests;
 pub mod raft;
 pub mod single;
 pub mod term;

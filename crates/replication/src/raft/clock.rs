@@ -162,6 +162,7 @@ impl Raft {
 
     /// Asks for votes, if there is a hurry and it is time.
     pub(super) fn campaign_if_due(&mut self, now: Time, out: &mut Vec<Effect>) {
+        self.calm_down();
         let Some(hurry) = self.clock.hurry.filter(|hurry| hurry.at <= now) else { return };
         let waits = self.node.raft.state == StateRole::Candidate || self.disk.is_replacing();
         if !waits && self.node.campaign().is_err() {
@@ -173,7 +174,7 @@ impl Raft {
     }
 
     /// There is no hurry once somebody leads or a term began.
-    pub(super) fn calm_down(&mut self) {
+    fn calm_down(&mut self) {
         let (leader, term) = (self.node.raft.leader_id, self.node.raft.term);
         self.clock.hurry.take_if(|hurry| leader != 0 || term > hurry.term);
     }

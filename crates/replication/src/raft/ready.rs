@@ -29,7 +29,6 @@ impl Raft {
             }
         }
         self.set_timeout();
-        self.calm_down();
         self.announce(out);
         self.barriers.pass(self.applied, out);
         if self.node.store().snapshot_wanted.take() && self.leads() {

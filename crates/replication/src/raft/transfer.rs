@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use raft::eraftpb::{Message as Theirs, MessageType};
-use raft::{ProgressState, SnapshotStatus};
+use raft::{ProgressState, SnapshotStatus, StateRole};
 
 use super::message::Said;
 use super::store::outline;
@@ -223,7 +223,10 @@ impl Raft {
     /// At the end of a step, when nothing of the log before can be applied behind it.
     pub(super) fn install_if_complete(&mut self, out: &mut Vec<Effect>) {
         let Some(snapshot) = self.transfers.complete.take() else { return };
-        if snapshot.index <= self.applied && !planted(Bug::SnapshotOverwrites) {
+        let leader = self.transfers.installing.map_or(0, |(from, _, _)| u64::from(from.0));
+        let follows = self.node.raft.state == StateRole::Follower;
+        if !follows || self.node.raft.leader_id != leader {
+            // The crate would not take it now.
             self.transfers.installing = None;
             return;
         }

@@ -1,0 +1,57 @@
+//! The test world of the quorum engines: replicas with disks, clocks and a network, in which an
+//! engine is stepped by golden scripts and by seeded random walks. Whoever agrees by majorities,
+//! without an arbiter, is tested here, and by the same scenarios, so that their transcripts can be
+//! laid side by side.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | [`world`] | replicas and their network; performs effects as the shell does |
+//! | [`host`] | one replica's process, disk, clock and state machine |
+//! | [`faults`] | what goes wrong: crashes, pauses, cuts, broken connections, drifting clocks |
+//! | [`witness`] | what must hold after every step, by name |
+//! | [`scripts`] | the golden scripts' commands |
+//! | [`walk`] | a seeded random walk with every fault, then a healing phase |
+//! | [`gate`] | many walks, and the first that finds a planted bug |
+//!
+//! An engine's tests plug in by a [`Protocol`]:
+//!
+//! ```text
+//! const RAFT: Protocol = Protocol { name: "raft", make, is_heartbeat };
+//!
+//! test_each_path! { in "crates/replication/src/raft/testscripts" as scripts => script }
+//! fn script(path: &Path) { quorum_tests::run(path, RAFT) }
+//!
+//! #[test] fn scripts_are_the_scenarios() { quorum_tests::assert_has_scenarios(RAFT, ..) }
+//! #[test] fn walks() { quorum_tests::walks(RAFT) }
+//! ```
+
+pub mod faults;
+pub mod gate;
+pub mod host;
+pub mod scripts;
+pub mod walk;
+pub mod witness;
+pub mod world;
+
+use crate::engine::{Engine, Message};
+use crate::log::Recovered;
+use crate::term::NodeId;
+
+#[cfg(feature = "planted")]
+pub use gate::found;
+pub use gate::walks;
+pub use scripts::{assert_has_scenarios, run};
+
+/// Makes a replica of an engine from what is on its disk. The seed differs for each start.
+pub type Make = fn(id: NodeId, peers: &[NodeId], seed: u64, &Recovered) -> Box<dyn Engine>;
+
+/// An engine under test.
+#[derive(Clone, Copy)]
+pub struct Protocol {
+    /// Its folder under `src`.
+    pub name: &'static str,
+    /// Makes a replica.
+    pub make: Make,
+    /// Whether a message only says that somebody is alive: transcripts leave it out.
+    pub is_heartbeat: fn(&Message) -> bool,
+}

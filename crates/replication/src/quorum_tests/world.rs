@@ -1,0 +1,372 @@
+//! A small world for quorum engines: replicas, their disks, a network and a clock for each. It
+//! performs effects as the shell does, and tells `witness` of everything that is claimed. Golden
+//! scripts (`scripts`) step it by hand, random walks (`walk`) by a seed; `faults` breaks it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{self, Write as _};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::Protocol;
+use super::host::{Host, Write, label};
+use super::witness::Witness;
+use crate::engine::{Effect, Input, Message};
+use crate::log::{Recovered, Snapshot};
+use crate::term::NodeId;
+use crate::time::Time;
+
+/// A message under way.
+#[derive(Clone)]
+pub struct Letter {
+    pub from: NodeId,
+    pub to: NodeId,
+    pub message: Message,
+}
+
+/// Which messages a transcript shows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    All,
+    /// Those that carry something.
+    Some,
+    None,
+}
+
+/// How much was done so far.
+#[derive(Clone, Copy, Default)]
+pub struct Tally {
+    pub steps: u64,
+    pub sends: u64,
+    pub persists: u64,
+    pub faults: u64,
+    pub leaders: u64,
+    pub installs: u64,
+    pub warnings: u64,
+}
+
+pub struct World {
+    pub protocol: Protocol,
+    seed: u64,
+    pub hosts: BTreeMap<NodeId, Host>,
+    pub network: Vec<Letter>,
+    /// From whom to whom nothing arrives.
+    pub cut: BTreeSet<(NodeId, NodeId)>,
+    /// Connections that broke, so that both sides know; the lower id first.
+    pub broken: BTreeSet<(NodeId, NodeId)>,
+    /// The next snapshot that comes to these cannot be read.
+    pub damaged: BTreeSet<NodeId>,
+    pub now: Time,
+    pub witness: Witness,
+    pub tally: Tally,
+    /// What happened, for people; costs more than everything else, so it is kept if it is asked.
+    pub trace: Option<String>,
+    pub shown: Shown,
+    /// Effects of the step that is under way; kept for its allocation.
+    effects: Vec<Effect>,
+}
+
+impl World {
+    pub fn new(count: u8, seed: u64, protocol: Protocol) -> World {
+        let mut world = World {
+            protocol,
+            seed,
+            hosts: BTreeMap::new(),
+            network: Vec::new(),
+            cut: BTreeSet::new(),
+            broken: BTreeSet::new(),
+            damaged: BTreeSet::new(),
+            now: Time(0),
+            witness: Witness::default(),
+            tally: Tally::default(),
+            trace: None,
+            shown: Shown::Some,
+            effects: Vec::new(),
+        };
+        let ids: Vec<NodeId> = (1..=count).map(NodeId).collect();
+        for id in &ids {
+            let peers: Vec<NodeId> = ids.iter().copied().filter(|peer| peer != id).collect();
+            let engine = (protocol.make)(*id, &peers, seed, &Recovered::default());
+            world.hosts.insert(*id, Host::new(engine));
+        }
+        world
+    }
+
+    pub fn ids(&self) -> Vec<NodeId> {
+        self.hosts.keys().copied().collect()
+    }
+
+    pub fn host(&mut self, id: NodeId) -> &mut Host {
+        self.hosts.get_mut(&id).unwrap_or_else(|| panic!("there is no replica {id}"))
+    }
+
+    /// Who says to lead, in the highest term if there are several.
+    pub fn leader(&self) -> Option<NodeId> {
+        let leading = self.hosts.iter().filter(|(_, host)| host.runs());
+        let leading = leading.filter_map(|(id, host)| Some((host.leading?, *id)));
+        leading.max().map(|(_, id)| id)
+    }
+
+    /// A new process on this replica's disk.
+    pub fn boot(&mut self, id: NodeId) {
+        let peers: Vec<NodeId> = self.hosts.keys().copied().filter(|peer| *peer != id).collect();
+        let (make, seed) = (self.protocol.make, self.seed);
+        let host = self.host(id);
+        host.starts += 1;
+        let seed = seed.wrapping_add(host.starts.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        host.engine = make(id, &peers, seed, &host.recovered());
+        host.up = true;
+        self.witness.restored(id, &self.hosts[&id]);
+        self.step(id, Input::Start);
+    }
+
+    /// One transition of a process that runs; one that is paused finds it later.
+    pub fn step(&mut self, id: NodeId, input: Input) {
+        let now = self.now;
+        let Some(host) = self.hosts.get_mut(&id).filter(|host| host.up) else { return };
+        if host.paused {
+            if input != Input::Timer {
+                host.inbox.push_back(input);
+            }
+            return;
+        }
+        self.tally.steps += 1;
+        let mut effects = std::mem::take(&mut self.effects);
+        host.engine.step(host.clock.read(now), input, &mut effects);
+        // What the service answers within the step, it answers when the step's effects are done.
+        let mut answers = Vec::new();
+        let mut after_persist = false;
+        for effect in effects.drain(..) {
+            match effect {
+                Effect::Persist(record) => {
+                    self.note(|out| write!(out, "{id}: persist {record}"));
+                    self.tally.persists += 1;
+                    let host = self.host(id);
+                    host.emitted += 1;
+                    host.unsynced.push_back(Write::Record(record));
+                    after_persist = true;
+                }
+                effect @ Effect::Send { .. } if after_persist => {
+                    let host = self.host(id);
+                    host.held.push_back((host.emitted, effect));
+                }
+                effect => answers.extend(self.perform(id, effect)),
+            }
+        }
+        self.effects = effects;
+        for answer in answers {
+            self.step(id, answer);
+        }
+    }
+
+    /// Does what an engine asks for. What it wants to be told at once.
+    fn perform(&mut self, id: NodeId, effect: Effect) -> Option<Input> {
+        match effect {
+            Effect::Persist(_) => unreachable!("step() wrote it"),
+            Effect::Send { to, message } => self.send(id, to, message),
+            Effect::Install(snapshot) => return self.install(id, snapshot),
+            Effect::WantSnapshot => {
+                let snapshot = self.hosts[&id].snapshot().expect("something is compacted");
+                return Some(Input::Snapshot(snapshot));
+            }
+            Effect::Apply(entry) => {
+                self.note(|out| write!(out, "{id}: apply {entry} {}", label(&entry)));
+                let host = self.hosts.get_mut(&id).expect("only hosts emit");
+                self.witness.applies(id, host, &entry);
+                host.apply(entry);
+            }
+            Effect::Leading(term) => {
+                self.note(|out| write!(out, "{id}: leading {term}"));
+                self.tally.leaders += 1;
+                let host = self.hosts.get_mut(&id).expect("only hosts emit");
+                self.witness.leads(id, host, term);
+                host.leading = Some(term);
+            }
+            Effect::Following { leader } => {
+                let leader = leader.map_or("nobody".to_string(), |id| id.to_string());
+                self.note(|out| write!(out, "{id}: following {leader}"));
+                self.host(id).leading = None;
+            }
+            Effect::Passed(tag) => {
+                self.note(|out| write!(out, "{id}: barrier {tag} passed"));
+                self.witness.passes(id, tag, self.hosts[&id].last_applied());
+            }
+            Effect::Failed(tag) => {
+                self.note(|out| write!(out, "{id}: barrier {tag} failed"));
+                self.witness.fails(id, tag);
+            }
+            Effect::Warn(what) => {
+                self.note(|out| write!(out, "{id}: warn {what}"));
+                self.tally.warnings += 1;
+            }
+            Effect::AskView { .. } | Effect::NotInSync(_) | Effect::Discard { .. } => {
+                panic!("{id}: {effect:?}: a quorum has no arbiter and loses nothing");
+            }
+        }
+        None
+    }
+
+    fn send(&mut self, from: NodeId, to: NodeId, message: Message) {
+        assert!(to != from && self.hosts.contains_key(&to), "{from} sends to {to}: {message}");
+        if self.shows(&message) {
+            self.note(|out| write!(out, "{from} -> {to}: {message}"));
+        }
+        self.tally.sends += 1;
+        self.network.push(Letter { from, to, message });
+    }
+
+    fn install(&mut self, id: NodeId, snapshot: Snapshot) -> Option<Input> {
+        let index = snapshot.index;
+        if self.damaged.remove(&id) {
+            self.note(|out| write!(out, "{id}: cannot read snapshot {index}"));
+            return Some(Input::NotInstalled { index });
+        }
+        self.note(|out| write!(out, "{id}: install snapshot {index}"));
+        self.tally.installs += 1;
+        let host = self.hosts.get_mut(&id).expect("only hosts emit");
+        let before = host.last_applied();
+        host.restore(&snapshot.state);
+        assert_eq!(host.last_applied(), index, "{id}: the snapshot is of another index");
+        self.witness.installs(id, host, before);
+        let checkpoint = host.engine.checkpoint(snapshot);
+        host.unsynced.push_back(Write::Checkpoint(checkpoint));
+        None
+    }
+
+    /// A client asks a replica for something.
+    pub fn propose(&mut self, id: NodeId, commands: Vec<Bytes>) {
+        if self.hosts[&id].up {
+            self.witness.proposes(id, self.hosts[&id].leading, &commands);
+            self.step(id, Input::Propose(commands));
+        }
+    }
+
+    /// Somebody wants to read at this replica.
+    pub fn barrier(&mut self, id: NodeId, tag: u64) {
+        if self.hosts[&id].up {
+            self.witness.asks(id, tag);
+            self.step(id, Input::Barrier(tag));
+        }
+    }
+
+    /// So many writes reach the disk, in order, and what was held for them leaves.
+    pub fn sync(&mut self, id: NodeId, writes: usize) {
+        let Some(host) = self.hosts.get_mut(&id).filter(|host| host.runs()) else { return };
+        if host.unsynced.is_empty() {
+            return;
+        }
+        let before = host.synced;
+        let writes = writes.min(host.unsynced.len());
+        let checkpointed = (0..writes).filter_map(|_| host.write()).last();
+        let upto = host.synced;
+        while let Some((needed, _)) = self.hosts[&id].held.front()
+            && *needed <= upto
+            && let Some((_, effect)) = self.host(id).held.pop_front()
+        {
+            let answer = self.perform(id, effect);
+            assert_eq!(answer, None, "only messages wait");
+        }
+        if upto > before {
+            self.step(id, Input::Persisted { upto });
+        }
+        if let Some(index) = checkpointed {
+            self.step(id, Input::Checkpointed { index });
+        }
+    }
+
+    /// Begins to write a checkpoint of what `id` applied.
+    pub fn checkpoint(&mut self, id: NodeId) {
+        let Some(host) = self.hosts.get_mut(&id).filter(|host| host.runs()) else { return };
+        let Some(snapshot) = host.snapshot() else { return };
+        // An older one, or the same again, would be no news.
+        if snapshot.index > host.engine.log().start() {
+            let checkpoint = host.engine.checkpoint(snapshot);
+            host.unsynced.push_back(Write::Checkpoint(checkpoint));
+        }
+    }
+
+    /// The message at `position` arrives, or is lost on a cut link.
+    pub fn deliver(&mut self, position: usize) {
+        let Letter { from, to, message } = self.network.remove(position);
+        if !self.is_cut(from, to) {
+            self.step(to, Input::Receive { from, message });
+        }
+    }
+
+    pub fn is_cut(&self, from: NodeId, to: NodeId) -> bool {
+        self.cut.contains(&(from, to)) || self.broken.contains(&(from.min(to), from.max(to)))
+    }
+
+    /// Disks and messages, until nothing is left to do. No time passes.
+    pub fn settle(&mut self) {
+        for _ in 0..10_000 {
+            let busy = self.hosts.iter().find(|(_, h)| h.runs() && !h.unsynced.is_empty());
+            if let Some((id, _)) = busy {
+                self.sync(*id, usize::MAX);
+            } else if !self.network.is_empty() {
+                self.deliver(0);
+            } else {
+                return;
+            }
+        }
+        panic!("the world does not come to rest");
+    }
+
+    /// The next timer of one of these, and whose it is.
+    fn next_timer(&self, of: &[NodeId]) -> Option<(Time, NodeId)> {
+        of.iter().filter_map(|id| Some((self.hosts[id].due()?, *id))).min()
+    }
+
+    /// Time goes on to the next timer of one of these, if that is not after `until`; it fires.
+    pub fn tick(&mut self, of: &[NodeId], until: Time) -> bool {
+        let Some((at, id)) = self.next_timer(of).filter(|(at, _)| *at <= until) else {
+            self.now = self.now.max(until);
+            return false;
+        };
+        self.now = self.now.max(at);
+        self.step(id, Input::Timer);
+        let again = self.hosts[&id].due();
+        assert!(again.is_none_or(|at| at > self.now), "{id}: its timer is due as soon as it fired");
+        true
+    }
+
+    /// So much time passes; timers fire when they are due. Nothing arrives meanwhile.
+    pub fn advance(&mut self, duration: Duration) {
+        let until = self.now + duration;
+        while self.tick(&self.ids(), until) {}
+    }
+
+    /// So much time passes, with quick disks and a quick network, or until it is as is wanted.
+    pub fn run(
+        &mut self,
+        of: &[NodeId],
+        duration: Duration,
+        wanted: impl Fn(&World) -> bool,
+    ) -> bool {
+        let until = self.now + duration;
+        self.settle();
+        while !wanted(self) {
+            if !self.tick(of, until) {
+                return false;
+            }
+            self.settle();
+        }
+        true
+    }
+
+    fn shows(&self, message: &Message) -> bool {
+        match self.shown {
+            Shown::All => true,
+            Shown::Some => !(self.protocol.is_heartbeat)(message),
+            Shown::None => false,
+        }
+    }
+
+    /// A line of the transcript.
+    pub fn note(&mut self, line: impl FnOnce(&mut String) -> fmt::Result) {
+        if let Some(trace) = &mut self.trace {
+            line(trace).expect("a string takes everything");
+            trace.push('\n');
+        }
+    }
+}
