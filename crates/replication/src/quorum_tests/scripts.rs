@@ -32,7 +32,7 @@ enum Command {
     /// So many replicas instead of three; first of all.
     Replicas(u8),
     /// Processes start; all of them, if none is named.
-    Start(Vec<Name>),
+    Start(#[arg(optional)] Vec<Name>),
     /// A client's commands, to a replica.
     Propose {
         id: Name,
@@ -94,7 +94,7 @@ enum Command {
     Run(u64),
     /// Time passes as in `run` until somebody leads; if a replica is named, until that one does:
     /// nobody else is woken by a timer meanwhile.
-    Elect(Vec<Name>),
+    Elect(#[arg(optional)] Vec<Name>),
     /// Which messages are printed from now on: `all`, `some` (no heartbeats; so it begins), `none`.
     Messages(String),
     /// Who is what.

@@ -53,8 +53,8 @@ impl Timers {
         self.heartbeat / 5
     }
 
-    /// How soon it asks again, since the others may not have seen it yet. A question of this kind
-    /// changes nothing anywhere (pre-vote).
+    /// How soon it asks again, since the others may not have seen it yet; then after twice as long,
+    /// and so on. A question of this kind changes nothing anywhere (pre-vote).
     fn again(self) -> Duration {
         self.heartbeat / 20
     }
@@ -65,6 +65,8 @@ impl Timers {
 pub(super) struct Hurry {
     /// When to ask next.
     at: Time,
+    /// How long after that again.
+    rest: Duration,
     /// When to leave it to the timeout.
     until: Time,
     /// A higher term says that somebody else was faster.
@@ -120,26 +122,30 @@ impl Raft {
         self.hurry(now, None);
     }
 
-    /// Counts the time that passed. A process that slept counts no further than to the next thing
-    /// that was due: what others did meanwhile is on its way to it.
-    pub(super) fn pass_time(&mut self, now: Time) {
+    /// Counts the time that passed, but for what is due: that waits for the timer, so that a vote
+    /// that is asked for at the same moment is heard first.
+    ///
+    /// A process that slept counts no further than to the next thing that was due: what others did
+    /// meanwhile is on its way to it.
+    pub(super) fn pass_time(&mut self, now: Time, is_timer: bool) {
         let tick = self.config.timers.tick();
         let passed = now.since(self.clock.ticked).as_micros() / tick.as_micros().max(1);
         let passed = usize::try_from(passed).unwrap_or(usize::MAX);
-        let due = self.due_ticks();
         if self.disk.is_replacing() {
             // The crate would read entries that the snapshot stands for.
             self.clock.ticked = now;
             return;
         }
-        for _ in 0..passed.min(due) {
+        let due = self.due_ticks();
+        let count = if is_timer { passed.min(due) } else { passed.min(due - 1) };
+        for _ in 0..count {
             self.node.tick();
             self.set_timeout();
         }
-        self.clock.ticked = if passed >= due {
+        self.clock.ticked = if is_timer && passed >= due {
             now
         } else {
-            self.clock.ticked + tick * u32::try_from(passed).unwrap_or(u32::MAX)
+            self.clock.ticked + tick * u32::try_from(count).unwrap_or(u32::MAX)
         };
     }
 
@@ -155,6 +161,7 @@ impl Raft {
         let rank = u32::try_from(before_me.count()).unwrap_or(u32::MAX);
         self.clock.hurry = Some(Hurry {
             at: now + timers.stagger() * rank,
+            rest: timers.again(),
             until: now + timers.election,
             term: self.node.raft.term,
         });
@@ -169,8 +176,8 @@ impl Raft {
             out.push(Effect::Warn("an election could not begin".to_string()));
         }
         self.set_timeout();
-        let at = now + self.config.timers.again();
-        self.clock.hurry = (at < hurry.until).then_some(Hurry { at, ..hurry });
+        let (at, rest) = (now + hurry.rest, hurry.rest * 2);
+        self.clock.hurry = (at < hurry.until).then_some(Hurry { at, rest, ..hurry });
     }
 
     /// There is no hurry once somebody leads or a term began.

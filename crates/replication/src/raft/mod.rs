@@ -216,6 +216,7 @@ impl Raft {
             generation: self.node.store().generation,
             term: self.node.raft.term,
             last: Index(self.node.raft.raft_log.last_index()),
+            leads: self.leads(),
         };
         match translate::fault(&message, &known) {
             Some(translate::Fault::Noise) => return,
@@ -238,6 +239,12 @@ impl Raft {
             Said::NotAppended { previous, .. } if self.matched(from) >= previous => {
                 // Said before it had what it has now. The crate would go back behind that
                 // (raft-rs #557).
+            }
+            said @ Said::AskVote { pre: true, .. } if self.leads() => {
+                self.hear(from, Message { said, ..message });
+                // The crate is silent to one that asks although there is a leader: it did not hear
+                // of it yet, so it is told.
+                self.node.ping();
             }
             // The crate would read entries that the snapshot on its way to the disk stands for.
             Said::LeadNow if self.disk.is_replacing() => {}
@@ -309,7 +316,7 @@ impl Raft {
         }
     }
 
-    fn on_link(&mut self, now: Time, peer: NodeId, up: bool) {
+    fn on_link(&mut self, now: Time, peer: NodeId, up: bool, out: &mut Vec<Effect>) {
         if up {
             self.unreachable.remove(&peer);
             return;
@@ -321,6 +328,7 @@ impl Raft {
         } else if self.node.raft.leader_id == u64::from(peer.0) {
             self.node.raft.leader_id = raft::INVALID_ID;
             self.hurry(now, Some(peer));
+            self.campaign_if_due(now, out);
         }
     }
 
@@ -346,10 +354,14 @@ impl Engine for Raft {
         if input == Input::Start {
             self.start_clock(now);
         } else {
-            self.pass_time(now);
+            self.pass_time(now, input == Input::Timer);
         }
         match input {
-            Input::Start | Input::Timer => {}
+            Input::Start => self.campaign_if_due(now, out),
+            Input::Timer => {
+                self.campaign_if_due(now, out);
+                self.send_pieces_again(now, out);
+            }
             Input::Receive { from, message: engine::Message::Raft(message) } => {
                 self.on_receive(now, from, message, out);
             }
@@ -364,11 +376,9 @@ impl Engine for Raft {
             Input::Snapshot(snapshot) => self.on_snapshot(snapshot),
             Input::Checkpointed { index } => self.on_checkpointed(now, index, out),
             Input::NotInstalled { index } => self.on_not_installed(now, index),
-            Input::Link { peer, up } => self.on_link(now, peer, up),
+            Input::Link { peer, up } => self.on_link(now, peer, up, out),
             Input::HandOver => self.on_hand_over(),
         }
-        self.campaign_if_due(now, out);
-        self.send_pieces_again(now, out);
         self.drain(now, out);
         self.install_if_complete(out);
     }

@@ -29,6 +29,7 @@ pub(super) struct Known {
     pub generation: u32,
     pub term: u64,
     pub last: Index,
+    pub leads: bool,
 }
 
 /// Whether the crate may hear it.
@@ -49,7 +50,7 @@ pub(super) fn fault(message: &Message, known: &Known) -> Option<Fault> {
                 || committed.0 > HIGHEST
                 || !follow(*previous, *previous_term, entries, *generation, *term),
         ),
-        Said::Appended { upto } if current && *upto > known.last => Some(Fault::Lost(format!(
+        Said::Appended { upto } if current && known.leads && *upto > known.last => Some(Fault::Lost(format!(
             "a replica has entry {upto} of this term, the leader's log ends at {}: the leader's \
              disk lost what was on it",
             known.last
