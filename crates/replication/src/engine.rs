@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::log::{Checkpoint, Entry, Index, Record, Snapshot};
 use crate::primary_backup;
+use crate::raft;
 use crate::term::{NodeId, Term, View};
 use crate::time::Time;
 
@@ -64,7 +65,7 @@ pub enum Input {
     /// [`Effect::Leading`] and [`Effect::Following`] to know.
     Propose(Vec<Bytes>),
     /// Asks for [`Effect::Passed`] with the same number once it is certain that this replica still
-    /// led at a moment after this input (a read barrier, Raft §6.4).
+    /// led at a moment after this input (a read barrier, Raft §6.4). Numbers from 1.
     Barrier(u64),
     /// The frontend's choice (the course's rule): this replica should lead, since the leader of
     /// every term up to `after` has failed. Ignored by engines that choose for themselves.
@@ -99,6 +100,9 @@ pub enum Input {
         /// Whether it can be reached.
         up: bool,
     },
+    /// This process is about to stop: another replica should lead first, if one can. Ignored by
+    /// engines that do not choose for themselves.
+    HandOver,
 }
 
 /// What the arbiter said to a proposed view.
@@ -175,12 +179,15 @@ pub enum Effect {
 pub enum Message {
     /// Primary-backup and naive.
     PrimaryBackup(primary_backup::Message),
+    /// Raft.
+    Raft(raft::Message),
 }
 
 impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Message::PrimaryBackup(message) => write!(f, "{message}"),
+            Message::Raft(message) => write!(f, "{message}"),
         }
     }
 }

@@ -13,6 +13,7 @@
 //! | [`engine`] | the trait that every way of agreeing implements |
 //! | [`single`] | one node: the catalog by default |
 //! | [`planted`] | faults that are planted on purpose, under cargo feature `planted` |
+//! | [`raft`] | Raft, on an existing engine |
 //! | [`primary_backup`] | the course's rule with a view that makes it safe; and `naive`, without |
 
 #![deny(clippy::wildcard_enum_match_arm)]
@@ -23,6 +24,7 @@ pub mod planted;
 pub mod primary_backup;
 #[cfg(test)]
 mod quorum_tests;
+pub mod raft;
 pub mod single;
 pub mod term;
 pub mod time;

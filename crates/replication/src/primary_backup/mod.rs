@@ -304,6 +304,7 @@ impl Engine for PrimaryBackup {
                 Role::Leader(_) => self.on_timer_as_leader(now, effects),
                 Role::Follower(_) => self.on_timer_as_follower(now, effects),
             },
+            Input::Receive { message: engine::Message::Raft(_), .. } | Input::HandOver => {}
             Input::Receive { from, message: engine::Message::PrimaryBackup(message) } => {
                 if self.config.peers.contains(&from) && message.makes_sense(from) {
                     self.on_receive(now, from, message, effects);

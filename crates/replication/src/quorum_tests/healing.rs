@@ -41,8 +41,10 @@ impl Walk {
             let known = self.world.leader().filter(|_| wanted.is_none());
             if let Some(leader) = known {
                 let command = self.command();
+                // It may notice just now that it leads no longer.
+                let term = self.world.hosts[&leader].leading;
                 self.world.propose(leader, vec![command.clone()]);
-                wanted = Some((leader, self.world.hosts[&leader].leading, command));
+                wanted = Some((leader, term, command));
             }
             let ended = |world: &World| match &wanted {
                 None => world.leader().is_some(),

@@ -1,0 +1,45 @@
+//! The Raft engine, tested: the scenarios that every quorum engine goes through, and walks.
+
+use std::path::Path;
+
+use test_each_file::test_each_path;
+
+use super::message::Said;
+use super::{Config, Raft, Timers};
+use crate::engine::{Engine, Message};
+use crate::log::Recovered;
+use crate::quorum_tests::{self, Protocol};
+use crate::term::NodeId;
+
+const RAFT: Protocol = Protocol { name: "raft", make, is_heartbeat };
+
+fn make(id: NodeId, peers: &[NodeId], seed: u64, recovered: &Recovered) -> Box<dyn Engine> {
+    let config =
+        Config { id, peers: peers.to_vec(), timers: Timers::DEFAULT, entries_kept: 3, seed };
+    Box::new(Raft::new(config, recovered))
+}
+
+fn is_heartbeat(message: &Message) -> bool {
+    match message {
+        Message::Raft(message) => {
+            matches!(message.said, Said::Heartbeat { barrier: 0, .. } | Said::Heard { barrier: 0 })
+        }
+        Message::PrimaryBackup(_) => false,
+    }
+}
+
+test_each_path! { in "crates/replication/src/raft/testscripts" as scripts => script }
+
+fn script(path: &Path) {
+    quorum_tests::run(path, RAFT);
+}
+
+#[test]
+fn scripts_are_the_scenarios() {
+    quorum_tests::assert_has_scenarios(RAFT);
+}
+
+#[test]
+fn walks() {
+    quorum_tests::walks(RAFT);
+}
