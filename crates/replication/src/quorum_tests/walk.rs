@@ -122,7 +122,7 @@ impl Walk {
             }
             6 => self.crash(),
             7 => self.restart(id),
-            8 if self.world.hosts[&id].runs() => self.world.pause(id),
+            8 => self.pause(),
             9 if self.world.hosts[&id].paused => self.resume(id),
             10 => self.cut(),
             11 if !self.world.cut.is_empty() => self.world.heal(),
@@ -219,6 +219,14 @@ impl Walk {
         if self.temper.crash > 0 && self.random.chance(10) {
             let written = self.random.below(2);
             self.world.crash(id, written);
+        }
+    }
+
+    /// Often whoever leads: it will believe so when it goes on.
+    fn pause(&mut self) {
+        let id = if self.random.chance(50) { self.likely_leader() } else { self.any() };
+        if self.world.hosts[&id].runs() {
+            self.world.pause(id);
         }
     }
 
