@@ -54,11 +54,13 @@ impl World {
 
     pub fn pause(&mut self, id: NodeId) {
         self.tally.faults += 1;
+        self.tell(|out| write!(out, "{id}: pause"));
         self.host(id).paused = true;
     }
 
     /// It goes on, and finds what came meanwhile.
     pub fn resume(&mut self, id: NodeId) {
+        self.tell(|out| write!(out, "{id}: resume"));
         let host = self.host(id);
         host.paused = false;
         for input in std::mem::take(&mut host.inbox) {
@@ -69,6 +71,7 @@ impl World {
     /// Nothing arrives from one side at the other any more, and nobody is told.
     pub fn sever(&mut self, from: &[NodeId], to: &[NodeId]) {
         self.tally.faults += 1;
+        self.tell(|out| write!(out, "cut: from {} to {}", list(from), list(to)));
         let pairs = from.iter().flat_map(|from| to.iter().map(move |to| (*from, *to)));
         self.cut.extend(pairs.filter(|(from, to)| from != to));
     }
@@ -83,6 +86,7 @@ impl World {
     /// The network is as it should be. Who had seen a connection close, sees it open; who had not
     /// noticed, sees both.
     pub fn heal(&mut self) {
+        self.tell(|out| write!(out, "heal"));
         self.cut.clear();
         self.broken.clear();
         for (id, peer) in std::mem::take(&mut self.unnoticed) {
@@ -149,4 +153,8 @@ impl World {
         }
         self.step(id, Input::Link { peer, up });
     }
+}
+
+fn list(ids: &[NodeId]) -> String {
+    ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }

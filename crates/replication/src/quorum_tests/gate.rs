@@ -117,7 +117,7 @@ fn some(seeds: impl Iterator<Item = u64>, steps: usize, protocol: Protocol) -> (
 fn report(seed: u64, steps: usize, protocol: Protocol) -> String {
     let mut walk = Walk::new(seed, protocol);
     walk.world.trace = Some(String::new());
-    walk.world.shown = Shown::All;
+    walk.world.shown = Shown::Everything;
     let failed = catch_unwind(AssertUnwindSafe(|| walk.go(steps)));
     let why = match &failed {
         Ok(()) => "nothing, when it is repeated: it is not deterministic".to_string(),

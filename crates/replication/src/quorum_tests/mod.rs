@@ -7,6 +7,7 @@
 //! | --- | --- |
 //! | [`world`] | replicas and their network; performs effects as the shell does |
 //! | [`host`] | one replica's process, disk, clock and state machine |
+//! | [`passing`] | how time passes, from timer to timer |
 //! | [`faults`] | what goes wrong: crashes, pauses, cuts, broken connections, drifting clocks |
 //! | [`witness`] | what must hold after every step, by name |
 //! | [`scripts`] | the golden scripts' commands |
@@ -38,6 +39,7 @@ pub mod faults;
 pub mod gate;
 mod healing;
 pub mod host;
+pub mod passing;
 pub mod scripts;
 mod temper;
 pub mod walk;

@@ -6,6 +6,7 @@
 //! Each walk draws how likely each fault is, many of them zero: a walk in which everything goes
 //! wrong at once seldom gets far enough to be interesting.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -181,7 +182,9 @@ impl Walk {
         let position = if reorders { self.random.below(length) } else { 0 };
         if self.random.chance(self.temper.loss) {
             self.world.tally.faults += 1;
-            self.world.network.remove(position);
+            let lost = self.world.network.remove(position);
+            self.world
+                .tell(|out| write!(out, "lost: {} -> {}: {}", lost.from, lost.to, lost.message));
             return true;
         }
         if self.random.chance(self.temper.doubling) {

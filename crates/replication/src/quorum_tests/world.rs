@@ -4,7 +4,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
-use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -15,9 +14,6 @@ use crate::engine::{Effect, Input, Message};
 use crate::log::{Recovered, Snapshot};
 use crate::term::NodeId;
 use crate::time::Time;
-
-/// Timers of one replica that fire at the same moment.
-const TIMERS_AT_ONCE_MAX: usize = 10;
 
 /// A message under way.
 #[derive(Clone)]
@@ -30,6 +26,8 @@ pub struct Letter {
 /// Which messages a transcript shows.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Shown {
+    /// Also what arrives, and what is done to the replicas: nobody commands a walk.
+    Everything,
     All,
     /// Those that carry something.
     Some,
@@ -254,6 +252,7 @@ impl World {
     /// A client asks a replica for something.
     pub fn propose(&mut self, id: NodeId, commands: Vec<Bytes>) {
         if self.hosts[&id].up {
+            self.tell(|out| write!(out, "{id}: is asked for {commands:?}"));
             self.witness.proposes(id, self.hosts[&id].leading, &commands);
             self.step(id, Input::Propose(commands));
         }
@@ -262,6 +261,7 @@ impl World {
     /// Somebody wants to read at this replica.
     pub fn barrier(&mut self, id: NodeId, tag: u64) {
         if self.hosts[&id].up {
+            self.tell(|out| write!(out, "{id}: is asked for barrier {tag}"));
             self.witness.asks(id, tag);
             self.step(id, Input::Barrier(tag));
         }
@@ -271,7 +271,11 @@ impl World {
     pub fn sync(&mut self, id: NodeId, writes: usize) {
         let Some(host) = self.hosts.get(&id).filter(|host| host.runs()) else { return };
         let mut told = host.synced;
-        for _ in 0..writes.min(host.unsynced.len()) {
+        let writes = writes.min(host.unsynced.len());
+        if writes > 0 {
+            self.tell(|out| write!(out, "{id}: {writes} writes are on disk"));
+        }
+        for _ in 0..writes {
             if let Some(index) = self.host(id).write() {
                 told = self.synced(id, told);
                 self.step(id, Input::Checkpointed { index });
@@ -300,8 +304,10 @@ impl World {
         let Some(snapshot) = host.snapshot() else { return };
         // An older one, or the same again, would be no news.
         if snapshot.index > host.engine.log().start() {
+            let index = snapshot.index;
             let checkpoint = host.engine.checkpoint(snapshot);
             host.unsynced.push_back(Write::Checkpoint(checkpoint));
+            self.tell(|out| write!(out, "{id}: begins checkpoint {index}"));
         }
     }
 
@@ -309,6 +315,7 @@ impl World {
     pub fn deliver(&mut self, position: usize) {
         let Letter { from, to, message } = self.network.remove(position);
         if !self.is_cut(from, to) {
+            self.tell(|out| write!(out, "{to} <- {from}: {message}"));
             self.step(to, Input::Receive { from, message });
         }
     }
@@ -317,71 +324,18 @@ impl World {
         self.cut.contains(&(from, to)) || self.broken.contains(&(from.min(to), from.max(to)))
     }
 
-    /// Disks and messages, until nothing is left to do. No time passes.
-    pub fn settle(&mut self) {
-        for _ in 0..10_000 {
-            let busy = self.hosts.iter().find(|(_, h)| h.runs() && !h.unsynced.is_empty());
-            if let Some((id, _)) = busy {
-                self.sync(*id, usize::MAX);
-            } else if !self.network.is_empty() {
-                self.deliver(0);
-            } else {
-                return;
-            }
-        }
-        panic!("the world does not come to rest");
-    }
-
-    /// The next timer of one of these, and whose it is.
-    fn next_timer(&self, of: &[NodeId]) -> Option<(Time, NodeId)> {
-        of.iter().filter_map(|id| Some((self.hosts[id].due()?, *id))).min()
-    }
-
-    /// Time goes on to the next timer of one of these, if that is not after `until`; it fires.
-    pub fn tick(&mut self, of: &[NodeId], until: Time) -> bool {
-        let Some((at, id)) = self.next_timer(of).filter(|(at, _)| *at <= until) else {
-            self.now = self.now.max(until);
-            return false;
-        };
-        self.now = self.now.max(at);
-        for _ in 0..TIMERS_AT_ONCE_MAX {
-            self.step(id, Input::Timer);
-            if self.hosts[&id].due().is_none_or(|at| at > self.now) {
-                return true;
-            }
-        }
-        panic!("{id}: its timer is due again and again");
-    }
-
-    /// So much time passes; timers fire when they are due. Nothing arrives meanwhile.
-    pub fn advance(&mut self, duration: Duration) {
-        let until = self.now + duration;
-        while self.tick(&self.ids(), until) {}
-    }
-
-    /// So much time passes, with quick disks and a quick network, or until it is as is wanted.
-    pub fn run(
-        &mut self,
-        of: &[NodeId],
-        duration: Duration,
-        wanted: impl Fn(&World) -> bool,
-    ) -> bool {
-        let until = self.now + duration;
-        self.settle();
-        while !wanted(self) {
-            if !self.tick(of, until) {
-                return false;
-            }
-            self.settle();
-        }
-        true
-    }
-
     fn shows(&self, message: &Message) -> bool {
         match self.shown {
-            Shown::All => true,
+            Shown::Everything | Shown::All => true,
             Shown::Some => !(self.protocol.is_heartbeat)(message),
             Shown::None => false,
+        }
+    }
+
+    /// A line that a golden script has no use for: its commands say so.
+    pub fn tell(&mut self, line: impl FnOnce(&mut String) -> fmt::Result) {
+        if self.shown == Shown::Everything {
+            self.note(line);
         }
     }
 
