@@ -7,6 +7,8 @@ use bytes::Bytes;
 
 use super::walk::Walk;
 use super::world::World;
+use crate::term::NodeId;
+use crate::time::Time;
 
 /// Within this time after healing, a command must be on every replica. Longest seen of an engine
 /// with elections of 600 to 1200 ms: see the engines' tests.
@@ -32,66 +34,75 @@ impl Walk {
             }
         }
         let end = self.world.now + HEALING_MAX;
-        let ids = self.world.ids();
-        let mut wanted = None;
-        loop {
-            let left = end.since(self.world.now);
-            assert!(left > Duration::ZERO, "liveness: {HEALING_MAX:?} after healing {wanted:?}");
-            // A leader may be deposed before it commits: then the next one is asked.
-            let known = self.world.leader().filter(|_| wanted.is_none());
-            if let Some(leader) = known {
-                let command = self.command();
-                // It may notice just now that it leads no longer.
-                let term = self.world.hosts[&leader].leading;
-                self.world.propose(leader, vec![command.clone()]);
-                wanted = Some((leader, term, command));
-            }
-            let ended = |world: &World| match &wanted {
-                None => world.leader().is_some(),
-                Some((leader, term, command)) => {
-                    world.hosts[leader].leading != *term || everywhere(world, command)
-                }
-            };
-            if !self.world.run(&ids, left, ended) {
-                continue;
-            }
-            if let Some((leader, term, command)) = &wanted {
-                if everywhere(&self.world, command) {
-                    break;
-                }
-                if self.world.hosts[leader].leading != *term {
-                    wanted = None;
-                }
-            }
-        }
-        self.reads_and_rests();
+        self.commits(end);
+        self.reads(end);
+        self.rests(end);
     }
 
-    /// A read passes, nobody waits for ever, all are equal, and one leads.
-    fn reads_and_rests(&mut self) {
+    /// Somebody leads, and a new command is applied everywhere. A leader may be deposed before it
+    /// commits: then the next one is asked.
+    fn commits(&mut self, end: Time) {
+        loop {
+            let leader = self.next_leader(end);
+            let command = self.command();
+            // It may notice just now that it leads no longer.
+            let term = self.world.hosts[&leader].leading;
+            self.world.propose(leader, vec![command.clone()]);
+            let ended =
+                |world: &World| world.hosts[&leader].leading != term || everywhere(world, &command);
+            self.until(end, "a command is applied on all replicas", ended);
+            if everywhere(&self.world, &command) {
+                return;
+            }
+        }
+    }
+
+    /// A read passes. It fails where somebody else is elected meanwhile.
+    fn reads(&mut self, end: Time) {
+        let passed = self.world.witness.passed;
+        while self.world.witness.passed == passed {
+            let leader = self.next_leader(end);
+            self.tag += 1;
+            let tag = u64::from(self.tag);
+            self.world.barrier(leader, tag);
+            let answered = |world: &World| !world.witness.barriers.contains_key(&tag);
+            self.until(end, "a read passes", answered);
+        }
+    }
+
+    /// No older read waits for ever, one leads, all are equal.
+    fn rests(&mut self, end: Time) {
+        self.until(end, "all reads are answered", |world| world.witness.barriers.is_empty());
+        self.until(end, "one leads", |world| {
+            world.hosts.values().filter(|host| host.leading.is_some()).count() == 1
+        });
+        self.until(end, "all are equal", |world| {
+            let length = world.witness.history.len();
+            world.hosts.values().all(|host| host.applied.len() == length)
+        });
+        let (history, needed) = (&self.world.witness.history, self.world.witness.acknowledged_upto);
+        assert!(history.len() as u64 >= needed.0, "what is acknowledged is applied everywhere");
+    }
+
+    fn next_leader(&mut self, end: Time) -> NodeId {
+        self.until(end, "somebody leads", |world| world.leader().is_some());
+        self.world.leader().expect("it was waited for")
+    }
+
+    fn until(&mut self, end: Time, what: &str, wanted: impl Fn(&World) -> bool) {
         let ids = self.world.ids();
-        self.tag += 1;
-        let tag = u64::from(self.tag);
-        let (leader, passed) =
-            (self.world.leader().expect("it just committed"), self.world.witness.passed);
-        self.world.barrier(leader, tag);
-        let answered = |world: &World| world.witness.barriers.is_empty();
-        self.world.run(&ids, Duration::from_secs(3), answered);
-        let waiting = &self.world.witness.barriers;
-        assert!(waiting.is_empty(), "liveness: reads wait for ever: {waiting:?}");
-        assert!(self.world.witness.passed > passed, "liveness: no read passes after healing");
-        let leaders = self.world.hosts.values().filter(|host| host.leading.is_some()).count();
-        assert_eq!(leaders, 1, "liveness: one leads after healing");
-        let digests: Vec<_> =
-            self.world.hosts.values().map(|host| (host.last_applied(), host.digest)).collect();
-        assert!(
-            digests.iter().all(|d| *d == digests[0]),
-            "liveness: all become equal: {digests:?}"
-        );
-        assert!(
-            digests[0].0 >= self.world.witness.acknowledged_upto,
-            "nothing acknowledged is lost"
-        );
+        let left = end.since(self.world.now);
+        if self.world.run(&ids, left, wanted) {
+            return;
+        }
+        let hosts = self.world.hosts.iter();
+        let hosts: Vec<String> = hosts
+            .map(|(id, host)| {
+                let status = host.engine.status();
+                format!("{id}: {} {}, applied {}", status.role, status.term, host.last_applied())
+            })
+            .collect();
+        panic!("liveness: {HEALING_MAX:?} after healing not yet: {what}; {hosts:?}");
     }
 }
 
