@@ -11,9 +11,9 @@ use bytes::Bytes;
 use raft::eraftpb::{Message as Theirs, MessageType};
 use raft::{ProgressState, SnapshotStatus, StateRole};
 
+use super::Raft;
 use super::message::Said;
 use super::store::outline;
-use super::Raft;
 use crate::engine::Effect;
 use crate::log::{Index, Snapshot};
 use crate::planted::{Bug, planted};
@@ -269,4 +269,3 @@ impl Raft {
         }
     }
 }
-

@@ -50,11 +50,13 @@ pub(super) fn fault(message: &Message, known: &Known) -> Option<Fault> {
                 || committed.0 > HIGHEST
                 || !follow(*previous, *previous_term, entries, *generation, *term),
         ),
-        Said::Appended { upto } if current && known.leads && *upto > known.last => Some(Fault::Lost(format!(
-            "a replica has entry {upto} of this term, the leader's log ends at {}: the leader's \
+        Said::Appended { upto } if current && known.leads && *upto > known.last => {
+            Some(Fault::Lost(format!(
+                "a replica has entry {upto} of this term, the leader's log ends at {}: the leader's \
              disk lost what was on it",
-            known.last
-        ))),
+                known.last
+            )))
+        }
         Said::Appended { .. } => None,
         Said::NotAppended { previous, last, last_term } => {
             noise(*previous > known.last || last > previous || *last_term > *term)
