@@ -77,8 +77,22 @@ pub fn walks(protocol: Protocol) {
         protocol.name, t.steps, t.faults, t.leaders, t.installs, t.sends, t.persists, t.warnings
     );
     if walks >= WALKS {
+        assert_repeats(steps, protocol);
         assert!(acknowledged > walks && passed > walks, "walks get somewhere");
         assert!(t.installs > 0, "some replica gets a snapshot");
+    }
+}
+
+/// A seed that does not fix its walk repeats nothing.
+fn assert_repeats(steps: usize, protocol: Protocol) {
+    let trace = |seed| {
+        let mut walk = Walk::new(seed, protocol);
+        walk.world.trace = Some(String::new());
+        walk.go(steps);
+        walk.world.trace
+    };
+    for seed in 0..10 {
+        assert!(trace(seed) == trace(seed), "walk {seed} is another one when it is repeated");
     }
 }
 
@@ -103,7 +117,7 @@ fn some(seeds: impl Iterator<Item = u64>, steps: usize, protocol: Protocol) -> (
 fn report(seed: u64, steps: usize, protocol: Protocol) -> String {
     let mut walk = Walk::new(seed, protocol);
     walk.world.trace = Some(String::new());
-    walk.world.shown = Shown::All;
+    walk.world.shown = Shown::Everything;
     let failed = catch_unwind(AssertUnwindSafe(|| walk.go(steps)));
     let why = match &failed {
         Ok(()) => "nothing, when it is repeated: it is not deterministic".to_string(),

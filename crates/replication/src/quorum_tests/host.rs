@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, VecDeque};
 use bytes::Bytes;
 
 use super::witness::fold;
-use crate::engine::{Effect, Engine, Input};
+use crate::engine::{Engine, Input, Message};
 use crate::log::{Checkpoint, Entry, Index, Log, Record, Recovered, Snapshot};
 use crate::term::{NodeId, Term};
 use crate::time::Time;
@@ -77,8 +77,8 @@ pub struct Host {
     /// Records emitted since the process started, and how many of them are on disk.
     pub emitted: u64,
     pub synced: u64,
-    /// What waits until so many records are on disk.
-    pub held: VecDeque<(u64, Effect)>,
+    /// Messages that wait until so many records are on disk, and to whom.
+    pub held: VecDeque<(u64, NodeId, Message)>,
     /// The state machine, and a digest of it.
     pub applied: Vec<Entry>,
     pub digest: u64,

@@ -7,10 +7,13 @@
 //! | --- | --- |
 //! | [`world`] | replicas and their network; performs effects as the shell does |
 //! | [`host`] | one replica's process, disk, clock and state machine |
+//! | [`passing`] | how time passes, from timer to timer |
 //! | [`faults`] | what goes wrong: crashes, pauses, cuts, broken connections, drifting clocks |
 //! | [`witness`] | what must hold after every step, by name |
 //! | [`scripts`] | the golden scripts' commands |
-//! | [`walk`] | a seeded random walk with every fault, then a healing phase |
+//! | [`walk`] | a seeded random walk with every fault |
+//! | [`temper`] | how likely each fault is |
+//! | [`healing`] | the end of a walk, when all must become well |
 //! | [`gate`] | many walks, and the first that finds a planted bug |
 //!
 //! An engine's tests plug in by a [`Protocol`]:
@@ -19,16 +22,26 @@
 //! const RAFT: Protocol = Protocol { name: "raft", make, is_heartbeat };
 //!
 //! test_each_path! { in "crates/replication/src/raft/testscripts" as scripts => script }
-//! fn script(path: &Path) { quorum_tests::run(path, RAFT) }
-//!
-//! #[test] fn scripts_are_the_scenarios() { quorum_tests::assert_has_scenarios(RAFT, ..) }
-//! #[test] fn walks() { quorum_tests::walks(RAFT) }
+//! fn script(path: &Path) { quorum_tests::run(path, RAFT); }
+//! #[test] fn scripts_are_the_scenarios() {
+//!     quorum_tests::assert_has_scenarios(RAFT);
+//! }
+//! #[test] fn walks() { quorum_tests::walks(RAFT); }
+//! #[cfg(feature = "planted")] #[test] fn every_bug_is_found() {
+//!     assert!(quorum_tests::found(Bug::ForgottenVote, RAFT, 20_000).is_some());
+//! }
 //! ```
+//!
+//! `cp quorum_tests/scenarios/* raft/testscripts/` and `UPDATE_GOLDENFILES=1 cargo test -p
+//! replication raft` make the transcripts; then they are read.
 
 pub mod faults;
 pub mod gate;
+mod healing;
 pub mod host;
+pub mod passing;
 pub mod scripts;
+mod temper;
 pub mod walk;
 pub mod witness;
 pub mod world;
@@ -48,7 +61,7 @@ pub type Make = fn(id: NodeId, peers: &[NodeId], seed: u64, &Recovered) -> Box<d
 /// An engine under test.
 #[derive(Clone, Copy)]
 pub struct Protocol {
-    /// Its folder under `src`.
+    /// Its module: its folder under `src`, and how its tests are called.
     pub name: &'static str,
     /// Makes a replica.
     pub make: Make,

@@ -101,7 +101,7 @@ enum Command {
     Status,
     /// Each replica's state machine.
     Applied,
-    /// Each replica's log.
+    /// Each replica's log; of one that is down, what is on its disk.
     Log,
     /// Messages sent and records written since the last `cost`, or the start.
     Cost,
@@ -211,12 +211,13 @@ impl Script {
     fn status(&self) -> String {
         let mut text = String::new();
         for (id, host) in &self.world.hosts {
+            if !host.up {
+                writeln!(text, "{id}: down, log on disk to {}", host.on_disk.last())
+                    .expect("a string");
+                continue;
+            }
             let status = host.engine.status();
-            let role = match (host.up, host.paused) {
-                (false, _) => "down".to_string(),
-                (true, true) => format!("{} (paused)", status.role),
-                (true, false) => status.role,
-            };
+            let role = if host.paused { status.role + " (paused)" } else { status.role };
             let (term, last, committed) = (status.term, status.last, status.committed);
             let applied = host.last_applied();
             writeln!(
@@ -240,7 +241,7 @@ impl Script {
     fn log(&self) -> String {
         let mut text = String::new();
         for (id, host) in &self.world.hosts {
-            let log = host.engine.log();
+            let log = if host.up { host.engine.log() } else { &host.on_disk };
             let entries = log.from(log.start().next(), usize::MAX).iter();
             let entries = entries.map(|e| format!("{}:{} {}", e.index, e.term, label(e)));
             let entries = entries.collect::<Vec<_>>().join(", ");
@@ -351,10 +352,4 @@ fn commands_of(text: &str) -> Vec<String> {
         }
     }
     commands
-}
-
-/// Runs a scenario for what it checks, whatever it prints.
-pub fn try_out(path: &Path, protocol: Protocol) -> String {
-    let text = std::fs::read_to_string(path).expect("a scenario");
-    goldenscript::generate(&mut Script::new(protocol), &text).expect("scenario")
 }
