@@ -24,7 +24,7 @@ use crate::term::{NodeId, Term, View};
 use crate::time::Time;
 
 /// One replica's part in agreeing on a log.
-pub trait Engine {
+pub trait Engine: fmt::Debug + Send {
     /// One transition: takes what happened, appends what must be done to `effects`.
     fn step(&mut self, now: Time, input: Input, effects: &mut Vec<Effect>);
 
@@ -181,6 +181,40 @@ pub enum Message {
     PrimaryBackup(primary_backup::Message),
     /// Raft.
     Raft(raft::Message),
+}
+
+impl Message {
+    /// The entries that it carries to a follower.
+    pub fn entries(&self) -> &[Entry] {
+        match self {
+            Message::PrimaryBackup(message) => message.entries(),
+            Message::Raft(message) => message.entries(),
+        }
+    }
+
+    /// A follower says: my log equals yours up to here, on disk.
+    pub fn acknowledges(&self) -> Option<Index> {
+        match self {
+            Message::PrimaryBackup(message) => message.acknowledges(),
+            Message::Raft(message) => message.acknowledges(),
+        }
+    }
+
+    /// A follower says that it cannot append what it got, or not under this term.
+    pub fn refuses(&self) -> bool {
+        match self {
+            Message::PrimaryBackup(message) => message.refuses(),
+            Message::Raft(message) => message.refuses(),
+        }
+    }
+
+    /// Where a snapshot stands whose last bytes it carries.
+    pub fn completes_snapshot(&self) -> Option<Index> {
+        match self {
+            Message::PrimaryBackup(message) => message.completes_snapshot(),
+            Message::Raft(message) => message.completes_snapshot(),
+        }
+    }
 }
 
 impl fmt::Display for Message {

@@ -11,6 +11,7 @@
 //! | [`term`] | replica ids, terms, views |
 //! | [`log`] | entries, the in-memory log, what is written to disk |
 //! | [`engine`] | the trait that every way of agreeing implements |
+//! | [`protocol`] | which of them a store uses, and how a replica of it is set up |
 //! | [`single`] | one node: the catalog by default |
 //! | [`planted`] | faults that are planted on purpose, under cargo feature `planted` |
 //! | [`raft`] | Raft, on an existing engine |
@@ -22,6 +23,7 @@ pub mod engine;
 pub mod log;
 pub mod planted;
 pub mod primary_backup;
+pub mod protocol;
 #[cfg(test)]
 mod quorum_tests;
 pub mod raft;
@@ -31,5 +33,6 @@ pub mod time;
 
 pub use engine::Engine;
 pub use log::{Entry, Index, Log, Record};
+pub use protocol::Protocol;
 pub use term::{NodeId, Term, View};
 pub use time::Time;

@@ -6,8 +6,6 @@
 
 use std::collections::BTreeMap;
 
-use replication::engine::Message;
-use replication::primary_backup::{Message as Said, Rules};
 use replication::{Index, Time, View};
 use shop::invalidation::Invalidation;
 use shop::message::{
@@ -117,7 +115,8 @@ impl Point {
     pub fn is_due(self, wishes: &Wishes) -> bool {
         let replicated = wishes.orders != Some(1);
         let leases = wishes.invalidation == Invalidation::Lease;
-        let view = wishes.rules == Rules::View;
+        let safe = wishes.protocol.is_safe();
+        let view = wishes.protocol.has_arbiter();
         match self {
             Point::DiedBeforeRecord
             | Point::DiedAfterRecord
@@ -125,12 +124,10 @@ impl Point {
             | Point::OtherLeaderAnswered
             | Point::TwoLeaders
             | Point::LeaderWokeDeposed
-            | Point::PutAside
-            | Point::TakenBack
-            | Point::NotInSync
-            | Point::SnapshotInstalled => view && replicated,
+            | Point::SnapshotInstalled => safe && replicated,
+            Point::PutAside | Point::TakenBack | Point::NotInSync => view && replicated,
             Point::Rejected => replicated,
-            Point::ForgottenTake => view,
+            Point::ForgottenTake => safe,
             Point::TakePending
             | Point::LeaseRevoked
             | Point::LapsedInPartition
@@ -215,14 +212,12 @@ impl Points {
                     self.of_client(answer);
                 }
             }
-            Input::Receive { message: Message::PrimaryBackup(Said::Reject { .. }), .. } => {
-                self.reach(Point::Rejected);
-            }
-            Input::Receive { message: Message::PrimaryBackup(piece), .. } => {
-                if let Said::Piece { index, offset, total, bytes, .. } = piece
-                    && offset + bytes.len() as u64 == *total
-                {
-                    self.installing.insert(who, *index);
+            Input::Receive { message, .. } => {
+                if message.refuses() {
+                    self.reach(Point::Rejected);
+                }
+                if let Some(index) = message.completes_snapshot() {
+                    self.installing.insert(who, index);
                 }
             }
             Input::Checkpointed { index } => {

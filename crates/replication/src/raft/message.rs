@@ -106,6 +106,38 @@ pub enum Said {
     LeadNow,
 }
 
+impl Message {
+    /// See [`crate::engine::Message::entries`].
+    pub(crate) fn entries(&self) -> &[Entry] {
+        if let Said::Append { entries, .. } = &self.said { entries } else { &[] }
+    }
+
+    pub(crate) fn acknowledges(&self) -> Option<Index> {
+        if let Said::Appended { upto } = self.said { Some(upto) } else { None }
+    }
+
+    pub(crate) fn refuses(&self) -> bool {
+        matches!(self.said, Said::NotAppended { .. })
+    }
+
+    pub(crate) fn completes_snapshot(&self) -> Option<Index> {
+        match &self.said {
+            Said::Piece { index, offset, total, bytes, .. } => {
+                (offset.saturating_add(bytes.len() as u64) == *total).then_some(*index)
+            }
+            Said::AskVote { .. }
+            | Said::Vote { .. }
+            | Said::Append { .. }
+            | Said::Appended { .. }
+            | Said::NotAppended { .. }
+            | Said::Heartbeat { .. }
+            | Said::Heard { .. }
+            | Said::Arrived { .. }
+            | Said::LeadNow => None,
+        }
+    }
+}
+
 impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let term = self.term;
