@@ -30,13 +30,7 @@ impl Sum {
         self.walks += other.walks;
         self.acknowledged += other.acknowledged;
         self.passed += other.passed;
-        self.tally.steps += other.tally.steps;
-        self.tally.sends += other.tally.sends;
-        self.tally.persists += other.tally.persists;
-        self.tally.faults += other.tally.faults;
-        self.tally.leaders += other.tally.leaders;
-        self.tally.installs += other.tally.installs;
-        self.tally.warnings += other.tally.warnings;
+        self.tally.add(&other.tally);
     }
 }
 
@@ -73,8 +67,17 @@ pub fn walks(protocol: Protocol) {
     let Sum { walks, acknowledged, passed, tally: t } = sum;
     println!(
         "{}: {walks} walks, {} steps, {} faults, {} leaders, {acknowledged} acknowledged, \
-         {passed} reads, {} snapshots installed, {} messages, {} records, {} warnings",
-        protocol.name, t.steps, t.faults, t.leaders, t.installs, t.sends, t.persists, t.warnings
+         {passed} reads, {} snapshots installed, {} messages, {} records, {} warnings, \
+         healed within {:?}",
+        protocol.name,
+        t.steps,
+        t.faults,
+        t.leaders,
+        t.installs,
+        t.sends,
+        t.persists,
+        t.warnings,
+        t.healing
     );
     if walks >= WALKS {
         assert_repeats(steps, protocol);

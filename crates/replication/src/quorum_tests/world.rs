@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -44,6 +45,21 @@ pub struct Tally {
     pub leaders: u64,
     pub installs: u64,
     pub warnings: u64,
+    /// How long it took, after all was well again, until all were equal and served.
+    pub healing: Duration,
+}
+
+impl Tally {
+    pub fn add(&mut self, other: &Tally) {
+        self.steps += other.steps;
+        self.sends += other.sends;
+        self.persists += other.persists;
+        self.faults += other.faults;
+        self.leaders += other.leaders;
+        self.installs += other.installs;
+        self.warnings += other.warnings;
+        self.healing = self.healing.max(other.healing);
+    }
 }
 
 pub struct World {
@@ -200,8 +216,10 @@ impl World {
                 host.leading = Some(term);
             }
             Effect::Following { leader } => {
-                let leader = leader.map_or("nobody".to_string(), |id| id.to_string());
-                self.note(|out| write!(out, "{id}: following {leader}"));
+                self.note(|out| match leader {
+                    Some(leader) => write!(out, "{id}: following {leader}"),
+                    None => write!(out, "{id}: following nobody"),
+                });
                 self.host(id).leading = None;
             }
             Effect::Passed(tag) => {
