@@ -32,6 +32,8 @@ impl Walk {
             } else if self.world.hosts[&id].paused {
                 self.resume(id);
             }
+            self.world.host(id).slow = false;
+            self.world.sync(id, 0);
         }
         let start = self.world.now;
         let end = start + HEALING_MAX;

@@ -41,7 +41,7 @@ mod healing;
 pub mod host;
 pub mod passing;
 pub mod scripts;
-mod temper;
+pub mod temper;
 pub mod walk;
 pub mod witness;
 pub mod world;

@@ -44,6 +44,8 @@ pub struct Temper {
     pub checkpoint: usize,
     pub damage: usize,
     pub drift: usize,
+    /// Checkpoints take long, or no longer.
+    pub slow: usize,
     /// Percent of the messages.
     pub loss: usize,
     pub doubling: usize,
@@ -69,6 +71,7 @@ impl Temper {
             checkpoint: random.weight(50),
             damage: random.weight(2),
             drift: random.weight(3),
+            slow: random.weight(10),
             loss: random.weight(20),
             doubling: random.weight(10),
             reordering: random.weight(40),

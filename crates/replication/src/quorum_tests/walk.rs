@@ -94,6 +94,7 @@ impl Walk {
             t.checkpoint,
             t.damage,
             t.drift,
+            t.slow,
         ];
         let mut drawn = self.random.below(weights.iter().sum());
         let mut which = 0;
@@ -138,6 +139,10 @@ impl Walk {
                 let drift = i64::try_from(self.random.below(40_000)).expect("small") - 20_000;
                 let now = self.world.now;
                 self.world.host(id).clock.set_drift(now, drift);
+            }
+            16 => {
+                self.world.host(id).slow = !self.world.hosts[&id].slow;
+                self.world.sync(id, 0);
             }
             _ => {}
         }

@@ -300,6 +300,12 @@ impl World {
             }
         }
         self.synced(id, told);
+        if self.hosts[&id].runs()
+            && !self.hosts[&id].slow
+            && let Some(index) = self.host(id).finish()
+        {
+            self.step(id, Input::Checkpointed { index });
+        }
     }
 
     /// Tells the engine how many records are on disk, if that is news.

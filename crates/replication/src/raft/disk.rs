@@ -25,8 +25,9 @@ pub(super) struct Disk {
     emitted: u64,
     /// How many of them are on disk.
     confirmed: u64,
-    /// The index of a snapshot that is on its way to the disk; everything waits for it.
-    checkpoint: Option<Index>,
+    /// A snapshot that is on its way to the disk, and the records before it, of which it takes the
+    /// place; everything waits for it.
+    checkpoint: Option<(Index, u64)>,
     /// With the number of records before it.
     queue: VecDeque<(u64, Waiting)>,
 }
@@ -44,7 +45,7 @@ impl Disk {
 
     /// A snapshot takes the place of the log, once it is on disk.
     pub fn replacing(&mut self, index: Index) {
-        self.checkpoint = Some(index);
+        self.checkpoint = Some((index, self.emitted));
     }
 
     /// Whether such a snapshot is on its way.
@@ -54,7 +55,14 @@ impl Disk {
 
     /// That snapshot is on disk, or a later one.
     pub fn replaced(&mut self, index: Index) -> bool {
-        self.checkpoint.take_if(|of| *of <= index).is_some()
+        let replaced = self.checkpoint.take_if(|(of, _)| *of <= index);
+        self.confirmed = self.confirmed.max(replaced.map_or(0, |(_, records)| records));
+        replaced.is_some()
+    }
+
+    /// Whether everything is on disk and said.
+    pub fn is_idle(&self) -> bool {
+        self.queue.is_empty() && self.checkpoint.is_none()
     }
 
     /// Waits for everything emitted so far.

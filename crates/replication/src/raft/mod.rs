@@ -246,8 +246,11 @@ impl Raft {
                 // of it yet, so it is told.
                 self.node.ping();
             }
-            // The crate would read entries that the snapshot on its way to the disk stands for.
-            Said::LeadNow if self.disk.is_replacing() => {}
+            // Who asked for it had everything on disk before it asked.
+            Said::Vote { .. } if !self.disk.is_idle() => {}
+            // It is written beside the log, so that an entry could be on disk before it, with a
+            // hole between; and the crate would read entries that it stands for.
+            Said::Append { .. } | Said::LeadNow if self.disk.is_replacing() => {}
             said @ (Said::AskVote { .. }
             | Said::Vote { .. }
             | Said::Append { .. }

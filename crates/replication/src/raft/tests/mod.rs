@@ -1,5 +1,7 @@
 //! The Raft engine, tested: the scenarios that every quorum engine goes through, and walks.
 
+mod noise;
+
 use std::path::Path;
 
 use test_each_file::test_each_path;
@@ -42,4 +44,24 @@ fn scripts_are_the_scenarios() {
 #[test]
 fn walks() {
     quorum_tests::walks(RAFT);
+}
+
+/// Each is the mistake of somebody's Raft; the walk finds it by what it breaks.
+#[cfg(feature = "planted")]
+#[test]
+fn every_planted_bug_is_found() {
+    use crate::planted::Bug;
+    let bugs = [
+        (Bug::AckUnsynced, 200),
+        (Bug::VoteForgotten, 20_000),
+        (Bug::TruncatesTooFar, 2000),
+        (Bug::ReachableMajority, 2000),
+        (Bug::StaleLeaderRead, 2000),
+        (Bug::SnapshotOverwrites, 20_000),
+    ];
+    for (bug, seeds) in bugs {
+        let found = quorum_tests::found(bug, RAFT, seeds);
+        println!("{}: {found:?}", bug.name());
+        assert!(found.is_some(), "{}: {}", bug.name(), bug.wrong());
+    }
 }
