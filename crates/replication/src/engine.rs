@@ -20,11 +20,12 @@ use serde::{Deserialize, Serialize};
 use crate::log::{Checkpoint, Entry, Index, Record, Snapshot};
 use crate::paxos;
 use crate::primary_backup;
+use crate::raft;
 use crate::term::{NodeId, Term, View};
 use crate::time::Time;
 
 /// One replica's part in agreeing on a log.
-pub trait Engine {
+pub trait Engine: fmt::Debug + Send {
     /// One transition: takes what happened, appends what must be done to `effects`.
     fn step(&mut self, now: Time, input: Input, effects: &mut Vec<Effect>);
 
@@ -65,7 +66,7 @@ pub enum Input {
     /// [`Effect::Leading`] and [`Effect::Following`] to know.
     Propose(Vec<Bytes>),
     /// Asks for [`Effect::Passed`] with the same number once it is certain that this replica still
-    /// led at a moment after this input (a read barrier, Raft §6.4).
+    /// led at a moment after this input (a read barrier, Raft §6.4). Numbers from 1.
     Barrier(u64),
     /// The frontend's choice (the course's rule): this replica should lead, since the leader of
     /// every term up to `after` has failed. Ignored by engines that choose for themselves.
@@ -100,6 +101,9 @@ pub enum Input {
         /// Whether it can be reached.
         up: bool,
     },
+    /// This process is about to stop: another replica should lead first, if one can. Ignored by
+    /// engines that do not choose for themselves.
+    HandOver,
 }
 
 /// What the arbiter said to a proposed view.
@@ -176,14 +180,55 @@ pub enum Effect {
 pub enum Message {
     /// Primary-backup and naive.
     PrimaryBackup(primary_backup::Message),
+    /// Raft.
+    Raft(raft::Message),
     /// Paxos.
     Paxos(paxos::Message),
+}
+
+impl Message {
+    /// The entries that it carries to a follower.
+    pub fn entries(&self) -> &[Entry] {
+        match self {
+            Message::PrimaryBackup(message) => message.entries(),
+            Message::Raft(message) => message.entries(),
+            Message::Paxos(message) => message.entries(),
+        }
+    }
+
+    /// A follower says: my log equals yours up to here, on disk.
+    pub fn acknowledges(&self) -> Option<Index> {
+        match self {
+            Message::PrimaryBackup(message) => message.acknowledges(),
+            Message::Raft(message) => message.acknowledges(),
+            Message::Paxos(message) => message.acknowledges(),
+        }
+    }
+
+    /// A follower says that it cannot append what it got, or not under this term.
+    pub fn refuses(&self) -> bool {
+        match self {
+            Message::PrimaryBackup(message) => message.refuses(),
+            Message::Raft(message) => message.refuses(),
+            Message::Paxos(message) => message.refuses(),
+        }
+    }
+
+    /// Where a snapshot stands whose last bytes it carries.
+    pub fn completes_snapshot(&self) -> Option<Index> {
+        match self {
+            Message::PrimaryBackup(message) => message.completes_snapshot(),
+            Message::Raft(message) => message.completes_snapshot(),
+            Message::Paxos(message) => message.completes_snapshot(),
+        }
+    }
 }
 
 impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Message::PrimaryBackup(message) => write!(f, "{message}"),
+            Message::Raft(message) => write!(f, "{message}"),
             Message::Paxos(message) => write!(f, "{message}"),
         }
     }

@@ -11,9 +11,11 @@
 //! | [`term`] | replica ids, terms, views |
 //! | [`log`] | entries, the in-memory log, what is written to disk |
 //! | [`engine`] | the trait that every way of agreeing implements |
+//! | [`protocol`] | which of them a store uses, and how a replica of it is set up |
 //! | [`single`] | one node: the catalog by default |
 //! | [`paxos`] | a majority agrees without an arbiter: Sequence Paxos |
 //! | [`planted`] | faults that are planted on purpose, under cargo feature `planted` |
+//! | [`raft`] | Raft, on an existing engine |
 //! | [`primary_backup`] | the course's rule with a view that makes it safe; and `naive`, without |
 
 #![deny(clippy::wildcard_enum_match_arm)]
@@ -23,13 +25,16 @@ pub mod log;
 pub mod paxos;
 pub mod planted;
 pub mod primary_backup;
+pub mod protocol;
 #[cfg(test)]
 mod quorum_tests;
+pub mod raft;
 pub mod single;
 pub mod term;
 pub mod time;
 
 pub use engine::Engine;
 pub use log::{Entry, Index, Log, Record};
+pub use protocol::Protocol;
 pub use term::{NodeId, Term, View};
 pub use time::Time;

@@ -53,6 +53,10 @@ bugs! {
     ForgottenVote: "forgotten-vote",
     /// a term is used before its promise is on disk
     TermUnsynced: "term-unsynced",
+    /// whom a replica voted for is not put on disk
+    VoteForgotten: "vote-forgotten",
+    /// when another history takes the place of entries, the disk forgets one entry more
+    TruncatesTooFar: "truncates-too-far",
     /// a leader answers reads without asking whether it still leads
     StaleLeaderRead: "stale-leader-read",
     /// a replica listens to a leader of an older term

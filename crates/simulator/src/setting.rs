@@ -9,8 +9,8 @@ use std::time::Duration;
 use checker::verdict::Guarantee;
 use rand::RngExt;
 use rand_pcg::Pcg64Mcg;
-use replication::NodeId;
-use replication::primary_backup::{ENTRIES_KEPT, Rules};
+use replication::primary_backup::ENTRIES_KEPT;
+use replication::{NodeId, Protocol};
 use shop::invalidation::Invalidation;
 use shop::shopper::Probability;
 use wal::memory::Random;
@@ -34,7 +34,7 @@ pub const FRONTENDS_MAX: u8 = 3;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wishes {
     /// How order replicas agree.
-    pub rules: Rules,
+    pub protocol: Protocol,
     /// How caches learn of changes.
     pub invalidation: Invalidation,
     /// How many frontends; drawn if absent.
@@ -55,7 +55,7 @@ pub struct Wishes {
 impl Default for Wishes {
     fn default() -> Wishes {
         Wishes {
-            rules: Rules::View,
+            protocol: Protocol::PrimaryBackup,
             invalidation: Invalidation::Lease,
             frontends: None,
             orders: None,
@@ -145,7 +145,7 @@ pub struct Setting {
     /// How many of each kind of process there are.
     pub seats: Seats,
     /// How order replicas agree.
-    pub rules: Rules,
+    pub protocol: Protocol,
     /// How caches learn of changes.
     pub invalidation: Invalidation,
     /// Toys in a frontend's cache.
@@ -214,7 +214,7 @@ impl Setting {
                 frontends: wishes.frontends.unwrap_or(frontends),
                 shoppers,
             },
-            rules: wishes.rules,
+            protocol: wishes.protocol,
             invalidation: wishes.invalidation,
             cache_capacity: pick(random, [0, 2, 7, 7, 7, 7, 7, 7]),
             entries_kept: pick(random, [0, 5, 50, 500, ENTRIES_KEPT]),
@@ -233,7 +233,7 @@ impl Setting {
             pause: Duration::from_millis(pick(random, [10, 40, 100, 300])),
             ask_interval: Duration::from_millis(pick(random, [50, 100, 300])),
             length: wishes.length,
-            absence: wishes.rules == Rules::View && Random(!seed).below(3) == 0,
+            absence: wishes.protocol.is_safe() && Random(!seed).below(3) == 0,
             strict: wishes.strict,
             planted: wishes.planted,
         };
@@ -257,10 +257,7 @@ impl Setting {
 
     /// Its name.
     pub fn replication(&self) -> &'static str {
-        match self.rules {
-            Rules::View => "primary-backup",
-            Rules::Naive => "naive",
-        }
+        self.protocol.name()
     }
 
     /// Whether a run in this world must keep a guarantee.
@@ -293,6 +290,6 @@ impl Setting {
 
     /// Whether what was acknowledged must stay; under `naive` it need not.
     pub fn firm(&self) -> bool {
-        self.rules == Rules::View || self.strict
+        self.protocol.is_safe() || self.strict
     }
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use replication::primary_backup::Rules;
+use replication::Protocol;
 use shop::invalidation::Invalidation;
 use simulator::{Outcome, Plan, Tally, Wishes, run};
 
@@ -67,6 +67,6 @@ fn weaker_caches_weaken_nothing_but_reads() {
 /// `naive` is kept to be convicted: it must lose acknowledged orders, and name each.
 #[test]
 fn naive_loses_acknowledged_orders_and_names_them() {
-    let tally = check(0..20, &Wishes { rules: Rules::Naive, ..Wishes::default() });
+    let tally = check(0..20, &Wishes { protocol: Protocol::Naive, ..Wishes::default() });
     assert!(tally.lost > 0, "naive lost nothing");
 }

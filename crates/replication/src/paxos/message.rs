@@ -95,6 +95,11 @@ pub enum Message {
         /// The piece.
         bytes: Bytes,
     },
+    /// Leader to a follower: I am about to stop, so lead in my place.
+    LeadNow {
+        /// The leader's term.
+        term: Term,
+    },
     /// Follower to leader: the snapshot's bytes up to here have arrived.
     Arrived {
         /// The leader's term.
@@ -235,6 +240,47 @@ impl Body {
     }
 }
 
+impl Message {
+    /// The entries that it carries to a follower.
+    pub(crate) fn entries(&self) -> &[Entry] {
+        match self {
+            Message::Frame { body: Body::Accept { entries, .. }, .. } => entries,
+            Message::Frame { body: Body::TakeOver { history, .. }, .. } => &history.entries,
+            Message::Frame { .. }
+            | Message::Ask { .. }
+            | Message::Answer { .. }
+            | Message::Probe { .. }
+            | Message::Affirm { .. }
+            | Message::Piece { .. }
+            | Message::LeadNow { .. }
+            | Message::Arrived { .. } => &[],
+        }
+    }
+
+    pub(crate) fn acknowledges(&self) -> Option<Index> {
+        match self {
+            Message::Frame { body: Body::Accepted { last, .. }, .. } => Some(*last),
+            Message::Answer { stored, .. } => stored.map(|(_, last)| last),
+            Message::Frame { .. }
+            | Message::Ask { .. }
+            | Message::Probe { .. }
+            | Message::Affirm { .. }
+            | Message::Piece { .. }
+            | Message::LeadNow { .. }
+            | Message::Arrived { .. } => None,
+        }
+    }
+
+    pub(crate) fn refuses(&self) -> bool {
+        matches!(self, Message::Frame { body: Body::Refused { .. }, .. })
+    }
+
+    pub(crate) fn completes_snapshot(&self) -> Option<Index> {
+        let Message::Piece { index, offset, total, bytes, .. } = self else { return None };
+        (offset.saturating_add(bytes.len() as u64) == *total).then_some(*index)
+    }
+}
+
 /// Writes entries separated by a space, in brackets.
 fn list(f: &mut fmt::Formatter<'_>, entries: &[Entry]) -> fmt::Result {
     write!(f, "[")?;
@@ -295,6 +341,7 @@ impl fmt::Display for Message {
             Message::Piece { term, index, offset, total, bytes, .. } => {
                 write!(f, "piece {term} of {index}: {offset}+{} of {total}", bytes.len())
             }
+            Message::LeadNow { term } => write!(f, "lead now, after {term}"),
             Message::Arrived { term, index, upto } => {
                 write!(f, "arrived {term} of {index}: {upto}")
             }

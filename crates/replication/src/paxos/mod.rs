@@ -101,7 +101,7 @@ use std::collections::BTreeMap;
 pub use message::Message;
 pub use watch::Timers;
 
-use crate::engine::{self, Effect, Engine, Input, Status};
+use crate::engine::{self, Effect, Engine, Input, Status, Viewed};
 use crate::log::{Checkpoint, Index, Log, Record, Recovered, Snapshot};
 use crate::planted::{Bug, planted};
 use crate::term::{NodeId, Term};
@@ -250,6 +250,7 @@ impl Paxos {
             }
             Message::Probe { term, number } => self.on_probe(from, term, number, out),
             Message::Affirm { term, number } => self.on_affirm(from, term, number, out),
+            Message::LeadNow { term } => self.on_lead_now(from, term),
             Message::Piece { term, index, index_term, offset, total, bytes } => {
                 let piece = Piece { term, index, index_term, offset, total, bytes };
                 self.on_piece(now, from, piece, out);
@@ -323,12 +324,17 @@ impl Engine for Paxos {
             Input::Checkpointed { index } => self.on_checkpointed(index),
             Input::NotInstalled { index } => self.on_not_installed(now, index),
             Input::Link { peer, up } => self.on_link(now, peer, up),
+            Input::HandOver => self.on_hand_over(&mut out),
+            Input::Viewed(Viewed::Refused(view)) => self.on_refused(view.term, &mut out),
             // Time has passed above; and others' messages, and what an arbiter has to say.
             Input::Timer
-            | Input::Receive { message: engine::Message::PrimaryBackup(_), .. }
+            | Input::Receive {
+                message: engine::Message::PrimaryBackup(_) | engine::Message::Raft(_),
+                ..
+            }
             | Input::Lead { .. }
             | Input::Follow { .. }
-            | Input::Viewed(_) => {}
+            | Input::Viewed(Viewed::Granted(_) | Viewed::Unknown) => {}
         }
         self.settle(now, &mut out);
         effects.append(&mut out.sends);

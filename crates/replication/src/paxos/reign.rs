@@ -108,6 +108,31 @@ impl Paxos {
         out.tells.extend(failed);
     }
 
+    /// Another leader's term is in force at the arbiter: a majority elected it. If it is of another
+    /// time of this store, there will be a higher one of this replica.
+    pub(super) fn on_refused(&mut self, term: Term, out: &mut Out) {
+        if self.reign.as_ref().is_some_and(|reign| reign.term < term) {
+            self.retire(out);
+        }
+    }
+
+    /// Asks the follower that has most to lead.
+    pub(super) fn on_hand_over(&mut self, out: &mut Out) {
+        let Some(reign) = self.reign.as_ref().filter(|reign| reign.leading) else { return };
+        let reachable = |peer: &NodeId| self.links.get(peer).is_some_and(|link| !link.refused);
+        let followers = reign.stored.iter().filter(|(peer, _)| reachable(peer));
+        let best = followers.max_by_key(|(peer, (stored, _))| (*stored, **peer));
+        if let Some((peer, _)) = best {
+            out.send(*peer, Message::LeadNow { term: reign.term });
+        }
+    }
+
+    pub(super) fn on_lead_now(&mut self, from: NodeId, term: Term) {
+        if term.node == from && term == self.protocol.promised() {
+            self.try_to_lead();
+        }
+    }
+
     pub(super) fn on_propose(&mut self, commands: Vec<Bytes>) {
         let Some(reign) = self.reign.as_ref().filter(|reign| reign.leading) else { return };
         let first = self.protocol.log().last().0 + 1;

@@ -87,6 +87,41 @@ pub enum Message {
 }
 
 impl Message {
+    /// See [`crate::engine::Message::entries`].
+    pub(crate) fn entries(&self) -> &[Entry] {
+        match self {
+            Message::Append { entries, .. } => entries,
+            Message::Acknowledge { .. }
+            | Message::Reject { .. }
+            | Message::Ask { .. }
+            | Message::Share { .. }
+            | Message::Piece { .. }
+            | Message::Arrived { .. } => &[],
+        }
+    }
+
+    pub(crate) fn acknowledges(&self) -> Option<Index> {
+        if let Message::Acknowledge { matched, .. } = self { Some(*matched) } else { None }
+    }
+
+    pub(crate) fn refuses(&self) -> bool {
+        matches!(self, Message::Reject { .. })
+    }
+
+    pub(crate) fn completes_snapshot(&self) -> Option<Index> {
+        match self {
+            Message::Piece { index, offset, total, bytes, .. } => {
+                (offset.saturating_add(bytes.len() as u64) == *total).then_some(*index)
+            }
+            Message::Append { .. }
+            | Message::Acknowledge { .. }
+            | Message::Reject { .. }
+            | Message::Ask { .. }
+            | Message::Share { .. }
+            | Message::Arrived { .. } => None,
+        }
+    }
+
     /// Whether a replica could have said it: what it shows of a log has no holes, and who speaks as
     /// a term's leader is the one that the term names. Anything else is noise, and not heard.
     pub(super) fn makes_sense(&self, from: NodeId) -> bool {

@@ -304,12 +304,16 @@ impl Engine for PrimaryBackup {
                 Role::Leader(_) => self.on_timer_as_leader(now, effects),
                 Role::Follower(_) => self.on_timer_as_follower(now, effects),
             },
+            Input::Receive {
+                message: engine::Message::Raft(_) | engine::Message::Paxos(_),
+                ..
+            }
+            | Input::HandOver => {}
             Input::Receive { from, message: engine::Message::PrimaryBackup(message) } => {
                 if self.config.peers.contains(&from) && message.makes_sense(from) {
                     self.on_receive(now, from, message, effects);
                 }
             }
-            Input::Receive { message: engine::Message::Paxos(_), .. } => {}
             Input::Persisted { upto } => match &self.role {
                 Role::Leader(_) => self.on_persisted_as_leader(now, upto, effects),
                 Role::Follower(_) => {

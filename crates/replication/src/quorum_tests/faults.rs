@@ -36,7 +36,9 @@ impl World {
         host.lose();
         self.witness.crashes(id);
         for peer in self.ids() {
-            if peer != id && !self.is_cut(id, peer) {
+            if peer != id && self.is_cut(id, peer) {
+                self.unnoticed.insert((peer, id));
+            } else if peer != id {
                 self.sees(peer, id, false);
             }
         }
@@ -52,11 +54,13 @@ impl World {
 
     pub fn pause(&mut self, id: NodeId) {
         self.tally.faults += 1;
+        self.tell(|out| write!(out, "{id}: pause"));
         self.host(id).paused = true;
     }
 
     /// It goes on, and finds what came meanwhile.
     pub fn resume(&mut self, id: NodeId) {
+        self.tell(|out| write!(out, "{id}: resume"));
         let host = self.host(id);
         host.paused = false;
         for input in std::mem::take(&mut host.inbox) {
@@ -67,6 +71,7 @@ impl World {
     /// Nothing arrives from one side at the other any more, and nobody is told.
     pub fn sever(&mut self, from: &[NodeId], to: &[NodeId]) {
         self.tally.faults += 1;
+        self.tell(|out| write!(out, "cut: from {} to {}", list(from), list(to)));
         let pairs = from.iter().flat_map(|from| to.iter().map(move |to| (*from, *to)));
         self.cut.extend(pairs.filter(|(from, to)| from != to));
     }
@@ -78,10 +83,15 @@ impl World {
         self.sever(&others, ids);
     }
 
-    /// The network is as it should be. Who had seen a connection close, sees it open.
+    /// The network is as it should be. Who had seen a connection close, sees it open; who had not
+    /// noticed, sees both.
     pub fn heal(&mut self) {
+        self.tell(|out| write!(out, "heal"));
         self.cut.clear();
         self.broken.clear();
+        for (id, peer) in std::mem::take(&mut self.unnoticed) {
+            self.sees(id, peer, false);
+        }
         for id in self.ids() {
             for peer in self.hosts[&id].refused.clone() {
                 if self.hosts[&peer].up {
@@ -117,10 +127,12 @@ impl World {
     /// A process that just started connects to whomever it reaches.
     fn connect(&mut self, id: NodeId) {
         for peer in self.ids() {
-            if peer == id || self.is_cut(id, peer) || self.is_cut(peer, id) {
+            if peer == id {
                 continue;
             }
-            if self.hosts[&peer].up {
+            if self.is_cut(id, peer) || self.is_cut(peer, id) {
+                self.unnoticed.extend([(id, peer), (peer, id)]);
+            } else if self.hosts[&peer].up {
                 self.sees(id, peer, true);
                 self.sees(peer, id, true);
             } else {
@@ -131,13 +143,18 @@ impl World {
 
     fn sees(&mut self, id: NodeId, peer: NodeId, up: bool) {
         let host = self.host(id);
-        if host.up {
-            if up {
-                host.refused.remove(&peer)
-            } else {
-                host.refused.insert(peer)
-            };
-            self.step(id, Input::Link { peer, up });
+        if !host.up {
+            return;
         }
+        let is_news = if up { host.refused.remove(&peer) } else { host.refused.insert(peer) };
+        if is_news {
+            let state = if up { "up" } else { "down" };
+            self.note(|out| write!(out, "{id}: link to {peer} {state}"));
+        }
+        self.step(id, Input::Link { peer, up });
     }
+}
+
+fn list(ids: &[NodeId]) -> String {
+    ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }

@@ -30,13 +30,7 @@ impl Sum {
         self.walks += other.walks;
         self.acknowledged += other.acknowledged;
         self.passed += other.passed;
-        self.tally.steps += other.tally.steps;
-        self.tally.sends += other.tally.sends;
-        self.tally.persists += other.tally.persists;
-        self.tally.faults += other.tally.faults;
-        self.tally.leaders += other.tally.leaders;
-        self.tally.installs += other.tally.installs;
-        self.tally.warnings += other.tally.warnings;
+        self.tally.add(&other.tally);
     }
 }
 
@@ -73,12 +67,35 @@ pub fn walks(protocol: Protocol) {
     let Sum { walks, acknowledged, passed, tally: t } = sum;
     println!(
         "{}: {walks} walks, {} steps, {} faults, {} leaders, {acknowledged} acknowledged, \
-         {passed} reads, {} snapshots installed, {} messages, {} records, {} warnings",
-        protocol.name, t.steps, t.faults, t.leaders, t.installs, t.sends, t.persists, t.warnings
+         {passed} reads, {} snapshots installed, {} messages, {} records, {} warnings, \
+         healed within {:?}",
+        protocol.name,
+        t.steps,
+        t.faults,
+        t.leaders,
+        t.installs,
+        t.sends,
+        t.persists,
+        t.warnings,
+        t.healing
     );
     if walks >= WALKS {
+        assert_repeats(steps, protocol);
         assert!(acknowledged > walks && passed > walks, "walks get somewhere");
         assert!(t.installs > 0, "some replica gets a snapshot");
+    }
+}
+
+/// A seed that does not fix its walk repeats nothing.
+fn assert_repeats(steps: usize, protocol: Protocol) {
+    let trace = |seed| {
+        let mut walk = Walk::new(seed, protocol);
+        walk.world.trace = Some(String::new());
+        walk.go(steps);
+        walk.world.trace
+    };
+    for seed in 0..10 {
+        assert!(trace(seed) == trace(seed), "walk {seed} is another one when it is repeated");
     }
 }
 
@@ -103,7 +120,7 @@ fn some(seeds: impl Iterator<Item = u64>, steps: usize, protocol: Protocol) -> (
 fn report(seed: u64, steps: usize, protocol: Protocol) -> String {
     let mut walk = Walk::new(seed, protocol);
     walk.world.trace = Some(String::new());
-    walk.world.shown = Shown::All;
+    walk.world.shown = Shown::Everything;
     let failed = catch_unwind(AssertUnwindSafe(|| walk.go(steps)));
     let why = match &failed {
         Ok(()) => "nothing, when it is repeated: it is not deterministic".to_string(),

@@ -72,6 +72,11 @@ pub struct Host {
     pub checkpoint: Checkpoint,
     pub records: Vec<Record>,
     pub unsynced: VecDeque<Write>,
+    /// A checkpoint that is being written beside the log, and how many of the records on disk it
+    /// will take the place of. What comes after it may be on disk before it.
+    pub writing: Option<(Checkpoint, usize)>,
+    /// Whether that takes long.
+    pub slow: bool,
     /// The log that a process would find, if it were started now.
     pub on_disk: Log,
     /// Records emitted since the process started, and how many of them are on disk.
@@ -98,6 +103,8 @@ impl Host {
             checkpoint: Checkpoint::default(),
             records: Vec::new(),
             unsynced: VecDeque::new(),
+            writing: None,
+            slow: false,
             on_disk: Log::default(),
             emitted: 0,
             synced: 0,
@@ -124,6 +131,11 @@ impl Host {
 
     /// The oldest write reaches the disk. The index of a checkpoint, if it was one.
     pub fn write(&mut self) -> Option<Index> {
+        let checkpoint = matches!(self.unsynced.front(), Some(Write::Checkpoint(_)));
+        if checkpoint && self.writing.is_some() {
+            // One at a time.
+            return self.finish();
+        }
         match self.unsynced.pop_front()? {
             Write::Record(record) => {
                 self.synced += 1;
@@ -137,13 +149,20 @@ impl Host {
                 None
             }
             Write::Checkpoint(checkpoint) => {
-                let index = checkpoint.snapshot.index;
-                self.checkpoint = checkpoint;
-                self.records.clear();
-                self.on_disk = Log::recover(&self.recovered()).0;
-                Some(index)
+                self.writing = Some((checkpoint, self.records.len()));
+                if self.slow { None } else { self.finish() }
             }
         }
+    }
+
+    /// The checkpoint that is being written is on disk. Its index.
+    pub fn finish(&mut self) -> Option<Index> {
+        let (checkpoint, records) = self.writing.take()?;
+        let index = checkpoint.snapshot.index;
+        self.checkpoint = checkpoint;
+        self.records.drain(..records);
+        self.on_disk = Log::recover(&self.recovered()).0;
+        Some(index)
     }
 
     /// What a process that starts now finds.
@@ -157,6 +176,7 @@ impl Host {
         self.paused = false;
         self.inbox.clear();
         self.unsynced.clear();
+        self.writing = None;
         self.held.clear();
         self.refused.clear();
         self.leading = None;

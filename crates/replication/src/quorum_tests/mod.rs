@@ -7,22 +7,24 @@
 //! | --- | --- |
 //! | [`world`] | replicas and their network; performs effects as the shell does |
 //! | [`host`] | one replica's process, disk, clock and state machine |
+//! | [`passing`] | how time passes, from timer to timer |
 //! | [`faults`] | what goes wrong: crashes, pauses, cuts, broken connections, drifting clocks |
 //! | [`witness`] | what must hold after every step, by name |
 //! | [`scripts`] | the golden scripts' commands |
-//! | [`walk`] | a seeded random walk with every fault, then a healing phase |
+//! | [`walk`] | a seeded random walk with every fault |
+//! | [`temper`] | how likely each fault is |
+//! | [`healing`] | the end of a walk, when all must become well |
 //! | [`gate`] | many walks, and the first that finds a planted bug |
-//! | [`simplest`] | a small quorum engine, so that all this is itself tested |
 //!
 //! An engine's tests plug in by a [`Protocol`]:
 //!
 //! ```text
 //! const RAFT: Protocol = Protocol { name: "raft", make, is_heartbeat };
 //!
-//! test_each_path! { in "crates/replication/src/raft/testscripts" as testscripts => script }
+//! test_each_path! { in "crates/replication/src/raft/testscripts" as scripts => script }
 //! fn script(path: &Path) { quorum_tests::run(path, RAFT); }
 //! #[test] fn scripts_are_the_scenarios() {
-//!     quorum_tests::assert_has_scenarios("raft/testscripts");
+//!     quorum_tests::assert_has_scenarios(RAFT);
 //! }
 //! #[test] fn walks() { quorum_tests::walks(RAFT); }
 //! #[cfg(feature = "planted")] #[test] fn every_bug_is_found() {
@@ -35,9 +37,11 @@
 
 pub mod faults;
 pub mod gate;
+mod healing;
 pub mod host;
+pub mod passing;
 pub mod scripts;
-mod simplest;
+pub mod temper;
 pub mod walk;
 pub mod witness;
 pub mod world;
@@ -57,7 +61,7 @@ pub type Make = fn(id: NodeId, peers: &[NodeId], seed: u64, &Recovered) -> Box<d
 /// An engine under test.
 #[derive(Clone, Copy)]
 pub struct Protocol {
-    /// Its module, which is how its tests are called.
+    /// Its module: its folder under `src`, and how its tests are called.
     pub name: &'static str,
     /// Makes a replica.
     pub make: Make,

@@ -317,14 +317,15 @@ impl Runner for Script {
     }
 }
 
-/// Asserts that a folder (below `src`) has every scenario, with the same commands.
-pub fn assert_has_scenarios(folder: &str) {
+/// Asserts that the protocol's folder has every scenario, with the same commands.
+pub fn assert_has_scenarios(protocol: Protocol) {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let scenarios = commands(&source.join("quorum_tests/scenarios"));
-    let scripts = commands(&source.join(folder));
+    let scripts = commands(&source.join(protocol.name).join("testscripts"));
     assert!(!scenarios.is_empty(), "there are scenarios");
     for (name, commands) in scenarios {
-        assert_eq!(scripts.get(&name), Some(&commands), "{folder}/{name}: its commands");
+        let script = scripts.get(&name);
+        assert_eq!(script, Some(&commands), "{}/testscripts/{name}: its commands", protocol.name);
     }
 }
 

@@ -6,99 +6,21 @@
 //! Each walk draws how likely each fault is, many of them zero: a walk in which everything goes
 //! wrong at once seldom gets far enough to be interesting.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::Protocol;
+use super::temper::{Random, Temper};
 use super::world::World;
 use crate::term::NodeId;
 
 /// Steps of a walk, where nobody says otherwise.
 pub const STEPS: usize = 300;
 
-/// Within this time after healing, a command must be on every replica. Longest seen of an engine
-/// with elections of 600 to 1200 ms: see the engines' tests.
-const HEALING_MAX: Duration = Duration::from_secs(10);
-
 /// Messages under way at most; beyond it the oldest are lost.
 const UNDER_WAY_MAX: usize = 100;
-
-/// SplitMix64 (Steele, Lea, Flood 2014): enough for a walk, and one line in a failure report.
-pub struct Random(pub u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.next() % bound.max(1) as u64).expect("below a usize")
-    }
-
-    fn chance(&mut self, percent: usize) -> bool {
-        self.below(100) < percent
-    }
-
-    /// A weight that is zero as often as not.
-    fn weight(&mut self, max: usize) -> usize {
-        if self.chance(50) { 0 } else { 1 + self.below(max) }
-    }
-}
-
-/// How likely what is in this walk, beside one another.
-struct Temper {
-    arrive: usize,
-    sync: usize,
-    tick: usize,
-    pass: usize,
-    propose: usize,
-    barrier: usize,
-    crash: usize,
-    restart: usize,
-    pause: usize,
-    resume: usize,
-    cut: usize,
-    heal: usize,
-    link: usize,
-    checkpoint: usize,
-    damage: usize,
-    drift: usize,
-    /// Percent of the messages.
-    loss: usize,
-    doubling: usize,
-    reordering: usize,
-}
-
-impl Temper {
-    fn draw(random: &mut Random) -> Temper {
-        Temper {
-            arrive: 400,
-            sync: 150 + random.below(150),
-            tick: 5 + random.below(80),
-            pass: random.weight(30),
-            propose: 20 + random.below(80),
-            barrier: random.weight(20),
-            crash: random.weight(12),
-            restart: 15 + random.below(30),
-            pause: random.weight(10),
-            resume: 10 + random.below(30),
-            cut: random.weight(12),
-            heal: 2 + random.below(20),
-            link: random.weight(15),
-            checkpoint: random.weight(20),
-            damage: random.weight(2),
-            drift: random.weight(3),
-            loss: random.weight(20),
-            doubling: random.weight(10),
-            reordering: random.weight(40),
-        }
-    }
-}
 
 /// Walks, heals, and checks that all is well; panics with the name of what is not.
 pub fn walk(seed: u64, steps: usize, protocol: Protocol) -> World {
@@ -113,7 +35,7 @@ pub struct Walk {
     random: Random,
     temper: Temper,
     /// The last command or barrier.
-    tag: u32,
+    pub(super) tag: u32,
 }
 
 impl Walk {
@@ -172,6 +94,7 @@ impl Walk {
             t.checkpoint,
             t.damage,
             t.drift,
+            t.slow,
         ];
         let mut drawn = self.random.below(weights.iter().sum());
         let mut which = 0;
@@ -201,7 +124,7 @@ impl Walk {
             }
             6 => self.crash(),
             7 => self.restart(id),
-            8 if self.world.hosts[&id].runs() => self.world.pause(id),
+            8 => self.pause(),
             9 if self.world.hosts[&id].paused => self.resume(id),
             10 => self.cut(),
             11 if !self.world.cut.is_empty() => self.world.heal(),
@@ -217,12 +140,16 @@ impl Walk {
                 let now = self.world.now;
                 self.world.host(id).clock.set_drift(now, drift);
             }
+            16 => {
+                self.world.host(id).slow = !self.world.hosts[&id].slow;
+                self.world.sync(id, 0);
+            }
             _ => {}
         }
     }
 
     /// A command that nobody asked for before.
-    fn command(&mut self) -> Bytes {
+    pub(super) fn command(&mut self) -> Bytes {
         self.tag += 1;
         Bytes::from(format!("c{}", self.tag))
     }
@@ -260,7 +187,9 @@ impl Walk {
         let position = if reorders { self.random.below(length) } else { 0 };
         if self.random.chance(self.temper.loss) {
             self.world.tally.faults += 1;
-            self.world.network.remove(position);
+            let lost = self.world.network.remove(position);
+            self.world
+                .tell(|out| write!(out, "lost: {} -> {}: {}", lost.from, lost.to, lost.message));
             return true;
         }
         if self.random.chance(self.temper.doubling) {
@@ -272,17 +201,20 @@ impl Walk {
         true
     }
 
-    /// One, mostly whoever leads, or the power of all.
+    /// One, mostly whoever leads, or the power of all. Some are back at once, in the middle of what
+    /// they were asked: if they forgot what they promised, it matters now.
     fn crash(&mut self) {
-        if self.random.chance(10) {
-            for id in self.world.ids() {
-                let written = self.random.below(4);
-                self.world.crash(id, written);
-            }
-        } else {
-            let id = if self.random.chance(50) { self.likely_leader() } else { self.any() };
+        let ids = match self.random.below(10) {
+            0 => self.world.ids(),
+            1..=4 => vec![self.likely_leader()],
+            _ => vec![self.any()],
+        };
+        for id in &ids {
             let written = self.random.below(4);
-            self.world.crash(id, written);
+            self.world.crash(*id, written);
+        }
+        if self.random.chance(50) {
+            ids.into_iter().for_each(|id| self.restart(id));
         }
     }
 
@@ -298,8 +230,16 @@ impl Walk {
         }
     }
 
+    /// Often whoever leads: it will believe so when it goes on.
+    fn pause(&mut self) {
+        let id = if self.random.chance(50) { self.likely_leader() } else { self.any() };
+        if self.world.hosts[&id].runs() {
+            self.world.pause(id);
+        }
+    }
+
     /// It may see first how late it is, or what came meanwhile.
-    fn resume(&mut self, id: NodeId) {
+    pub(super) fn resume(&mut self, id: NodeId) {
         if self.random.chance(50) {
             let inbox = std::mem::take(&mut self.world.host(id).inbox);
             self.world.resume(id);
@@ -356,93 +296,4 @@ impl Walk {
             }
         }
     }
-
-    /// Everything is well again; then the store must be, in bounded time.
-    fn heal(&mut self) {
-        self.world.note(|out| {
-            out.push_str("-- healing");
-            Ok(())
-        });
-        self.world.damaged.clear();
-        for (a, b) in self.world.broken.clone() {
-            self.world.link(a, b, true);
-        }
-        self.world.heal();
-        for id in self.world.ids() {
-            if !self.world.hosts[&id].up {
-                self.world.restart(id);
-            } else if self.world.hosts[&id].paused {
-                self.resume(id);
-            }
-        }
-        let end = self.world.now + HEALING_MAX;
-        let ids = self.world.ids();
-        let mut wanted = None;
-        loop {
-            let left = end.since(self.world.now);
-            assert!(left > Duration::ZERO, "liveness: {HEALING_MAX:?} after healing {wanted:?}");
-            // A leader may be deposed before it commits: then the next one is asked.
-            let known = self.world.leader().filter(|_| wanted.is_none());
-            if let Some(leader) = known {
-                let command = self.command();
-                let leading = self.world.hosts[&leader].leading;
-                self.world.propose(leader, vec![command.clone()]);
-                wanted = Some((leader, leading, command));
-            }
-            let ended = |world: &World| match &wanted {
-                None => world.leader().is_some(),
-                Some((leader, term, command)) => {
-                    world.hosts[leader].leading != *term || everywhere(world, command)
-                }
-            };
-            if !self.world.run(&ids, left, ended) {
-                continue;
-            }
-            if let Some((leader, term, command)) = &wanted {
-                if everywhere(&self.world, command) {
-                    break;
-                }
-                if self.world.hosts[leader].leading != *term {
-                    wanted = None;
-                }
-            }
-        }
-        self.reads_and_rests();
-    }
-
-    /// A read passes, nobody waits for ever, all are equal, and one leads.
-    fn reads_and_rests(&mut self) {
-        let ids = self.world.ids();
-        self.tag += 1;
-        let tag = u64::from(self.tag);
-        let (leader, passed) =
-            (self.world.leader().expect("it just committed"), self.world.witness.passed);
-        self.world.barrier(leader, tag);
-        let answered = |world: &World| world.witness.barriers.is_empty();
-        self.world.run(&ids, Duration::from_secs(3), answered);
-        let waiting = &self.world.witness.barriers;
-        assert!(waiting.is_empty(), "liveness: reads wait for ever: {waiting:?}");
-        assert!(self.world.witness.passed > passed, "liveness: no read passes after healing");
-        let leaders = self.world.hosts.values().filter(|host| host.leading.is_some()).count();
-        assert_eq!(leaders, 1, "liveness: one leads after healing");
-        let digests: Vec<_> =
-            self.world.hosts.values().map(|host| (host.last_applied(), host.digest)).collect();
-        assert!(
-            digests.iter().all(|d| *d == digests[0]),
-            "liveness: all become equal: {digests:?}"
-        );
-        assert!(
-            digests[0].0 >= self.world.witness.acknowledged_upto,
-            "nothing acknowledged is lost"
-        );
-    }
-}
-
-/// Whether this command is applied on every replica, behind everything else that is known.
-fn everywhere(world: &World, command: &Bytes) -> bool {
-    let length = world.witness.history.len();
-    world.hosts.values().all(|host| {
-        host.applied.len() == length
-            && host.applied.iter().rev().take(50).any(|entry| entry.command == *command)
-    })
 }

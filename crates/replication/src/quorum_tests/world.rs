@@ -27,6 +27,8 @@ pub struct Letter {
 /// Which messages a transcript shows.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Shown {
+    /// Also what arrives, and what is done to the replicas: nobody commands a walk.
+    Everything,
     All,
     /// Those that carry something.
     Some,
@@ -43,6 +45,21 @@ pub struct Tally {
     pub leaders: u64,
     pub installs: u64,
     pub warnings: u64,
+    /// How long it took, after all was well again, until all were equal and served.
+    pub healing: Duration,
+}
+
+impl Tally {
+    pub fn add(&mut self, other: &Tally) {
+        self.steps += other.steps;
+        self.sends += other.sends;
+        self.persists += other.persists;
+        self.faults += other.faults;
+        self.leaders += other.leaders;
+        self.installs += other.installs;
+        self.warnings += other.warnings;
+        self.healing = self.healing.max(other.healing);
+    }
 }
 
 pub struct World {
@@ -54,6 +71,8 @@ pub struct World {
     pub cut: BTreeSet<(NodeId, NodeId)>,
     /// Connections that broke, so that both sides know; the lower id first.
     pub broken: BTreeSet<(NodeId, NodeId)>,
+    /// Who does not know yet that a connection is gone, since the network was silent.
+    pub unnoticed: BTreeSet<(NodeId, NodeId)>,
     /// The next snapshot that comes to these cannot be read.
     pub damaged: BTreeSet<NodeId>,
     pub now: Time,
@@ -75,6 +94,7 @@ impl World {
             network: Vec::new(),
             cut: BTreeSet::new(),
             broken: BTreeSet::new(),
+            unnoticed: BTreeSet::new(),
             damaged: BTreeSet::new(),
             now: Time(0),
             witness: Witness::default(),
@@ -196,8 +216,10 @@ impl World {
                 host.leading = Some(term);
             }
             Effect::Following { leader } => {
-                let leader = leader.map_or("nobody".to_string(), |id| id.to_string());
-                self.note(|out| write!(out, "{id}: following {leader}"));
+                self.note(|out| match leader {
+                    Some(leader) => write!(out, "{id}: following {leader}"),
+                    None => write!(out, "{id}: following nobody"),
+                });
                 self.host(id).leading = None;
             }
             Effect::Passed(tag) => {
@@ -248,6 +270,7 @@ impl World {
     /// A client asks a replica for something.
     pub fn propose(&mut self, id: NodeId, commands: Vec<Bytes>) {
         if self.hosts[&id].up {
+            self.tell(|out| write!(out, "{id}: is asked for {commands:?}"));
             self.witness.proposes(id, self.hosts[&id].leading, &commands);
             self.step(id, Input::Propose(commands));
         }
@@ -256,6 +279,7 @@ impl World {
     /// Somebody wants to read at this replica.
     pub fn barrier(&mut self, id: NodeId, tag: u64) {
         if self.hosts[&id].up {
+            self.tell(|out| write!(out, "{id}: is asked for barrier {tag}"));
             self.witness.asks(id, tag);
             self.step(id, Input::Barrier(tag));
         }
@@ -263,25 +287,39 @@ impl World {
 
     /// So many writes reach the disk, in order, and what was held for them leaves.
     pub fn sync(&mut self, id: NodeId, writes: usize) {
-        let Some(host) = self.hosts.get_mut(&id).filter(|host| host.runs()) else { return };
-        if host.unsynced.is_empty() {
-            return;
-        }
-        let before = host.synced;
+        let Some(host) = self.hosts.get(&id).filter(|host| host.runs()) else { return };
+        let mut told = host.synced;
         let writes = writes.min(host.unsynced.len());
-        let checkpointed = (0..writes).filter_map(|_| host.write()).last();
-        let upto = host.synced;
+        if writes > 0 {
+            self.tell(|out| write!(out, "{id}: {writes} writes are on disk"));
+        }
+        for _ in 0..writes {
+            if let Some(index) = self.host(id).write() {
+                told = self.synced(id, told);
+                self.step(id, Input::Checkpointed { index });
+            }
+        }
+        self.synced(id, told);
+        if self.hosts[&id].runs()
+            && !self.hosts[&id].slow
+            && let Some(index) = self.host(id).finish()
+        {
+            self.step(id, Input::Checkpointed { index });
+        }
+    }
+
+    /// Tells the engine how many records are on disk, if that is news.
+    fn synced(&mut self, id: NodeId, told: u64) -> u64 {
+        let upto = self.hosts[&id].synced;
         while self.hosts[&id].held.front().is_some_and(|(needed, ..)| *needed <= upto)
             && let Some((_, to, message)) = self.host(id).held.pop_front()
         {
             self.send(id, to, message);
         }
-        if upto > before {
+        if upto > told {
             self.step(id, Input::Persisted { upto });
         }
-        if let Some(index) = checkpointed {
-            self.step(id, Input::Checkpointed { index });
-        }
+        upto
     }
 
     /// Begins to write a checkpoint of what `id` applied.
@@ -290,8 +328,10 @@ impl World {
         let Some(snapshot) = host.snapshot() else { return };
         // An older one, or the same again, would be no news.
         if snapshot.index > host.engine.log().start() {
+            let index = snapshot.index;
             let checkpoint = host.engine.checkpoint(snapshot);
             host.unsynced.push_back(Write::Checkpoint(checkpoint));
+            self.tell(|out| write!(out, "{id}: begins checkpoint {index}"));
         }
     }
 
@@ -299,6 +339,7 @@ impl World {
     pub fn deliver(&mut self, position: usize) {
         let Letter { from, to, message } = self.network.remove(position);
         if !self.is_cut(from, to) {
+            self.tell(|out| write!(out, "{to} <- {from}: {message}"));
             self.step(to, Input::Receive { from, message });
         }
     }
@@ -307,68 +348,18 @@ impl World {
         self.cut.contains(&(from, to)) || self.broken.contains(&(from.min(to), from.max(to)))
     }
 
-    /// Disks and messages, until nothing is left to do. No time passes.
-    pub fn settle(&mut self) {
-        for _ in 0..10_000 {
-            let busy = self.hosts.iter().find(|(_, h)| h.runs() && !h.unsynced.is_empty());
-            if let Some((id, _)) = busy {
-                self.sync(*id, usize::MAX);
-            } else if !self.network.is_empty() {
-                self.deliver(0);
-            } else {
-                return;
-            }
-        }
-        panic!("the world does not come to rest");
-    }
-
-    /// The next timer of one of these, and whose it is.
-    fn next_timer(&self, of: &[NodeId]) -> Option<(Time, NodeId)> {
-        of.iter().filter_map(|id| Some((self.hosts[id].due()?, *id))).min()
-    }
-
-    /// Time goes on to the next timer of one of these, if that is not after `until`; it fires.
-    pub fn tick(&mut self, of: &[NodeId], until: Time) -> bool {
-        let Some((at, id)) = self.next_timer(of).filter(|(at, _)| *at <= until) else {
-            self.now = self.now.max(until);
-            return false;
-        };
-        self.now = self.now.max(at);
-        self.step(id, Input::Timer);
-        let again = self.hosts[&id].due();
-        assert!(again.is_none_or(|at| at > self.now), "{id}: its timer is due as soon as it fired");
-        true
-    }
-
-    /// So much time passes; timers fire when they are due. Nothing arrives meanwhile.
-    pub fn advance(&mut self, duration: Duration) {
-        let until = self.now + duration;
-        while self.tick(&self.ids(), until) {}
-    }
-
-    /// So much time passes, with quick disks and a quick network, or until it is as is wanted.
-    pub fn run(
-        &mut self,
-        of: &[NodeId],
-        duration: Duration,
-        wanted: impl Fn(&World) -> bool,
-    ) -> bool {
-        let until = self.now + duration;
-        self.settle();
-        while !wanted(self) {
-            if !self.tick(of, until) {
-                return false;
-            }
-            self.settle();
-        }
-        true
-    }
-
     fn shows(&self, message: &Message) -> bool {
         match self.shown {
-            Shown::All => true,
+            Shown::Everything | Shown::All => true,
             Shown::Some => !(self.protocol.is_heartbeat)(message),
             Shown::None => false,
+        }
+    }
+
+    /// A line that a golden script has no use for: its commands say so.
+    pub fn tell(&mut self, line: impl FnOnce(&mut String) -> fmt::Result) {
+        if self.shown == Shown::Everything {
+            self.note(line);
         }
     }
 

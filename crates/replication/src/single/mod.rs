@@ -157,7 +157,8 @@ impl Engine for Single {
             | Input::Snapshot(_)
             | Input::Checkpointed { .. }
             | Input::NotInstalled { .. }
-            | Input::Link { .. } => {}
+            | Input::Link { .. }
+            | Input::HandOver => {}
         }
     }
 

@@ -16,6 +16,7 @@ impl Orders {
     ) {
         match self.calls.remove(&id) {
             Some(Call::View) => self.on_view_answer(now, answer, out),
+            Some(Call::Fence { term }) => self.on_fence_answer(now, term, answer, out),
             Some(Call::Settle { term, count }) => {
                 self.on_settle_answer(now, (term, count), answer, out);
             }

@@ -24,12 +24,12 @@ fn remember(discarded: &mut VecDeque<Order>, order: Order) {
 /// What was discarded before this process started: the records on disk, gone through again.
 /// `ledger` is the state that they begin with.
 pub(super) fn before(
-    config: &primary_backup::Config,
+    config: &protocol::Config,
     ledger: &Ledger,
     recovered: &Recovered,
 ) -> VecDeque<Order> {
     let mut discarded = VecDeque::new();
-    let may_lose = config.rules == Rules::Naive || config.unclean;
+    let may_lose = !config.protocol.is_safe() || config.unclean;
     let truncated = |record: &Record| matches!(record, Record::Truncate(_));
     if !may_lose || !recovered.records.iter().any(truncated) {
         return discarded;

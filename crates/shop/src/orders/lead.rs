@@ -1,5 +1,6 @@
 //! Beginning and ending to lead: the view's answer, settlement, stepping down.
 
+use replication::View;
 use replication::planted::{Bug, planted};
 
 use super::*;
@@ -46,7 +47,9 @@ impl Orders {
     fn leads_under(&self, term: Term) -> bool {
         match &self.state {
             State::Following => false,
-            State::Settling { term: own, .. } | State::Open(own) => *own == term,
+            State::Fencing { term: own, .. }
+            | State::Settling { term: own, .. }
+            | State::Open(own) => *own == term,
         }
     }
 
@@ -55,9 +58,13 @@ impl Orders {
         self.leader = Some(self.config.engine.id);
         match &mut self.state {
             State::Settling { term, leading, .. } if *term == led => *leading = true,
+            _ if self.config.engine.protocol.is_quorum() => {
+                let previous = self.previous_term;
+                self.state = State::Fencing { term: led, previous, calling: false };
+            }
             // Naive has no view, so nothing to settle: what its predecessors took stays taken.
-            State::Settling { .. } | State::Following | State::Open(_) => {
-                let naive = self.config.engine.rules == Rules::Naive;
+            State::Fencing { .. } | State::Settling { .. } | State::Following | State::Open(_) => {
+                let naive = !self.config.engine.protocol.is_safe();
                 assert!(naive, "{led} leads without the list of what is unsettled");
                 self.purchases.start_over();
                 self.state = State::Open(led);
@@ -66,6 +73,63 @@ impl Orders {
         for token in std::mem::take(&mut self.lead_waiters) {
             out.push(Effect::Reply { token, response: Ok(self.leader_reply()) });
         }
+    }
+
+    /// Elected by a majority: has the catalog fence older terms. It is not asked who may lead, so
+    /// every replica counts as in sync.
+    pub(super) fn fence_next(&mut self, out: &mut Vec<Effect>) {
+        let State::Fencing { term, previous, calling } = &mut self.state else { return };
+        if *calling || self.retry_at.is_some() {
+            return;
+        }
+        *calling = true;
+        let (term, previous) = (*term, *previous);
+        let engine = &self.config.engine;
+        let in_sync = engine.peers.iter().copied().chain([engine.id]).collect();
+        let view = View { term, in_sync };
+        let request = Request::PutView { view, previous, unclean: true };
+        self.call(Call::Fence { term }, request, VIEW_DEADLINE, out);
+    }
+
+    pub(super) fn on_fence_answer(
+        &mut self,
+        now: Time,
+        of: Term,
+        answer: Answer,
+        out: &mut Vec<Effect>,
+    ) {
+        let State::Fencing { term, previous, calling } = &mut self.state else { return };
+        if *term != of {
+            return;
+        }
+        *calling = false;
+        match answer {
+            Answer::Said(Ok(Reply::View { unsettled, .. })) => {
+                self.state = State::Settling { term: of, leading: true, unsettled, calling: false };
+            }
+            // Another leader's, which this one succeeds.
+            Answer::Said(Err(Problem::Fenced(view))) if view.term < of => *previous = view.term,
+            Answer::Said(Err(Problem::Fenced(view))) => {
+                self.retry_at = Some(now + RETRY);
+                self.drive(now, engine::Input::Viewed(Viewed::Refused(view)), out);
+            }
+            Answer::Said(_) | Answer::Refused | Answer::Unknown => {
+                self.retry_at = Some(now + RETRY);
+            }
+        }
+    }
+
+    /// A process that leads by election lets another lead before it ends, so that orders hardly
+    /// wait.
+    pub(super) fn on_stop(&mut self, now: Time, out: &mut Vec<Effect>) {
+        let engine = &self.config.engine;
+        let can_hand_over = engine.protocol.is_quorum() && !engine.peers.is_empty();
+        if self.state == State::Following || !can_hand_over {
+            out.push(Effect::Stopped);
+            return;
+        }
+        self.stop_at = Some(now + HAND_OVER);
+        self.drive(now, engine::Input::HandOver, out);
     }
 
     /// Settles what is left of older terms; opens when nothing is.
@@ -141,6 +205,9 @@ impl Orders {
             return;
         }
         self.state = State::Following;
+        if self.stop_at.take().is_some() {
+            out.push(Effect::Stopped);
+        }
         let problem = self.not_leader();
         for purchase in self.purchases.abandon() {
             for waiter in purchase.waiters {
@@ -162,7 +229,7 @@ impl Orders {
     pub(super) fn leader_reply(&self) -> Reply {
         let leading = match self.state {
             State::Following | State::Settling { leading: false, .. } => false,
-            State::Settling { leading: true, .. } | State::Open(_) => true,
+            State::Fencing { .. } | State::Settling { leading: true, .. } | State::Open(_) => true,
         };
         let term = self.engine.status().term;
         Reply::Leader(crate::message::Leader { leader: self.leader, term, leading })

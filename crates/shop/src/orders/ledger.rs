@@ -265,7 +265,7 @@ impl Ledger {
     }
 
     /// The highest term of which a leader's first entry was applied.
-    fn term(&self) -> Term {
+    pub(super) fn term(&self) -> Term {
         self.leads.last().map_or(Term::ZERO, |(_, term)| *term)
     }
 

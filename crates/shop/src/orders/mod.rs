@@ -39,7 +39,7 @@ use std::time::Duration;
 
 use replication::engine::{self, Viewed};
 use replication::log::{Recovered, Snapshot};
-use replication::primary_backup::{self, PrimaryBackup, Rules};
+use replication::protocol;
 use replication::{Engine, Entry, NodeId, Term, Time};
 
 use crate::message::{Order, Ordered, Problem, Request, RequestId, Response, Unsettled};
@@ -63,6 +63,9 @@ const RETRY: Duration = Duration::from_millis(50);
 /// recorded.
 const FLOOR_DELAY: Duration = Duration::from_millis(100);
 
+/// How long a leader that is asked to stop waits for another to lead.
+const HAND_OVER: Duration = Duration::from_millis(500);
+
 /// Log entries between two checkpoints, at least; see [`Orders::checkpoint_is_due`].
 const CHECKPOINT_ENTRIES: u64 = 50_000;
 
@@ -73,13 +76,21 @@ const LEAD_WAITERS_MAX: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Its place among the replicas.
-    pub engine: primary_backup::Config,
+    pub engine: protocol::Config,
 }
 
 /// Where this replica stands.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum State {
     Following,
+    /// A majority elected it and `Lead` is committed; the catalog is to fence older terms, and to
+    /// say what they left.
+    Fencing {
+        term: Term,
+        /// The term that the catalog is thought to know.
+        previous: Term,
+        calling: bool,
+    },
     /// Leads by the arbiter's word, or will when `Lead` is committed; no take yet.
     Settling {
         term: Term,
@@ -106,16 +117,17 @@ struct Resolving {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Call {
     View,
+    Fence { term: Term },
     Take { term: Term, numbers: Vec<u64> },
     GiveUp { term: Term, numbers: Vec<u64> },
     Settle { term: Term, count: usize },
 }
 
 /// One replica of the order service.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Orders {
     config: Config,
-    engine: PrimaryBackup,
+    engine: Box<dyn Engine>,
     ledger: Ledger,
     state: State,
     leader: Option<NodeId>,
@@ -128,6 +140,10 @@ pub struct Orders {
     calls: BTreeMap<CallId, Call>,
     next_call: u64,
     retry_at: Option<Time>,
+    /// The term of the leader before this one, as the log has it.
+    previous_term: Term,
+    /// Asked to stop: when to do so even if nobody else leads yet.
+    stop_at: Option<Time>,
     floor_at: Option<Time>,
     checkpointed: u64,
     /// Checkpoints that are being written.
@@ -144,7 +160,7 @@ impl Orders {
     /// # Errors
     /// If the snapshot is of another format or damaged.
     pub fn new(config: Config, recovered: &Recovered) -> Result<Orders, String> {
-        let fencing = config.engine.rules == Rules::View;
+        let fencing = config.engine.protocol.is_safe();
         let snapshot = &recovered.checkpoint.snapshot;
         let ledger = if snapshot.state.is_empty() {
             Ledger::new(fencing)
@@ -153,7 +169,7 @@ impl Orders {
         };
         let discarded = discard::before(&config.engine, &ledger, recovered);
         Ok(Orders {
-            engine: PrimaryBackup::new(config.engine.clone(), recovered),
+            engine: config.engine.start(recovered),
             config,
             ledger,
             state: State::Following,
@@ -166,6 +182,8 @@ impl Orders {
             calls: BTreeMap::new(),
             next_call: 0,
             retry_at: None,
+            previous_term: Term::ZERO,
+            stop_at: None,
             floor_at: None,
             checkpointed: snapshot.index.0,
             checkpointing: 0,
@@ -255,6 +273,9 @@ impl Orders {
     }
 
     fn on_apply(&mut self, entry: &Entry, out: &mut Vec<Effect>) {
+        if entry.command.is_empty() {
+            self.previous_term = self.ledger.term();
+        }
         match self.ledger.apply(entry) {
             Applied::Lead => {}
             // Its purchase, if it is this leader's, starts over when the new term is settled.
@@ -269,7 +290,7 @@ impl Orders {
     }
 
     fn on_install(&mut self, snapshot: Snapshot, out: &mut Vec<Effect>) -> Option<engine::Input> {
-        let fencing = self.config.engine.rules == Rules::View;
+        let fencing = self.config.engine.protocol.is_safe();
         match Ledger::restore(&snapshot.state, fencing) {
             Ok(ledger) => {
                 self.ledger = ledger;
@@ -289,14 +310,14 @@ impl Orders {
     /// together stays proportional to the number of orders.
     fn checkpoint_is_due(&self) -> bool {
         let since = self.ledger.applied().0.0.saturating_sub(self.checkpointed);
-        let naive = self.config.engine.rules == Rules::Naive;
-        !naive
-            && self.checkpointing == 0
+        let safe = self.config.engine.protocol.is_safe();
+        safe && self.checkpointing == 0
             && since >= self.checkpoint_entries.max(self.ledger.len() / 2)
     }
 
     /// What every step may have made possible.
     fn go_on(&mut self, now: Time, out: &mut Vec<Effect>) {
+        self.fence_next(out);
         self.settle_next(out);
         if let State::Open(term) = self.state {
             // After a failure the catalog is left alone for a moment.
@@ -326,6 +347,10 @@ impl Orders {
     }
 
     fn on_timer(&mut self, now: Time, out: &mut Vec<Effect>) {
+        if self.stop_at.is_some_and(|at| at <= now) {
+            self.stop_at = None;
+            out.push(Effect::Stopped);
+        }
         self.batches.expire(now, out);
         if self.retry_at.is_some_and(|at| at <= now) {
             self.retry_at = None;
@@ -367,14 +392,19 @@ impl Node for Orders {
             }
             Input::Link { node: Address::Frontend(_) | Address::Catalog(_), .. } => {}
             Input::DiskFull(full) => self.disk_full = full,
-            Input::Stop => out.push(Effect::Stopped),
+            Input::Stop => self.on_stop(now, out),
         }
         self.go_on(now, out);
     }
 
     fn next_timer(&self) -> Option<Time> {
-        let timers =
-            [self.engine.next_timer(), self.batches.next_timer(), self.retry_at, self.floor_at];
+        let timers = [
+            self.engine.next_timer(),
+            self.batches.next_timer(),
+            self.retry_at,
+            self.floor_at,
+            self.stop_at,
+        ];
         timers.into_iter().flatten().min()
     }
 
@@ -386,6 +416,7 @@ impl Node for Orders {
         match (&self.state, self.leader, self.disk_full) {
             (_, _, true) => Err("disk full".to_string()),
             (State::Following, None, _) => Err("no leader is known".to_string()),
+            (State::Fencing { .. }, _, _) => Err("the catalog is to fence older terms".to_string()),
             (State::Settling { .. }, _, _) => Err("settling takes of older terms".to_string()),
             (State::Following, Some(_), _) | (State::Open(_), _, _) => Ok(()),
         }

@@ -161,10 +161,12 @@ impl Orders {
             (Some(response), _) => response,
             (None, State::Following) => Err(self.not_leader()),
             // "Not yet" may be an old answer, if another leads by now without this one's knowledge.
-            (None, State::Settling { .. } | State::Open(_)) if self.reads.len() < WAITING_MAX => {
+            (None, State::Fencing { .. } | State::Settling { .. } | State::Open(_))
+                if self.reads.len() < WAITING_MAX =>
+            {
                 return self.reads.push(token, read);
             }
-            (None, State::Settling { .. } | State::Open(_)) => {
+            (None, State::Fencing { .. } | State::Settling { .. } | State::Open(_)) => {
                 Err(Problem::Unavailable("too many reads are under way".into()))
             }
         };
@@ -195,7 +197,7 @@ impl Orders {
         let response = match (self.ledger.fate(request_id), &self.state) {
             (Some(fate), _) => Ok(Reply::Fate(fate)),
             (None, State::Following) => Err(self.not_leader()),
-            (None, State::Settling { .. }) => {
+            (None, State::Fencing { .. } | State::Settling { .. }) => {
                 Err(Problem::Unavailable("takes of older terms are being settled".into()))
             }
             (None, State::Open(_)) if planted(Bug::ResolveUnrecorded) => {
@@ -243,8 +245,13 @@ impl Orders {
             out.push(Effect::Reply { token, response: Ok(self.leader_reply()) });
             return;
         }
+        if engine.protocol.is_quorum() {
+            // A majority chooses; who asks learns whom.
+            out.push(Effect::Reply { token, response: Ok(self.leader_reply()) });
+            return;
+        }
         match self.state {
-            State::Open(_) | State::Settling { leading: true, .. } => {
+            State::Open(_) | State::Fencing { .. } | State::Settling { leading: true, .. } => {
                 out.push(Effect::Reply { token, response: Ok(self.leader_reply()) });
             }
             State::Following | State::Settling { leading: false, .. } => {

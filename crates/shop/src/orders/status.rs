@@ -12,7 +12,7 @@ pub struct Status {
     pub id: NodeId,
     /// The engine: role, term, leader, in-sync set, log positions.
     pub engine: engine::Status,
-    /// `following`, `settling` or `open`.
+    /// `following`, `fencing` (elected; the catalog is to fence older terms), `settling` or `open`.
     pub state: String,
     /// How many orders it has applied.
     pub orders: u64,
@@ -31,6 +31,7 @@ impl Orders {
     pub(super) fn make_status(&self) -> Status {
         let state = match self.state {
             State::Following => "following",
+            State::Fencing { .. } => "fencing",
             State::Settling { .. } => "settling",
             State::Open(_) => "open",
         };

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use checker::verdict::Guarantee;
 use replication::Time;
-use replication::primary_backup::Rules;
 use serde::Deserialize;
 use shop::invalidation::duration;
 use shop::shopper::Probability;
@@ -207,13 +206,7 @@ fn of_store(about: String, store: &Store, shoppers: &Shoppers) -> Result<Scenari
     Ok(Scenario {
         about,
         seats,
-        rules: match store.replication.as_str() {
-            "primary-backup" => Rules::View,
-            "naive" => Rules::Naive,
-            other => {
-                return Err(format!("replication = {other:?}: expected primary-backup or naive"));
-            }
-        },
+        protocol: store.replication.parse().map_err(|why| format!("replication = {why}"))?,
         invalidation: store
             .invalidation
             .parse()

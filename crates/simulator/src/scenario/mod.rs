@@ -12,8 +12,9 @@ use std::fmt;
 use std::time::Duration;
 
 use checker::verdict::{Guarantee, Verdict};
+use replication::Protocol;
 use replication::Time;
-use replication::primary_backup::{ENTRIES_KEPT, Rules};
+use replication::primary_backup::ENTRIES_KEPT;
 use shop::invalidation::Invalidation;
 use shop::shopper::Probability;
 
@@ -44,7 +45,7 @@ pub struct Scenario {
     /// Order replicas, frontends and shoppers.
     pub seats: Seats,
     /// How order replicas agree.
-    pub rules: Rules,
+    pub protocol: Protocol,
     /// How caches learn of changes.
     pub invalidation: Invalidation,
     /// Toys in each frontend's cache; 0 switches it off.
@@ -119,7 +120,7 @@ impl Scenario {
         let setting = Setting {
             seed,
             seats: self.seats,
-            rules: self.rules,
+            protocol: self.protocol,
             invalidation: self.invalidation,
             cache_capacity: self.cache_capacity as usize,
             entries_kept: ENTRIES_KEPT,

@@ -7,7 +7,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use replication::Time;
-use replication::primary_backup::Rules;
 use shop::Node;
 use shop::catalog::Catalog;
 use shop::message::{NewOrder, Order, OrderNumber};
@@ -199,7 +198,7 @@ impl World {
         if status.takes_outstanding > 0 {
             return rest(format!("{} takes are not settled", status.takes_outstanding));
         }
-        let viewed = self.plan.setting.rules == Rules::View;
+        let viewed = self.plan.setting.protocol.has_arbiter();
         if viewed && status.view.in_sync.len() != usize::from(self.seats.orders) {
             return rest(format!("not all replicas are back: {}", status.view));
         }

@@ -79,8 +79,11 @@ impl World {
     }
 
     /// A replica that the others can do without is gone, and stays away: the leader, if it is not
-    /// the only one in sync.
+    /// the only one in sync; and where a majority decides, if the others are one.
     pub fn begin_absence(&mut self) {
+        if self.plan.setting.protocol.is_quorum() && self.seats.orders < 3 {
+            return;
+        }
         let Some(Process::Catalog(catalog)) = &self.hosts[0].process else { return };
         let view = catalog.stock().view();
         let others = |id: NodeId| view.in_sync.iter().any(|other| *other != id);

@@ -1,10 +1,9 @@
 //! A node of any kind, set up as the setting says. What is stepped is the code that serves in
 //! processes; nothing of it is made anew here.
 
-use replication::NodeId;
-use replication::Time;
 use replication::log::Recovered;
-use replication::primary_backup::{self, Rules, Timers};
+use replication::protocol::{self, Pace};
+use replication::{NodeId, Time};
 use shop::catalog::{self, Catalog, catalogue};
 use shop::frontend::{self, Frontend};
 use shop::orders::{self, Orders};
@@ -51,20 +50,21 @@ impl Process {
                     restock_interval: setting.restock_interval,
                     restock_level: setting.stock,
                     invalidation: setting.invalidation,
-                    fencing: setting.rules == Rules::View,
+                    fencing: setting.protocol.is_safe(),
                     checkpoint_entries: setting.catalog_checkpoint_entries,
                     ..catalog::Config::default()
                 };
                 Process::Catalog(Box::new(Catalog::new(config, recovered)?))
             }
             Who::Order(id) => {
-                let engine = primary_backup::Config {
+                let engine = protocol::Config {
+                    protocol: setting.protocol,
                     id: NodeId(id),
                     peers: replicas.into_iter().filter(|peer| peer.0 != id).collect(),
-                    rules: setting.rules,
-                    timers: Timers::DEFAULT,
+                    pace: Pace::Default,
                     unclean: false,
                     entries_kept: setting.entries_kept,
+                    seed: setting.seed,
                 };
                 let orders = Orders::new(orders::Config { engine }, recovered)?;
                 let orders = orders.checkpoint_every(setting.checkpoint_entries);

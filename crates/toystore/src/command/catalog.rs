@@ -14,7 +14,8 @@ use shop::node::Address;
 
 use super::service::{Disk, Made, Service, read};
 use crate::http::endpoint::Role;
-use crate::supervisor::options::Replication;
+use crate::supervisor::options::replication;
+use replication::Protocol;
 
 /// Run the catalog: stock, takes, restock, leases, and the view of who leads
 #[derive(Debug, Args)]
@@ -24,8 +25,9 @@ pub struct CatalogCommand {
     #[command(flatten)]
     disk: Disk,
     /// How order replicas agree: `naive` is not fenced
-    #[arg(long, env = "TOYSTORE_REPLICATION", value_enum, default_value = "primary-backup")]
-    replication: Replication,
+    #[arg(long, env = "TOYSTORE_REPLICATION", value_parser = replication(),
+          default_value_t = Protocol::PrimaryBackup)]
+    replication: Protocol,
     /// What keeps caches right: lease (linearizable), push (told, not waited for), ttl=2s, none
     #[arg(long, env = "TOYSTORE_INVALIDATION", value_name = "MODE", default_value = "lease")]
     invalidation: Invalidation,
@@ -50,7 +52,7 @@ impl CatalogCommand {
             toys,
             restock_interval: self.restock_interval,
             invalidation,
-            fencing: replication != Replication::Naive,
+            fencing: replication.is_safe(),
             ..Config::default()
         };
         service.run(Role::Catalog, async |_| {

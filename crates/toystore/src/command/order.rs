@@ -1,17 +1,19 @@
 //! `toystore order`: one replica of the order service.
 
+use replication::Protocol;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::Args;
 use replication::NodeId;
-use replication::primary_backup::{self, ENTRIES_KEPT, Rules};
+use replication::primary_backup::ENTRIES_KEPT;
+use replication::protocol;
 use shop::node::Address;
 use shop::orders::{Config, Orders};
 
 use super::service::{Disk, Made, Others, Service, read};
 use crate::http::endpoint::Role;
-use crate::supervisor::options::{Replication, Timers};
+use crate::supervisor::options::{Timers, replication};
 
 /// Run one replica of the order service
 #[derive(Debug, Args)]
@@ -29,8 +31,9 @@ pub struct OrderCommand {
     #[command(flatten)]
     others: Others,
     /// How replicas agree
-    #[arg(long, env = "TOYSTORE_REPLICATION", value_enum, default_value = "primary-backup")]
-    replication: Replication,
+    #[arg(long, env = "TOYSTORE_REPLICATION", value_parser = replication(),
+          default_value_t = Protocol::PrimaryBackup)]
+    replication: Protocol,
     /// How soon silence is taken for death
     #[arg(long, env = "TOYSTORE_TIMERS", value_enum, default_value = "default")]
     timers: Timers,
@@ -50,19 +53,15 @@ impl OrderCommand {
         if !all.contains(&id) {
             bail!("--orders names every replica, but not this one, {id}");
         }
-        let engine = primary_backup::Config {
+        let engine = protocol::Config {
+            protocol: self.replication,
             id,
             peers: all.iter().copied().filter(|peer| *peer != id).collect(),
-            rules: match self.replication {
-                Replication::PrimaryBackup => Rules::View,
-                Replication::Naive => Rules::Naive,
-            },
-            timers: match self.timers {
-                Timers::Default => primary_backup::Timers::DEFAULT,
-                Timers::Fast => primary_backup::Timers::FAST,
-            },
+            pace: self.timers.into(),
             unclean: self.unclean_election,
             entries_kept: ENTRIES_KEPT,
+            // Two stores need not differ: the replicas of one do, by their ids.
+            seed: 0,
         };
         let mut known = self.others.addresses();
         known.remove(&Address::Order(id));

@@ -1,5 +1,6 @@
 //! `toystore up`: a whole store on this machine.
 
+use replication::Protocol;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -16,7 +17,7 @@ use super::{Signals, paint};
 use crate::supervisor::Store;
 use crate::supervisor::cluster::Cluster;
 use crate::supervisor::control;
-use crate::supervisor::options::{Logs, Options, Replication, Timers};
+use crate::supervisor::options::{Logs, Options, Timers, replication};
 use crate::supervisor::ports::Wanted;
 
 /// The most nodes of one role.
@@ -39,8 +40,8 @@ pub struct Up {
           value_parser = clap::value_parser!(u8).range(1..=NODES_MAX))]
     orders: Option<u8>,
     /// How order replicas agree [default: as the data has it, or primary-backup]
-    #[arg(long, env = "TOYSTORE_REPLICATION", value_enum)]
-    replication: Option<Replication>,
+    #[arg(long, env = "TOYSTORE_REPLICATION", value_parser = replication())]
+    replication: Option<Protocol>,
     /// Toys in each frontend's cache (least recently used is evicted); 0 switches it off
     #[arg(long, env = "TOYSTORE_CACHE_CAPACITY", value_name = "N", default_value_t = 7)]
     cache_capacity: u32,

@@ -16,6 +16,7 @@ pub mod compose;
 pub mod engine;
 mod operate;
 
+use replication::Protocol;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
@@ -27,7 +28,7 @@ use crate::supervisor::cluster::{Cluster, Member, State};
 use crate::supervisor::folder;
 use crate::supervisor::health::{READY, wait_for_health};
 use crate::supervisor::layout::{self, NodePlan};
-use crate::supervisor::options::{Options, Replication};
+use crate::supervisor::options::Options;
 use crate::supervisor::ports::{Ports, Wanted};
 use compose::Volumes;
 
@@ -43,7 +44,7 @@ pub struct Project {
     name: String,
     /// Its Compose file and its token.
     folder: PathBuf,
-    replication: Replication,
+    replication: Protocol,
     /// Locked for moments only, never across an await.
     nodes: Mutex<Vec<Node>>,
 }

@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use super::control;
 use super::folder::write_atomically;
 use super::layout::Role;
-use super::options::Replication;
 use crate::http::connection::Url;
+use replication::Protocol;
 
 /// A running store.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -24,7 +24,7 @@ pub struct Cluster {
     /// The `up` that runs it.
     pub pid: u32,
     /// How its order replicas agree.
-    pub replication: Replication,
+    pub replication: Protocol,
     /// Where the dashboard is, if there is one.
     pub dashboard: Option<String>,
     /// The data folder.

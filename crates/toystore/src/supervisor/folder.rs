@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
-use super::options::Replication;
+use replication::Protocol;
 
 /// The length of a cluster token before it is written in hexadecimal.
 const TOKEN_BYTES: usize = 32;
@@ -43,14 +43,14 @@ pub struct Folder {
 pub struct Made {
     format: u32,
     /// The engine whose log is in the folder.
-    pub replication: Replication,
+    pub replication: Protocol,
     /// How many order replicas hold it.
     pub orders: u8,
 }
 
 impl Made {
     /// What a new store keeps.
-    pub fn new(replication: Replication, orders: u8) -> Made {
+    pub fn new(replication: Protocol, orders: u8) -> Made {
         Made { format: FORMAT, replication, orders }
     }
 }
@@ -240,7 +240,7 @@ mod tests {
     fn what_a_store_was_made_with_is_remembered_and_a_newer_format_refused() {
         let folder = Folder::ephemeral().unwrap();
         assert_eq!(folder.made().unwrap(), None);
-        let made = Made::new(Replication::Naive, 5);
+        let made = Made::new(Protocol::Naive, 5);
         folder.remember(made).unwrap();
         assert_eq!(folder.made().unwrap(), Some(made));
         folder.remember(Made { format: FORMAT + 1, ..made }).unwrap();

@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use serde::{Deserialize, Serialize};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use replication::Protocol;
+use replication::protocol::Pace;
 use shop::invalidation::Invalidation;
 
 use super::folder::Made;
@@ -17,23 +19,20 @@ use super::ports::Wanted;
 /// Order replicas, where nobody says how many.
 const ORDERS_DEFAULT: u8 = 3;
 
-/// How order replicas agree.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Replication {
-    /// The course's rule, made safe by a view that the catalog keeps
-    PrimaryBackup,
-    /// The course's rule taken literally: no view, no fence; loses orders, and names them
-    Naive,
-}
-
-impl fmt::Display for Replication {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Replication::PrimaryBackup => "primary-backup",
-            Replication::Naive => "naive",
+/// How order replicas agree, as a flag.
+pub fn replication() -> impl TypedValueParser<Value = Protocol> {
+    let values = Protocol::ALL.map(|protocol| {
+        PossibleValue::new(protocol.name()).help(match protocol {
+            Protocol::Naive => {
+                "The course's rule taken literally: no view, no fence; loses orders, and names them"
+            }
+            Protocol::PrimaryBackup => {
+                "The course's rule, made safe by a view that the catalog keeps"
+            }
+            Protocol::Raft => "A majority elects the leader, and decides what is committed",
         })
-    }
+    });
+    PossibleValuesParser::new(values).try_map(|name| name.parse::<Protocol>())
 }
 
 /// How soon silence is taken for death.
@@ -43,6 +42,15 @@ pub enum Timers {
     Default,
     /// For quiet disks, and comparisons with etcd's fast setting
     Fast,
+}
+
+impl From<Timers> for Pace {
+    fn from(timers: Timers) -> Pace {
+        match timers {
+            Timers::Default => Pace::Default,
+            Timers::Fast => Pace::Fast,
+        }
+    }
 }
 
 impl fmt::Display for Timers {
@@ -71,7 +79,7 @@ pub struct Options {
     /// How many order replicas, 1 to 9; as the data folder has it, or 3, if not given.
     pub orders: Option<u8>,
     /// How the replicas agree; as the data folder has it, or `primary-backup`, if not given.
-    pub replication: Option<Replication>,
+    pub replication: Option<Protocol>,
     /// Toys in each frontend's cache; 0 switches it off.
     pub cache_capacity: u32,
     /// What keeps the caches right.
@@ -99,7 +107,7 @@ pub struct Options {
 impl Options {
     /// What a new store of these options is made with.
     pub fn made(&self) -> Made {
-        let replication = self.replication.unwrap_or(Replication::PrimaryBackup);
+        let replication = self.replication.unwrap_or(Protocol::PrimaryBackup);
         Made::new(replication, self.orders.unwrap_or(ORDERS_DEFAULT))
     }
 }

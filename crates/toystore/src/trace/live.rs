@@ -132,17 +132,11 @@ impl Traces {
     /// A log message leaves.
     pub fn sends(&self, to: NodeId, message: &Message) {
         let Some(live) = &self.0 else { return };
-        let Message::PrimaryBackup(message) = message else { return };
-        match message {
-            primary_backup::Message::Append { entries, .. } => {
-                for entry in entries {
-                    self.replicates(live, to, entry);
-                }
-            }
-            primary_backup::Message::Acknowledge { matched, .. } => {
-                end_all(live.places().appended(*matched));
-            }
-            _ => {}
+        for entry in message.entries() {
+            self.replicates(live, to, entry);
+        }
+        if let Some(upto) = message.acknowledges() {
+            end_all(live.places().appended(upto));
         }
     }
 
@@ -162,9 +156,8 @@ impl Traces {
     /// A log message came.
     pub fn receives(&self, from: NodeId, message: &Message) {
         let Some(live) = &self.0 else { return };
-        let Message::PrimaryBackup(message) = message else { return };
-        if let primary_backup::Message::Acknowledge { matched, .. } = message {
-            end_all(live.places().replicated(from, *matched));
+        if let Some(upto) = message.acknowledges() {
+            end_all(live.places().replicated(from, upto));
         }
     }
 
@@ -173,7 +166,7 @@ impl Traces {
         let (Some(live), Some((name, value))) = (&self.0, header) else { return };
         let causes = Causes::read(|asked| (asked == *name).then_some(value.as_bytes()));
         let mut places = live.places();
-        for (place, entry) in messages.iter().flat_map(entries).enumerate() {
+        for (place, entry) in messages.iter().flat_map(Message::entries).enumerate() {
             let Some(parent) = causes.at(place) else { continue };
             let attributes = of_entry(entry);
             if let Some(span) = live.begin(Some(parent), SpanKind::Server, "append", attributes) {
@@ -222,19 +215,12 @@ impl LogHeader {
     pub fn add(&mut self, message: &Message) {
         let (Some(live), Address::Order(to)) = (&self.live, self.to) else { return };
         let places = live.places();
-        self.contexts.extend(entries(message).iter().map(|e| places.replicating(to, e.index)));
+        self.contexts.extend(message.entries().iter().map(|e| places.replicating(to, e.index)));
     }
 
     /// The batch is complete.
     pub fn finish(self) -> Header {
         context::header(&self.contexts)
-    }
-}
-
-fn entries(message: &Message) -> &[Entry] {
-    match message {
-        Message::PrimaryBackup(primary_backup::Message::Append { entries, .. }) => entries,
-        Message::PrimaryBackup(_) | Message::Paxos(_) => &[],
     }
 }
 

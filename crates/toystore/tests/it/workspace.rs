@@ -32,7 +32,7 @@ impl TextFile {
 
     /// Whether it belongs to tests as a whole.
     pub fn is_test(&self) -> bool {
-        self.path.split('/').any(|part| part == "tests" || part == "tests.rs")
+        self.path.split('/').any(|part| part.ends_with("tests") || part == "tests.rs")
     }
 }
 

@@ -31,7 +31,7 @@ fn is_heartbeat(message: &engine::Message) -> bool {
         engine::Message::Paxos(message) => {
             matches!(message, Message::Ask { .. } | Message::Answer { .. })
         }
-        engine::Message::PrimaryBackup(_) => false,
+        engine::Message::PrimaryBackup(_) | engine::Message::Raft(_) => false,
     }
 }
 
@@ -48,7 +48,7 @@ fn script(path: &Path) {
 
 #[test]
 fn scripts_are_the_scenarios() {
-    quorum_tests::assert_has_scenarios("paxos/testscripts");
+    quorum_tests::assert_has_scenarios(PAXOS);
 }
 
 #[test]

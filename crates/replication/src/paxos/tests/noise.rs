@@ -88,7 +88,7 @@ impl Random {
     fn message(&mut self, peer: Life, own: Life, number: &mut u64) -> Message {
         let life = if self.next().is_multiple_of(8) { Life::default() } else { peer };
         let term = self.term();
-        match self.next() % 12 {
+        match self.next() % 13 {
             0 => Message::Ask { round: 1, life, yours: own, sent: self.number() },
             1 => {
                 let round = u32::try_from(self.next() % 50).expect("small");
@@ -107,6 +107,7 @@ impl Random {
                 total: self.number(),
                 bytes: Bytes::from_static(b"piece"),
             },
+            12 => Message::LeadNow { term },
             5 => Message::Arrived { term, index: self.index(), upto: self.number() },
             _ => {
                 *number += 1;

@@ -5,8 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use goldenscript::{ArgumentConsumer, Command, Context, Runner};
-use replication::primary_backup::Rules;
-use replication::{Engine as _, Index, NodeId, Term, engine};
+use replication::{Index, NodeId, Protocol, Term, engine};
 use test_each_file::test_each_path;
 
 use super::world::{Path, World};
@@ -23,7 +22,7 @@ const TOYS: [(&str, u64); 2] = [("Tux", 100), ("Whale", 5)];
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
 fn script(path: &std::path::Path) {
-    let mut driver = Driver { world: World::new(1, Rules::View, &TOYS) };
+    let mut driver = Driver { world: World::new(1, Protocol::PrimaryBackup, &TOYS) };
     goldenscript::run(&mut driver, path).expect("the script's output is as recorded");
 }
 
@@ -34,7 +33,7 @@ struct Driver {
 impl Runner for Driver {
     type Command = Command;
 
-    /// - `replicas COUNT [naive=true] [checkpoint=ENTRIES]`: they start; the catalog sells 100 Tux
+    /// - `replicas COUNT [protocol=naive|raft] [checkpoint=ENTRIES]`: they start; the catalog sells 100 Tux
     ///   and 5 Whales
     /// - `crash|start|pause|resume|stop ID...`, `wait MS`, `full|room ID...`: their disk's room;
     ///   `catalog-full`, `catalog-room`
@@ -99,9 +98,8 @@ impl Runner for Driver {
 impl Driver {
     fn replicas(&mut self, args: &mut ArgumentConsumer<'_>) -> Outcome<()> {
         let count: u8 = args.next_pos().ok_or("COUNT is missing")?.parse()?;
-        let naive = args.take_key("naive").is_some();
-        let rules = if naive { Rules::Naive } else { Rules::View };
-        self.world = World::new(count, rules, &TOYS);
+        let protocol = args.take_key("protocol").map_or(Ok(Protocol::PrimaryBackup), str::parse)?;
+        self.world = World::new(count, protocol, &TOYS);
         self.world.checkpoint_every = args.take_key("checkpoint").map(str::parse).transpose()?;
         for id in 1..=count {
             self.world.start(NodeId(id));

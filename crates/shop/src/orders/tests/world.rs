@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use replication::engine::Message;
 use replication::log::Recovered;
-use replication::primary_backup::{self, Rules, Timers};
-use replication::{NodeId, Record, Time};
+use replication::protocol::{self, Pace};
+use replication::{NodeId, Protocol, Record, Time};
 
 use crate::catalog::catalogue::Toy;
 use crate::catalog::{self, Catalog};
@@ -62,7 +62,7 @@ pub struct World {
     /// Whether messages and records are in the trace too.
     pub wire: bool,
     pub trace: Vec<String>,
-    pub rules: Rules,
+    pub protocol: Protocol,
     pub checkpoint_every: Option<u64>,
     catalog: Catalog,
     net: VecDeque<(NodeId, NodeId, Message)>,
@@ -82,14 +82,14 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(count: u8, rules: Rules, toys: &[(&str, u64)]) -> World {
+    pub fn new(count: u8, protocol: Protocol, toys: &[(&str, u64)]) -> World {
         let toy = |(name, quantity): &(&str, u64)| {
             let name = name.parse().expect("a name");
             Toy { name, price: Cents(2599), quantity: *quantity }
         };
         let config = catalog::Config {
             toys: Some(toys.iter().map(toy).collect()),
-            fencing: rules == Rules::View,
+            fencing: protocol.is_safe(),
             ..catalog::Config::default()
         };
         let mut world = World {
@@ -99,7 +99,7 @@ impl World {
             cut: BTreeSet::new(),
             wire: false,
             trace: Vec::new(),
-            rules,
+            protocol,
             checkpoint_every: None,
             catalog: Catalog::new(config, &Recovered::default()).expect("a new disk"),
             net: VecDeque::new(),
@@ -119,13 +119,14 @@ impl World {
 
     pub fn start(&mut self, id: NodeId) {
         let peers = self.hosts.keys().copied().filter(|peer| *peer != id).collect();
-        let engine = primary_backup::Config {
+        let engine = protocol::Config {
+            protocol: self.protocol,
             id,
             peers,
-            rules: self.rules,
-            timers: Timers::DEFAULT,
+            pace: Pace::Default,
             unclean: false,
             entries_kept: 2,
+            seed: 1,
         };
         let host = self.hosts.get_mut(&id).expect("a host");
         let orders = Orders::new(Config { engine }, &host.disk).expect("its own disk");

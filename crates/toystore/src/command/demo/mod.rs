@@ -14,6 +14,7 @@ mod play;
 pub mod story;
 mod verdict;
 
+use replication::Protocol;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -38,7 +39,7 @@ use crate::supervisor::cluster::Cluster;
 use crate::supervisor::control;
 use crate::supervisor::event::Event;
 use crate::supervisor::layout::Role;
-use crate::supervisor::options::{Logs, Options, Replication, Timers};
+use crate::supervisor::options::{Logs, Options, Timers, replication};
 use crate::supervisor::ports::Wanted;
 use shop::invalidation::{Invalidation, duration, duration_text};
 
@@ -64,9 +65,9 @@ const CLIENTS_MAX: i64 = 1000;
 #[derive(Debug, Args)]
 pub struct Demo {
     /// How order replicas agree
-    #[arg(long, env = "TOYSTORE_REPLICATION", value_enum,
-          default_value_t = Replication::PrimaryBackup)]
-    replication: Replication,
+    #[arg(long, env = "TOYSTORE_REPLICATION", value_parser = replication(),
+          default_value_t = Protocol::PrimaryBackup)]
+    replication: Protocol,
     /// How many frontends, 1 to 9
     #[arg(long, env = "TOYSTORE_FRONTENDS", value_name = "N", default_value_t = 1,
           value_parser = clap::value_parser!(u8).range(1..=FRONTENDS_MAX))]

@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use replication::Time;
-use replication::primary_backup::Rules;
 use shop::catalog::catalogue;
 use shop::shopper::Config;
 use simulator::Scenario;
@@ -34,7 +33,7 @@ use crate::supervisor::Store;
 use crate::supervisor::cluster::{Cluster, Member};
 use crate::supervisor::event::Event;
 use crate::supervisor::layout::Role;
-use crate::supervisor::options::{Logs, Options, Replication, Timers};
+use crate::supervisor::options::{Logs, Options, Timers};
 use crate::supervisor::ports::Wanted;
 
 /// How long shoppers may take to come to their end once everything is mended: as in the simulated
@@ -157,10 +156,7 @@ fn options(scenario: &Scenario, folder: &Path) -> Result<Options> {
     Ok(Options {
         frontends: scenario.seats.frontends,
         orders: Some(scenario.seats.orders),
-        replication: Some(match scenario.rules {
-            Rules::View => Replication::PrimaryBackup,
-            Rules::Naive => Replication::Naive,
-        }),
+        replication: Some(scenario.protocol),
         cache_capacity: scenario.cache_capacity,
         invalidation: scenario.invalidation,
         restock_interval: scenario.restock_interval,

@@ -21,7 +21,6 @@ use std::time::{Duration, Instant};
 use anstream::println;
 use anyhow::Result;
 use clap::Args;
-use replication::primary_backup::Rules;
 use shop::invalidation::Invalidation;
 use simulator::planted::Planted;
 use simulator::points::Point;
@@ -30,7 +29,8 @@ use simulator::{Broken, Outcome, Plan, Scenario, Tally, Trim, Wishes};
 use super::paint;
 use super::run::read_scenario;
 use crate::bundle::{self, Contents};
-use crate::supervisor::options::Replication;
+use crate::supervisor::options::replication;
+use replication::Protocol;
 use table::Suite;
 
 /// The longest run of one seed: a day.
@@ -89,9 +89,9 @@ pub struct Sim {
           conflicts_with_all = ["minutes", "frontends", "orders", "no_faults"])]
     scenario: Option<PathBuf>,
     /// How order replicas agree
-    #[arg(long, env = "TOYSTORE_REPLICATION", value_enum,
-          default_value_t = Replication::PrimaryBackup)]
-    replication: Replication,
+    #[arg(long, env = "TOYSTORE_REPLICATION", value_parser = replication(),
+          default_value_t = Protocol::PrimaryBackup)]
+    replication: Protocol,
     /// How caches learn of changes: lease, push, ttl=DURATION or none
     #[arg(long, env = "TOYSTORE_INVALIDATION", value_name = "MODE", default_value = "lease")]
     invalidation: Invalidation,
@@ -158,10 +158,7 @@ impl Sim {
 
     fn wishes(&self) -> Wishes {
         Wishes {
-            rules: match self.replication {
-                Replication::PrimaryBackup => Rules::View,
-                Replication::Naive => Rules::Naive,
-            },
+            protocol: self.replication,
             invalidation: self.invalidation,
             frontends: self.frontends,
             orders: self.orders,
@@ -260,7 +257,7 @@ impl Sim {
             command.push(' ');
             command.push_str(&flag);
         };
-        if self.replication != Replication::PrimaryBackup {
+        if self.replication != Protocol::PrimaryBackup {
             add(format!("--replication {}", self.replication));
         }
         if self.invalidation != Invalidation::Lease {

@@ -9,7 +9,7 @@ use shop::toy::{Quantity, Version};
 use super::*;
 use crate::supervisor::cluster::Member;
 use crate::supervisor::node_status::NodeStatus;
-use crate::supervisor::options::Replication;
+use replication::Protocol;
 
 fn member(name: &str, role: Role, state: State) -> Member {
     Member {
@@ -100,7 +100,7 @@ fn silent(name: &str, role: Role, state: State) -> Seen {
 fn shown(seen: &[Seen]) -> String {
     let cluster = Cluster {
         pid: 1,
-        replication: Replication::Naive,
+        replication: Protocol::Naive,
         dashboard: None,
         data: "/data".into(),
         nodes: vec![],

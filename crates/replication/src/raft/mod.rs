@@ -1,0 +1,453 @@
+//! Raft: a leader elected by a majority, whose log the others copy. The engine underneath is the
+//! `raft` crate, driven by hand.
+//!
+//! # The idea
+//!
+//! Time is cut into terms, each with at most one leader, since a replica votes once in a term and
+//! only a majority elects. The leader appends commands to its log and sends them to the others; an
+//! entry is *committed* once a majority has it on disk, and is then never lost: every later leader
+//! was elected by a majority, which overlaps that one, and nobody votes for a candidate whose log
+//! lacks what it has itself (Ongaro and Ousterhout, "In Search of an Understandable Consensus
+//! Algorithm", 2014; sections are cited as Raft §5.4).
+//!
+//! WORKED EXAMPLE
+//!
+//! # The rules
+//!
+//! 1. *One vote a term*, on disk before it is told (§5.2). A promise is kept as a [`Term`] whose
+//!    node is the one voted for.
+//! 2. *Only who has at least as much may be elected* (§5.4.1).
+//! 3. *A leader commits only through an entry of its own term* (§5.4.2). The first is empty; when
+//!    it is applied the leader has everything that was ever committed, and [`Effect::Leading`] says
+//!    so.
+//! 4. *Nothing is answered that is not on disk*, but a leader sends while it writes itself
+//!    (Ongaro's thesis §10.2.1): the two disks work at the same time.
+//! 5. *A candidate asks first whether it would be elected* (pre-vote, §9.6 of the thesis), so that
+//!    one that was cut off deposes nobody when it returns; *a leader that hears no majority for an
+//!    election timeout steps down* (check-quorum).
+//! 6. *A read barrier passes* when a majority answered a heartbeat that was sent after it (§6.4).
+//!    No lease, so no clock is trusted.
+//! 7. *A closed connection is a reason to ask at once.* A killed process closes its connections
+//!    within a millisecond; followers that see it forget the leader, or else they would refuse
+//!    each other's pre-votes, and ask, the highest id first. A process that hangs or is cut off is
+//!    noticed by the timeout alone.
+//!
+//! # What the adapter guarantees
+//!
+//! * The same inputs give the same effects: election timeouts are a function of seed, replica and
+//!   term; the crate's hash maps are not seen outside.
+//! * Nothing that comes from the network ends the process: each message is decoded by our own
+//!   codec and looked at before the crate hears it (`translate`).
+//! * A snapshot is heard by the crate only when the service could read it.
+//! * Term, vote and entries stand in one log, in the order in which they were emitted: no fsync of
+//!   one file can overtake that of another.
+//!
+//! # What is left out, and what it costs
+//!
+//! The commit index is not on disk: a replica that restarts applies its log again when a leader
+//! tells it how far. Proposals and reads are not forwarded: the service knows who leads. A replica
+//! whose disk was wiped must not come back under its old id (it voted); where that shows, it warns
+//! and hears nothing.
+
+mod barriers;
+mod clock;
+mod disk;
+pub mod message;
+mod ready;
+mod store;
+mod transfer;
+mod translate;
+
+use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::fmt;
+
+use bytes::Bytes;
+use raft::eraftpb::{Message as Theirs, MessageType};
+use raft::prelude::{ConfState, Entry as TheirEntry};
+use raft::{RawNode, SnapshotStatus, StateRole};
+
+pub use clock::Timers;
+pub use message::Message;
+
+use crate::engine::{self, Effect, Engine, Input, Status, Viewed};
+use crate::log::{Checkpoint, Index, Log, Recovered, Snapshot};
+use crate::planted::{Bug, planted};
+use crate::term::{NodeId, Term};
+use crate::time::Time;
+use barriers::Barriers;
+use clock::Clock;
+use disk::Disk;
+use message::Said;
+use ready::{node_id, send};
+use store::Store;
+use transfer::{Piece, Transfers};
+
+/// Bytes of commands in one append: some thousand orders.
+const APPEND_BYTES_MAX: u64 = 256 * 1024;
+
+/// Appends on their way to one follower that it did not answer yet.
+const APPENDS_UNANSWERED_MAX: usize = 256;
+
+/// One replica's place in the group.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Config {
+    /// This replica.
+    pub id: NodeId,
+    /// The others, in rising order.
+    pub peers: Vec<NodeId>,
+    /// How long to wait for what.
+    pub timers: Timers,
+    /// Entries kept in memory behind a snapshot, so that a follower that was away for a short while
+    /// needs none.
+    pub entries_kept: u64,
+    /// Makes election timeouts differ between stores; any number will do.
+    pub seed: u64,
+}
+
+/// What the service was told last of who leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Announced {
+    Following(Option<NodeId>),
+    Leading,
+}
+
+/// One replica.
+pub struct Raft {
+    config: Config,
+    /// The crate's state machine, which owns log and promise.
+    node: RawNode<Store>,
+    disk: Disk,
+    clock: Clock,
+    barriers: Barriers,
+    transfers: Transfers,
+    /// Invariant: everything up to here was given to the service.
+    applied: Index,
+    announced: Announced,
+    /// Peers whose connection is known to be refused. Only speeds things up, decides nothing.
+    unreachable: BTreeSet<NodeId>,
+    /// Whether it was said that a disk lost something.
+    said_lost: bool,
+}
+
+impl Raft {
+    /// A replica with what was found on its disk. The service restores its own state from the same
+    /// snapshot.
+    pub fn new(config: Config, recovered: &Recovered) -> Raft {
+        let (log, promised) = Log::recover(recovered);
+        let applied = log.start();
+        let mut ids: Vec<u64> = config.peers.iter().map(|peer| u64::from(peer.0)).collect();
+        ids.push(u64::from(config.id.0));
+        ids.sort_unstable();
+        let store = Store {
+            id: config.id,
+            generation: promised.generation.max(log.last_term().generation),
+            log,
+            promised,
+            members: ConfState::from((ids, Vec::new())),
+            snapshot: None,
+            snapshot_wanted: Cell::new(false),
+        };
+        let election_tick = config.timers.election_ticks();
+        let crates = raft::Config {
+            id: u64::from(config.id.0),
+            election_tick,
+            heartbeat_tick: Timers::HEARTBEAT_TICKS,
+            applied: applied.0,
+            max_size_per_msg: APPEND_BYTES_MAX,
+            max_inflight_msgs: APPENDS_UNANSWERED_MAX,
+            check_quorum: true,
+            pre_vote: true,
+            // Followers learn what is committed with the next append or heartbeat.
+            skip_bcast_commit: true,
+            batch_append: true,
+            ..raft::Config::default()
+        };
+        let silent = slog::Logger::root(slog::Discard, slog::o!());
+        let node = RawNode::new(&crates, store, &silent);
+        let mut raft = Raft {
+            node: node.expect("timers and members are those of a replica"),
+            config,
+            disk: Disk::default(),
+            clock: Clock::default(),
+            barriers: Barriers::default(),
+            transfers: Transfers::default(),
+            applied,
+            announced: Announced::Following(None),
+            unreachable: BTreeSet::new(),
+            said_lost: false,
+        };
+        raft.set_timeout();
+        raft
+    }
+
+    fn leads(&self) -> bool {
+        self.node.raft.state == StateRole::Leader
+    }
+
+    /// The term that this replica leads in, if it does.
+    fn own_term(&self) -> Term {
+        self.term_led_by(self.config.id)
+    }
+
+    fn term_led_by(&self, node: NodeId) -> Term {
+        let generation = self.node.store().generation;
+        Term { generation, number: self.node.raft.term, node }
+    }
+
+    fn others(&self) -> impl Iterator<Item = NodeId> + use<> {
+        let mut ids: Vec<NodeId> =
+            self.node.raft.prs().iter().map(|(id, _)| node_id(*id)).collect();
+        ids.retain(|id| *id != self.config.id);
+        ids.sort_unstable();
+        ids.into_iter()
+    }
+
+    fn send(&self, to: NodeId, said: Said) -> Effect {
+        let generation = self.node.store().generation;
+        send(to, Message { generation, term: self.node.raft.term, said })
+    }
+
+    fn on_receive(&mut self, now: Time, from: NodeId, message: Message, out: &mut Vec<Effect>) {
+        if !self.others().any(|peer| peer == from) {
+            return;
+        }
+        let known = translate::Known {
+            generation: self.node.store().generation,
+            term: self.node.raft.term,
+            last: Index(self.node.raft.raft_log.last_index()),
+            leads: self.leads(),
+        };
+        match translate::fault(&message, &known) {
+            Some(translate::Fault::Noise) => return,
+            Some(translate::Fault::Lost(what)) => {
+                if !std::mem::replace(&mut self.said_lost, true) {
+                    out.push(Effect::Warn(what));
+                }
+                return;
+            }
+            None => {}
+        }
+        self.unreachable.remove(&from);
+        let term = message.term;
+        match message.said {
+            Said::Piece { index, index_term, offset, total, bytes } => {
+                let piece = Piece { index, index_term, offset, total, bytes };
+                self.on_piece(now, from, (term, piece), out);
+            }
+            Said::Arrived { index, upto } => self.on_arrived(now, from, (term, index, upto), out),
+            Said::NotAppended { previous, .. } if self.matched(from) >= previous => {
+                // Said before it had what it has now. The crate would go back behind that
+                // (raft-rs #557).
+            }
+            said @ Said::AskVote { pre: true, .. } if self.leads() => {
+                self.hear(from, Message { said, ..message });
+                // The crate is silent to one that asks although there is a leader: it did not hear
+                // of it yet, so it is told.
+                self.node.ping();
+            }
+            // Who asked for it had everything on disk before it asked.
+            Said::Vote { .. } if !self.disk.is_idle() => {}
+            // It is written beside the log, so that an entry could be on disk before it, with a
+            // hole between; and the crate would read entries that it stands for.
+            Said::Append { .. } | Said::LeadNow if self.disk.is_replacing() => {}
+            said @ (Said::AskVote { .. }
+            | Said::Vote { .. }
+            | Said::Append { .. }
+            | Said::Appended { .. }
+            | Said::NotAppended { .. }
+            | Said::Heartbeat { .. }
+            | Said::Heard { .. }
+            | Said::LeadNow) => self.hear(from, Message { said, ..message }),
+        }
+    }
+
+    /// How far a follower's log is known to equal this leader's.
+    fn matched(&self, peer: NodeId) -> Index {
+        let progress = self.node.raft.prs().get(u64::from(peer.0));
+        Index(progress.map_or(0, |progress| progress.matched))
+    }
+
+    fn hear(&mut self, from: NodeId, message: Message) {
+        if let Some(theirs) = translate::inward(from, self.config.id, message) {
+            self.tell_crate(theirs);
+        }
+    }
+
+    fn tell_crate(&mut self, theirs: Theirs) {
+        // An error says that the message was of no use, to somebody who does not ask.
+        let _useless = self.node.step(theirs);
+        self.set_timeout();
+    }
+
+    fn on_propose(&mut self, commands: Vec<Bytes>) {
+        if self.announced != Announced::Leading || commands.is_empty() {
+            return;
+        }
+        let context = self.node.store().own_context();
+        let entries = commands.into_iter().map(|data| TheirEntry {
+            data,
+            context: context.clone(),
+            ..TheirEntry::default()
+        });
+        let mut theirs = Theirs {
+            msg_type: MessageType::MsgPropose,
+            from: u64::from(self.config.id.0),
+            ..Theirs::default()
+        };
+        theirs.set_entries(entries.collect::<Vec<_>>().into());
+        // Refused only while the lead is handed over: the service hears of the new leader.
+        let _refused = self.node.raft.step(theirs);
+        if planted(Bug::ReachableMajority) {
+            let upto = Index(self.node.raft.raft_log.last_index());
+            for peer in self.unreachable.clone() {
+                let generation = self.node.store().generation;
+                let (term, said) = (self.node.raft.term, Said::Appended { upto });
+                self.hear(peer, Message { generation, term, said });
+            }
+        }
+    }
+
+    fn on_barrier(&mut self, tag: u64, out: &mut Vec<Effect>) {
+        if self.announced != Announced::Leading || tag == 0 {
+            out.push(Effect::Failed(tag));
+        } else if planted(Bug::StaleLeaderRead) {
+            out.push(Effect::Passed(tag));
+        } else {
+            self.barriers.ask(tag);
+            self.node.read_index(translate::context_of(tag));
+        }
+    }
+
+    fn on_link(&mut self, now: Time, peer: NodeId, up: bool, out: &mut Vec<Effect>) {
+        if up {
+            self.unreachable.remove(&peer);
+            return;
+        }
+        self.unreachable.insert(peer);
+        if self.leads() {
+            self.node.report_unreachable(u64::from(peer.0));
+            self.end_transfer(peer, SnapshotStatus::Failure);
+        } else if self.node.raft.leader_id == u64::from(peer.0) {
+            self.node.raft.leader_id = raft::INVALID_ID;
+            self.hurry(now, Some(peer));
+            self.campaign_if_due(now, out);
+        }
+    }
+
+    /// Another leader's term is in force at the arbiter: a majority elected it.
+    fn on_refused(&mut self, term: Term) {
+        if self.leads() && term > self.own_term() {
+            self.node.raft.become_follower(self.node.raft.term, raft::INVALID_ID);
+        }
+    }
+
+    /// Hands the lead to the follower that has most.
+    fn on_hand_over(&mut self) {
+        let reachable = self.others().filter(|peer| !self.unreachable.contains(peer));
+        let best = reachable.max_by_key(|peer| (self.matched(*peer), *peer));
+        if let Some(peer) = best.filter(|_| self.leads()) {
+            self.node.transfer_leader(u64::from(peer.0));
+        }
+    }
+}
+
+impl Engine for Raft {
+    fn step(&mut self, now: Time, input: Input, out: &mut Vec<Effect>) {
+        if input == Input::Start {
+            self.start_clock(now);
+        } else {
+            self.pass_time(now, input == Input::Timer);
+        }
+        match input {
+            Input::Start => self.campaign_if_due(now, out),
+            Input::Timer => {
+                self.campaign_if_due(now, out);
+                self.send_pieces_again(now, out);
+            }
+            Input::Receive { from, message: engine::Message::Raft(message) } => {
+                self.on_receive(now, from, message, out);
+            }
+            Input::Receive {
+                message: engine::Message::PrimaryBackup(_) | engine::Message::Paxos(_),
+                ..
+            } => {}
+            Input::Persisted { upto } => self.disk.confirmed(upto),
+            Input::Propose(commands) => self.on_propose(commands),
+            Input::Barrier(tag) => self.on_barrier(tag, out),
+            // Who leads is not for others to choose.
+            Input::Lead { .. } | Input::Follow { .. } => {}
+            Input::Viewed(Viewed::Refused(view)) => self.on_refused(view.term),
+            Input::Viewed(Viewed::Granted(_) | Viewed::Unknown) => {}
+            Input::Snapshot(snapshot) => self.on_snapshot(snapshot),
+            Input::Checkpointed { index } => self.on_checkpointed(now, index, out),
+            Input::NotInstalled { index } => self.on_not_installed(now, index),
+            Input::Link { peer, up } => self.on_link(now, peer, up, out),
+            Input::HandOver => self.on_hand_over(),
+        }
+        self.drain(now, out);
+        self.install_if_complete(out);
+    }
+
+    fn next_timer(&self) -> Option<Time> {
+        self.next_due()
+    }
+
+    fn status(&self) -> Status {
+        let raft = &self.node.raft;
+        let role = match raft.state {
+            StateRole::Leader => "leader",
+            StateRole::Follower => "follower",
+            StateRole::Candidate | StateRole::PreCandidate => "candidate",
+        };
+        let leader = Some(node_id(raft.leader_id)).filter(|id| *id != NodeId::NONE);
+        let mut members: Vec<NodeId> = self.others().collect();
+        members.push(self.config.id);
+        members.sort_unstable();
+        let followers = self.others().filter(|_| self.leads());
+        Status {
+            engine: "raft".to_string(),
+            role: role.to_string(),
+            term: self.term_led_by(leader.unwrap_or(NodeId::NONE)),
+            leader,
+            in_sync: members,
+            last: Index(raft.raft_log.last_index()),
+            committed: Index(raft.raft_log.committed),
+            followers: followers.map(|peer| (peer, self.matched(peer))).collect(),
+        }
+    }
+
+    fn log(&self) -> &Log {
+        &self.node.store().log
+    }
+
+    fn checkpoint(&mut self, snapshot: Snapshot) -> Checkpoint {
+        self.installed(snapshot.index);
+        let kept = self.config.entries_kept;
+        let store = self.node.mut_store();
+        let tail = store.log.from(snapshot.index.next(), usize::MAX).to_vec();
+        store.log.compact(Index(snapshot.index.0.saturating_sub(kept)));
+        Checkpoint { promised: store.promised, snapshot, tail, accepted: Term::ZERO }
+    }
+}
+
+impl Raft {
+    fn on_checkpointed(&mut self, now: Time, index: Index, out: &mut Vec<Effect>) {
+        if self.disk.replaced(index) {
+            // The crate counts the snapshot as on disk, and only then as applied.
+            self.drain(now, out);
+            if self.node.raft.raft_log.applied < index.0 {
+                self.node.advance_apply_to(index.0);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Raft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Raft").field("status", &self.status()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

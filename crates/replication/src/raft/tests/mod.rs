@@ -1,0 +1,67 @@
+//! The Raft engine, tested: the scenarios that every quorum engine goes through, and walks.
+
+mod noise;
+
+use std::path::Path;
+
+use test_each_file::test_each_path;
+
+use super::message::Said;
+use super::{Config, Raft, Timers};
+use crate::engine::{Engine, Message};
+use crate::log::Recovered;
+use crate::quorum_tests::{self, Protocol};
+use crate::term::NodeId;
+
+const RAFT: Protocol = Protocol { name: "raft", make, is_heartbeat };
+
+fn make(id: NodeId, peers: &[NodeId], seed: u64, recovered: &Recovered) -> Box<dyn Engine> {
+    let config =
+        Config { id, peers: peers.to_vec(), timers: Timers::DEFAULT, entries_kept: 3, seed };
+    Box::new(Raft::new(config, recovered))
+}
+
+fn is_heartbeat(message: &Message) -> bool {
+    match message {
+        Message::Raft(message) => {
+            matches!(message.said, Said::Heartbeat { barrier: 0, .. } | Said::Heard { barrier: 0 })
+        }
+        Message::PrimaryBackup(_) | Message::Paxos(_) => false,
+    }
+}
+
+test_each_path! { in "crates/replication/src/raft/testscripts" as scripts => script }
+
+fn script(path: &Path) {
+    quorum_tests::run(path, RAFT);
+}
+
+#[test]
+fn scripts_are_the_scenarios() {
+    quorum_tests::assert_has_scenarios(RAFT);
+}
+
+#[test]
+fn walks() {
+    quorum_tests::walks(RAFT);
+}
+
+/// Each is the mistake of somebody's Raft; the walk finds it by what it breaks.
+#[cfg(feature = "planted")]
+#[test]
+fn every_planted_bug_is_found() {
+    use crate::planted::Bug;
+    let bugs = [
+        (Bug::AckUnsynced, 200),
+        (Bug::VoteForgotten, 20_000),
+        (Bug::TruncatesTooFar, 2000),
+        (Bug::ReachableMajority, 2000),
+        (Bug::StaleLeaderRead, 2000),
+        (Bug::SnapshotOverwrites, 20_000),
+    ];
+    for (bug, seeds) in bugs {
+        let found = quorum_tests::found(bug, RAFT, seeds);
+        println!("{}: {found:?}", bug.name());
+        assert!(found.is_some(), "{}: {}", bug.name(), bug.wrong());
+    }
+}
