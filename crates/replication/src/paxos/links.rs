@@ -80,7 +80,7 @@ impl Paxos {
     fn answer(&mut self, now: Time, to: NodeId, beat: Beat, out: &mut Out) {
         let stored = self.stored();
         let promised = self.protocol.promised();
-        let beat = match promised == self.candidacy && promised > beat.ballot {
+        let beat = match self.tries_to_lead() && promised > beat.ballot {
             // The crate's election learns that only with its next round.
             true => Beat { ballot: promised, leader: promised, happy: true, ..beat },
             false if self.reign.is_some() => beat,

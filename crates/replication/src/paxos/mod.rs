@@ -151,8 +151,9 @@ pub struct Paxos {
     applied: Index,
     /// What is known of the leader.
     heard: Heard,
-    /// The newest term under which this replica tried to lead before its election said so.
-    candidacy: Term,
+    /// What was promised when this instance of the protocol began: a term of its own that is found
+    /// on the disk is not resumed.
+    found: Term,
     /// Who leads, as the service was told.
     leader: Option<NodeId>,
     /// Where this replica leads.
@@ -197,7 +198,8 @@ impl Paxos {
             promised: state.promised.number,
             records: recovered.records.len() as u64,
         };
-        let generation = state.promised.generation;
+        let found = state.promised;
+        let generation = found.generation;
         Paxos {
             disk: Disk::holding(state.log.last()),
             protocol: Protocol::new(&config, generation, state),
@@ -208,7 +210,7 @@ impl Paxos {
             watch: Watch::default(),
             applied,
             heard: Heard::default(),
-            candidacy: Term::ZERO,
+            found,
             leader: None,
             reign: None,
             wants_to_lead: false,

@@ -235,7 +235,7 @@ impl Paxos {
     /// As if the process had restarted with this state on its disk.
     fn begin_anew(&mut self, state: State) {
         self.rounds.before = self.rounds.now;
-        self.candidacy = Term::ZERO;
+        self.found = state.promised;
         self.protocol = Protocol::new(&self.config, self.protocol.generation(), state);
     }
 

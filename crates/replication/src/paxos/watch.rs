@@ -200,9 +200,7 @@ impl Paxos {
         let silent = now.since(self.heard.at) >= timers.silence() + timers.tick * self.rank();
         let agreed = answers.len() + 1 >= self.quorum();
         let nobody = answers.values().all(|(_, hears)| !hears);
-        // It leads, or tries to.
-        let tries = self.protocol.promised() == self.candidacy || self.reign.is_some();
-        if silent && agreed && nobody && !tries {
+        if silent && agreed && nobody && !self.tries_to_lead() {
             self.heard.at = now;
             self.try_to_lead();
         }
@@ -248,10 +246,15 @@ impl Paxos {
             && (top == self.config.id || answered.contains_key(&top))
     }
 
+    /// Whether it leads, or has begun to.
+    pub(super) fn tries_to_lead(&self) -> bool {
+        let promised = self.protocol.promised();
+        promised.node == self.config.id && promised != self.found
+    }
+
     /// Begins to lead, if others agree, under a term higher than any promised here.
     pub(super) fn try_to_lead(&mut self) {
         self.protocol.try_to_lead();
-        self.candidacy = self.protocol.promised();
     }
 
     /// A leader that hears no majority can acknowledge nothing, and says so. When it hears one
