@@ -3,6 +3,7 @@
 
 mod noise;
 mod stored;
+mod timing;
 
 use std::path::Path;
 
