@@ -16,7 +16,7 @@ const INDEX_MAX: u64 = 1 << 48;
 
 /// Whether the term can be one of this group.
 pub(super) fn is_term(term: Term, generation: u32) -> bool {
-    term == Term::ZERO
+    (term.number, term.node) == (0, NodeId::NONE)
         || term.generation == generation
             && term.number <= NUMBER_MAX
             && (1..=NodeId::MAX).contains(&term.node.0)

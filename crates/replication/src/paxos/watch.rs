@@ -49,9 +49,9 @@ impl Timers {
         refused: Duration::from_millis(5),
     };
 
-    /// A leader that is not heard for two rounds is gone.
+    /// A leader that is not heard for three rounds is gone.
     fn silence(&self) -> Duration {
-        self.tick * 2 * u32::try_from(Timers::TICKS_PER_ROUND).unwrap_or(u32::MAX)
+        self.tick * 3 * u32::try_from(Timers::TICKS_PER_ROUND).unwrap_or(u32::MAX)
     }
 
     /// For quiet disks: rounds of 60 ms.
@@ -101,8 +101,10 @@ pub(super) struct Heard {
     term: Term,
     decided: Index,
     round: u32,
-    /// When.
-    pub at: Time,
+    /// When somebody led, or was about to; `None` in this life so far.
+    at: Option<Time>,
+    /// When this life began.
+    pub started: Time,
 }
 
 /// What moves when a replica gets anywhere.
@@ -170,7 +172,7 @@ impl Paxos {
         if term.node == self.config.id || !(asks || more && self.protocol.follows().is_some()) {
             return;
         }
-        self.heard.at = now;
+        self.heard.at = Some(now);
         if asks || self.heard.round != self.rounds.now {
             self.heard.round = self.rounds.now;
             let round = self.rounds.now.saturating_sub(self.rounds.before);
@@ -182,13 +184,13 @@ impl Paxos {
     /// The leader of the promised term answers, and has a majority.
     pub(super) fn hear_answer(&mut self, now: Time, said: &Beat) {
         if said.happy && said.ballot == self.protocol.promised() {
-            self.heard.at = now;
+            self.heard.at = Some(now);
         }
     }
 
     /// Whether somebody led a moment ago.
     pub(super) fn hears_leader(&self, now: Time) -> bool {
-        now.since(self.heard.at) < self.config.timers.silence()
+        self.heard.at.is_some_and(|at| now.since(at) < self.config.timers.silence())
     }
 
     /// Tries to lead when a majority answers and nobody in it hears a leader, this replica last of
@@ -197,11 +199,16 @@ impl Paxos {
     fn watch_leader(&mut self, now: Time) {
         let answers = &self.rounds.answers;
         let timers = self.config.timers;
-        let silent = now.since(self.heard.at) >= timers.silence() + timers.tick * self.rank();
+        // A life in which nobody was heard yet knows of nobody who could come back.
+        let (since, patience) = match self.heard.at {
+            Some(at) => (at, timers.silence()),
+            None => (self.heard.started, timers.tick),
+        };
+        let silent = now.since(since) >= patience + timers.tick * self.rank();
         let agreed = answers.len() + 1 >= self.quorum();
         let nobody = answers.values().all(|(_, hears)| !hears);
         if silent && agreed && nobody && !self.tries_to_lead() {
-            self.heard.at = now;
+            self.heard.at = Some(now);
             self.try_to_lead();
         }
     }

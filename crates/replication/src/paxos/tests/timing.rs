@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::PAXOS;
+use crate::engine::Input;
+use crate::log::Index;
 use crate::quorum_tests::world::World;
-use crate::term::NodeId;
+use crate::term::{NodeId, Term};
 
 const LONG: Duration = Duration::from_secs(10);
 
@@ -29,7 +33,7 @@ fn until_another_leads(world: &mut World, old: NodeId) -> u64 {
 }
 
 #[test]
-fn a_silent_leader_is_replaced_within_1200_ms_and_not_before_300() {
+fn a_silent_leader_is_replaced_within_1200_ms_and_not_before_600() {
     let all: Vec<u64> = (0..50)
         .map(|seed| {
             let (mut world, leader) = led(seed);
@@ -38,7 +42,7 @@ fn a_silent_leader_is_replaced_within_1200_ms_and_not_before_300() {
         })
         .collect();
     let (least, most) = (all.iter().min().expect("some"), all.iter().max().expect("some"));
-    assert!(*least >= 300 && *most <= 1200, "{all:?}");
+    assert!(*least >= 600 && *most <= 1200, "{all:?}");
 }
 
 #[test]
@@ -71,8 +75,36 @@ fn a_process_that_stalls_for_90_ms_is_not_replaced() {
 #[test]
 fn a_leader_hands_over_before_it_stops() {
     let (mut world, leader) = led(1);
-    world.propose(leader, vec![bytes::Bytes::from_static(b"tux")]);
+    world.propose(leader, vec![Bytes::from_static(b"tux")]);
     world.settle();
-    world.step(leader, crate::engine::Input::HandOver);
+    world.step(leader, Input::HandOver);
     assert_eq!(until_another_leads(&mut world, leader), 0);
+}
+
+/// Another engine's log goes on as that of the next generation.
+#[test]
+fn a_group_of_a_later_generation_elects_and_commits() {
+    let mut world = World::new(3, 1, PAXOS);
+    let ids = world.ids();
+    for id in &ids {
+        world.host(*id).checkpoint.promised = Term { generation: 1, ..Term::ZERO };
+    }
+    world.start(&ids);
+    assert!(world.run(&ids, LONG, |world| world.leader().is_some()));
+    let leader = world.leader().expect("it was just elected");
+    assert_eq!(world.hosts[&leader].leading.map(|term| term.generation), Some(1));
+    world.propose(leader, vec![Bytes::from_static(b"tux")]);
+    world.settle();
+    assert_eq!(world.hosts[&leader].last_applied(), Index(2));
+}
+
+#[test]
+fn a_new_group_has_a_leader_within_300_ms() {
+    for seed in 0..20 {
+        let mut world = World::new(3, seed, PAXOS);
+        let ids = world.ids();
+        world.start(&ids);
+        let first = Duration::from_millis(300);
+        assert!(world.run(&ids, first, |world| world.leader().is_some()), "seed {seed}");
+    }
 }
