@@ -35,22 +35,22 @@
 //! # The rules
 //!
 //! 1. *Nothing is said that relies on a disk before it is there.* Promises, votes and whole
-//!    histories wait in the link ([`links`]) until their records are durable. Only a leader's own
+//!    histories wait in the link (`links`) until their records are durable. Only a leader's own
 //!    entries travel earlier: the votes of others for them are counted when this disk has them too
-//!    ([`reign`]).
+//!    (`reign`).
 //! 2. *A history is taken over completely or not at all*, also by a crash in the middle
-//!    ([`storage`]).
-//! 3. *Links keep the order, and loss is told* ([`links`]). What comes from another life of a
+//!    (`storage`).
+//! 3. *Links keep the order, and loss is told* (`links`). What comes from another life of a
 //!    process is not heard.
 //! 4. *A snapshot takes the place of a log as a restart would find it*, and is no vote for anything
-//!    ([`transfer`]). Nothing that begins in what is compacted away is ever sent.
+//!    (`transfer`). Nothing that begins in what is compacted away is ever sent.
 //! 5. *An entry keeps the term under which it was first placed.* So two logs with an entry of the
 //!    same index and term are equal up to it, and a leader serves when its first entry, `Lead`, is
 //!    decided, on its disk, and applied.
-//! 6. *A read asks a majority whether it has promised a higher term* ([`reign`]).
+//! 6. *A read asks a majority whether it has promised a higher term* (`reign`).
 //! 7. *Who hears no leader asks whether others do*, before it tries to lead; a leader that hears no
-//!    majority says so, and disturbs nobody when it returns ([`watch`]).
-//! 8. *Nothing that a peer says makes the crate panic*: what it believes is checked ([`gate`]).
+//!    majority says so, and disturbs nobody when it returns (`watch`).
+//! 8. *Nothing that a peer says makes the crate panic*: what it believes is checked (`gate`).
 //!
 //! What is decided is not written down. After a restart it begins at the snapshot and is learned
 //! again: it is a lower bound wherever it is used, and entries are applied from the snapshot on
