@@ -78,7 +78,7 @@ pub struct Options {
     pub frontends: u8,
     /// How many order replicas, 1 to 9; as the data folder has it, or 3, if not given.
     pub orders: Option<u8>,
-    /// How the replicas agree; as the data folder has it, or `primary-backup`, if not given.
+    /// How the replicas agree; as the data folder has it, or `raft`, if not given.
     pub replication: Option<Protocol>,
     /// Toys in each frontend's cache; 0 switches it off.
     pub cache_capacity: u32,
@@ -107,7 +107,7 @@ pub struct Options {
 impl Options {
     /// What a new store of these options is made with.
     pub fn made(&self) -> Made {
-        let replication = self.replication.unwrap_or(Protocol::PrimaryBackup);
+        let replication = self.replication.unwrap_or_default();
         Made::new(replication, self.orders.unwrap_or(ORDERS_DEFAULT))
     }
 }

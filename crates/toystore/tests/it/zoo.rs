@@ -15,7 +15,7 @@ use serde_json::json;
 use crate::exchange::{self, Connection, Said};
 use crate::load::{Acknowledged, Clients, Shoppers};
 use crate::sound::{assert_sound, digest, order_log, toys, wait_until_quiet};
-use crate::store::{Store, signal, term};
+use crate::store::{PRIMARY_BACKUP, Store, signal, term};
 use crate::waiting::{wait_for, watch_for};
 
 /// Orders at a frontend and expects that it is recorded.
@@ -42,7 +42,7 @@ fn in_stock(store: &Store, toy: &str) -> u64 {
 /// of them can lead any more.
 #[test]
 fn ack_before_replicate() {
-    let mut store = Store::start(&[]);
+    let mut store = Store::start(&PRIMARY_BACKUP);
     let url = store.frontend();
     let first = buy(&url, "all-have-it", "Rocket", 1);
     let leader = store.leader();
