@@ -18,6 +18,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::log::{Checkpoint, Entry, Index, Record, Snapshot};
+use crate::paxos;
 use crate::primary_backup;
 use crate::raft;
 use crate::term::{NodeId, Term, View};
@@ -181,6 +182,8 @@ pub enum Message {
     PrimaryBackup(primary_backup::Message),
     /// Raft.
     Raft(raft::Message),
+    /// Paxos.
+    Paxos(paxos::Message),
 }
 
 impl Message {
@@ -189,6 +192,7 @@ impl Message {
         match self {
             Message::PrimaryBackup(message) => message.entries(),
             Message::Raft(message) => message.entries(),
+            Message::Paxos(message) => message.entries(),
         }
     }
 
@@ -197,6 +201,7 @@ impl Message {
         match self {
             Message::PrimaryBackup(message) => message.acknowledges(),
             Message::Raft(message) => message.acknowledges(),
+            Message::Paxos(message) => message.acknowledges(),
         }
     }
 
@@ -205,6 +210,7 @@ impl Message {
         match self {
             Message::PrimaryBackup(message) => message.refuses(),
             Message::Raft(message) => message.refuses(),
+            Message::Paxos(message) => message.refuses(),
         }
     }
 
@@ -213,6 +219,7 @@ impl Message {
         match self {
             Message::PrimaryBackup(message) => message.completes_snapshot(),
             Message::Raft(message) => message.completes_snapshot(),
+            Message::Paxos(message) => message.completes_snapshot(),
         }
     }
 }
@@ -222,6 +229,7 @@ impl fmt::Display for Message {
         match self {
             Message::PrimaryBackup(message) => write!(f, "{message}"),
             Message::Raft(message) => write!(f, "{message}"),
+            Message::Paxos(message) => write!(f, "{message}"),
         }
     }
 }

@@ -13,6 +13,7 @@
 //! | [`engine`] | the trait that every way of agreeing implements |
 //! | [`protocol`] | which of them a store uses, and how a replica of it is set up |
 //! | [`single`] | one node: the catalog by default |
+//! | [`paxos`] | a majority agrees without an arbiter: Sequence Paxos |
 //! | [`planted`] | faults that are planted on purpose, under cargo feature `planted` |
 //! | [`raft`] | Raft, on an existing engine |
 //! | [`primary_backup`] | the course's rule with a view that makes it safe; and `naive`, without |
@@ -21,6 +22,7 @@
 
 pub mod engine;
 pub mod log;
+pub mod paxos;
 pub mod planted;
 pub mod primary_backup;
 pub mod protocol;

@@ -66,6 +66,9 @@ pub enum Record {
     Append(Entry),
     /// Everything from this index on is forgotten: another leader's history took its place.
     Truncate(Index),
+    /// Paxos: the log equals that of this term's leader. Written twice, around the records that
+    /// make it so; without the second one, none of them was (`paxos::storage`).
+    Accepted(Term),
 }
 
 impl fmt::Display for Record {
@@ -74,6 +77,7 @@ impl fmt::Display for Record {
             Record::Promise(term) => write!(f, "promise {term}"),
             Record::Append(entry) => write!(f, "append {entry}"),
             Record::Truncate(from) => write!(f, "truncate {from}.."),
+            Record::Accepted(term) => write!(f, "accepted {term}"),
         }
     }
 }
@@ -98,6 +102,24 @@ pub struct Checkpoint {
     pub snapshot: Snapshot,
     /// Entries after the snapshot, committed or not.
     pub tail: Vec<Entry>,
+    /// Paxos: the highest term under which the log was accepted; zero with other engines.
+    pub accepted: Term,
+}
+
+/// A checkpoint as it was written before there was [`Checkpoint::accepted`]: read where today's
+/// form cannot be.
+#[derive(Clone, Debug, Deserialize)]
+pub struct OldCheckpoint {
+    promised: Term,
+    snapshot: Snapshot,
+    tail: Vec<Entry>,
+}
+
+impl From<OldCheckpoint> for Checkpoint {
+    fn from(old: OldCheckpoint) -> Checkpoint {
+        let OldCheckpoint { promised, snapshot, tail } = old;
+        Checkpoint { promised, snapshot, tail, accepted: Term::ZERO }
+    }
 }
 
 /// What a node finds on its disk at start: the newest checkpoint, and the records after it.
@@ -138,6 +160,8 @@ impl Log {
                 Record::Promise(term) => promised = promised.max(*term),
                 Record::Append(entry) => log.append(entry.clone()),
                 Record::Truncate(from) => log.truncate(*from),
+                // Paxos replays its records itself.
+                Record::Accepted(_) => {}
             }
         }
         (log, promised)

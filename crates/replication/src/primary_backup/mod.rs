@@ -304,7 +304,11 @@ impl Engine for PrimaryBackup {
                 Role::Leader(_) => self.on_timer_as_leader(now, effects),
                 Role::Follower(_) => self.on_timer_as_follower(now, effects),
             },
-            Input::Receive { message: engine::Message::Raft(_), .. } | Input::HandOver => {}
+            Input::Receive {
+                message: engine::Message::Raft(_) | engine::Message::Paxos(_),
+                ..
+            }
+            | Input::HandOver => {}
             Input::Receive { from, message: engine::Message::PrimaryBackup(message) } => {
                 if self.config.peers.contains(&from) && message.makes_sense(from) {
                     self.on_receive(now, from, message, effects);
@@ -372,7 +376,8 @@ impl Engine for PrimaryBackup {
         self.snapshot = snapshot.index;
         let after = self.log.from(snapshot.index.next(), usize::MAX).to_vec();
         self.log.compact(Index(snapshot.index.0.saturating_sub(self.config.entries_kept)));
-        Checkpoint { promised: self.promised, snapshot, tail: after }
+        let accepted = Term::ZERO;
+        Checkpoint { promised: self.promised, snapshot, tail: after, accepted }
     }
 }
 

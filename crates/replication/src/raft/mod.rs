@@ -317,7 +317,10 @@ impl Engine for Raft {
             Input::Receive { from, message: engine::Message::Raft(message) } => {
                 self.on_receive(now, from, message, out);
             }
-            Input::Receive { message: engine::Message::PrimaryBackup(_), .. } => {}
+            Input::Receive {
+                message: engine::Message::PrimaryBackup(_) | engine::Message::Paxos(_),
+                ..
+            } => {}
             Input::Persisted { upto } => self.disk.confirmed(upto),
             Input::Propose(commands) => self.on_propose(commands),
             Input::Barrier(tag) => self.on_barrier(tag, out),
@@ -373,7 +376,7 @@ impl Engine for Raft {
         let store = self.node.mut_store();
         let tail = store.log.from(snapshot.index.next(), usize::MAX).to_vec();
         store.log.compact(Index(snapshot.index.0.saturating_sub(kept)));
-        Checkpoint { promised: store.promised, snapshot, tail }
+        Checkpoint { promised: store.promised, snapshot, tail, accepted: Term::ZERO }
     }
 }
 

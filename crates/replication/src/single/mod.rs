@@ -198,7 +198,7 @@ impl Engine for Single {
         // Entries that are proposed and not yet durable: their records were emitted before this
         // checkpoint, which takes the place of all records before it.
         let tail = self.log.from(snapshot.index.next(), usize::MAX).to_vec();
-        Checkpoint { promised: self.term, snapshot, tail }
+        Checkpoint { promised: self.term, snapshot, tail, accepted: Term::ZERO }
     }
 }
 

@@ -51,7 +51,9 @@ impl World {
                 let command = if view { nothing() } else { entry.command };
                 Record::Append(Entry { command, ..entry })
             }
-            Record::Promise(_) | Record::Append(_) | Record::Truncate(_) => record,
+            Record::Promise(_) | Record::Append(_) | Record::Truncate(_) | Record::Accepted(_) => {
+                record
+            }
         }
     }
 

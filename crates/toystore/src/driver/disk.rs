@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use replication::Record;
-use replication::log::{Checkpoint, Recovered};
+use replication::log::{Checkpoint, OldCheckpoint, Recovered};
 use serde::de::DeserializeOwned;
 use wal::disk::Disk;
 use wal::encoding;
@@ -112,7 +112,7 @@ impl DiskQueue {
                 found.torn_bytes
             );
         }
-        let checkpoint = found.checkpoint.as_deref().map(decode).transpose();
+        let checkpoint = found.checkpoint.as_deref().map(decode_checkpoint).transpose();
         let records: Result<Vec<Record>> =
             found.records.iter().map(|bytes| decode(bytes)).collect();
         let recovered = Recovered {
@@ -293,6 +293,12 @@ fn encoded(write: &Write) -> wal::Write {
             state: Bytes::from(encoding::encode(checkpoint)),
         },
     }
+}
+
+/// One that an older toystore wrote too.
+fn decode_checkpoint(bytes: &[u8]) -> Result<Checkpoint> {
+    let old = |error| decode::<OldCheckpoint>(bytes).map(Checkpoint::from).map_err(|_| error);
+    decode(bytes).or_else(old)
 }
 
 fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {

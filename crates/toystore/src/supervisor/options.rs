@@ -30,6 +30,7 @@ pub fn replication() -> impl TypedValueParser<Value = Protocol> {
                 "The course's rule, made safe by a view that the catalog keeps"
             }
             Protocol::Raft => "A majority elects the leader, and decides what is committed",
+            Protocol::Paxos => "The same by Paxos",
         })
     });
     PossibleValuesParser::new(values).try_map(|name| name.parse::<Protocol>())

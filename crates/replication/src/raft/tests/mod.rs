@@ -26,7 +26,7 @@ fn is_heartbeat(message: &Message) -> bool {
         Message::Raft(message) => {
             matches!(message.said, Said::Heartbeat { barrier: 0, .. } | Said::Heard { barrier: 0 })
         }
-        Message::PrimaryBackup(_) => false,
+        Message::PrimaryBackup(_) | Message::Paxos(_) => false,
     }
 }
 
