@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::Engine;
 use crate::log::Recovered;
+use crate::paxos::{self, Paxos};
 use crate::primary_backup::{self, PrimaryBackup, Rules};
 use crate::raft::{self, Raft};
 use crate::term::NodeId;
@@ -27,11 +28,14 @@ pub enum Protocol {
     /// A majority elects, a majority commits.
     #[default]
     Raft,
+    /// The same by Paxos: whoever wants to lead asks a majority what it has accepted.
+    Paxos,
 }
 
 impl Protocol {
     /// All of them.
-    pub const ALL: [Protocol; 3] = [Protocol::Naive, Protocol::PrimaryBackup, Protocol::Raft];
+    pub const ALL: [Protocol; 4] =
+        [Protocol::Naive, Protocol::PrimaryBackup, Protocol::Raft, Protocol::Paxos];
 
     /// What it is called.
     pub fn name(self) -> &'static str {
@@ -39,6 +43,7 @@ impl Protocol {
             Protocol::Naive => "naive",
             Protocol::PrimaryBackup => "primary-backup",
             Protocol::Raft => "raft",
+            Protocol::Paxos => "paxos",
         }
     }
 
@@ -47,7 +52,7 @@ impl Protocol {
     pub fn is_safe(self) -> bool {
         match self {
             Protocol::Naive => false,
-            Protocol::PrimaryBackup | Protocol::Raft => true,
+            Protocol::PrimaryBackup | Protocol::Raft | Protocol::Paxos => true,
         }
     }
 
@@ -55,7 +60,7 @@ impl Protocol {
     pub fn has_arbiter(self) -> bool {
         match self {
             Protocol::PrimaryBackup => true,
-            Protocol::Naive | Protocol::Raft => false,
+            Protocol::Naive | Protocol::Raft | Protocol::Paxos => false,
         }
     }
 
@@ -63,7 +68,7 @@ impl Protocol {
     pub fn is_quorum(self) -> bool {
         match self {
             Protocol::Naive | Protocol::PrimaryBackup => false,
-            Protocol::Raft => true,
+            Protocol::Raft | Protocol::Paxos => true,
         }
     }
 }
@@ -124,6 +129,11 @@ impl Config {
             Protocol::Naive => Rules::Naive,
             Protocol::PrimaryBackup => Rules::View,
             Protocol::Raft => return Box::new(Raft::new(self.raft(), recovered)),
+            // One replica is a majority, and all of them: there is nothing to agree on.
+            Protocol::Paxos if self.peers.is_empty() => {
+                return Box::new(Raft::new(self.raft(), recovered));
+            }
+            Protocol::Paxos => return Box::new(Paxos::new(self.paxos(), recovered)),
         };
         let config = primary_backup::Config {
             id: self.id,
@@ -137,6 +147,19 @@ impl Config {
             entries_kept: self.entries_kept,
         };
         Box::new(PrimaryBackup::new(config, recovered))
+    }
+
+    fn paxos(&self) -> paxos::Config {
+        paxos::Config {
+            id: self.id,
+            peers: self.peers.clone(),
+            timers: match self.pace {
+                Pace::Default => paxos::Timers::DEFAULT,
+                Pace::Fast => paxos::Timers::FAST,
+            },
+            entries_kept: self.entries_kept,
+            seed: self.seed,
+        }
     }
 
     fn raft(&self) -> raft::Config {

@@ -8,6 +8,7 @@
 //! nothing: then both are planted together. Read by [`Setting`](crate::setting::Setting), the world
 //! and `run`; every row is tried by `tests/planted.rs`, which writes `docs/planted-bugs.md`.
 
+use replication::Protocol;
 use replication::planted::Bug;
 
 macro_rules! lies {
@@ -68,6 +69,8 @@ pub struct Planted {
     lie: Option<Lie>,
     /// The points of the code that are wrong; the first one names the bug, if no lie does.
     points: &'static [Bug],
+    /// How its order replicas agree.
+    pub protocol: Protocol,
     /// How many order replicas the store has; drawn if absent.
     pub orders: Option<u8>,
     /// The promises that the bug breaks; which of them first, is a matter of the seed.
@@ -84,16 +87,21 @@ pub struct Hidden {
 }
 
 const fn world(lie: Lie, breaks: &'static [&'static str]) -> Planted {
-    Planted { lie: Some(lie), points: &[], orders: None, breaks }
+    Planted { lie: Some(lie), ..points(&[], breaks) }
 }
 
 const fn points(points: &'static [Bug], breaks: &'static [&'static str]) -> Planted {
-    Planted { lie: None, points, orders: None, breaks }
+    Planted { lie: None, points, protocol: Protocol::PrimaryBackup, orders: None, breaks }
+}
+
+/// The same in a store whose replicas agree by majorities.
+const fn quorum(protocol: Protocol, planted: Planted) -> Planted {
+    Planted { protocol, ..planted }
 }
 
 /// Where a third replica would nearly always have what one of two has lost.
 const fn of_two(points: &'static [Bug], breaks: &'static [&'static str]) -> Planted {
-    Planted { lie: None, points, orders: Some(2), breaks }
+    Planted { orders: Some(2), ..self::points(points, breaks) }
 }
 
 const fn hidden(bugs: &'static [Bug], why: &'static str) -> Hidden {
@@ -110,6 +118,10 @@ const ORDERS: &[&str] = &["once", "orders"];
 /// replicas that still have it, by the stock that it leaves behind, or by the stock that it left
 /// when it was acknowledged.
 const LOST: &[&str] = &["kept", "once", "replicas", "conserved", "stock"];
+
+/// The same where an engine looks at itself: it stops when its log cannot be as it is.
+const LOST_BY_MAJORITY: &[&str] =
+    &["kept", "once", "orders", "replicas", "conserved", "stock", "recovery", "invariant"];
 
 /// What clients see of a cache that is too old.
 const STALE: &[&str] = &["stock"];
@@ -169,6 +181,17 @@ pub static ALL: &[Planted] = &[
     points(&[Bug::UncoveredFillKept], STALE),
     points(&[Bug::LeaseOverrun], STALE),
     points(&[Bug::GenerationIgnored], STALE),
+    quorum(Protocol::Raft, world(Lie::NoFsync, LOST_BY_MAJORITY)),
+    quorum(Protocol::Raft, world(Lie::MemoryAck, LOST_BY_MAJORITY)),
+    quorum(Protocol::Raft, world(Lie::SnapshotMissesLast, LOST_BY_MAJORITY)),
+    quorum(Protocol::Raft, points(&[Bug::AckUnsynced], LOST_BY_MAJORITY)),
+    quorum(Protocol::Raft, points(&[Bug::VoteForgotten], LOST_BY_MAJORITY)),
+    quorum(Protocol::Raft, points(&[Bug::TruncatesTooFar], LOST_BY_MAJORITY)),
+    quorum(Protocol::Raft, points(&[Bug::ReachableMajority], LOST_BY_MAJORITY)),
+    quorum(Protocol::Raft, points(&[Bug::StaleLeaderRead], ORDERS)),
+    quorum(Protocol::Raft, points(&[Bug::NoFence], STOCK)),
+    quorum(Protocol::Raft, points(&[Bug::DedupeLost], ORDERS)),
+    quorum(Protocol::Raft, points(&[Bug::HalfPurchase], STOCK)),
 ];
 
 /// Those of which nothing can be seen, each with what stands in.
@@ -225,12 +248,20 @@ impl Planted {
     /// The bug of this name.
     pub fn named(name: &str) -> Option<&'static Planted> {
         let hidden = COVERED.iter().chain(RARE).map(|hidden| &hidden.planted);
-        ALL.iter().chain(hidden).find(|planted| planted.name() == name)
+        ALL.iter().chain(hidden).find(|planted| planted.full_name() == name)
     }
 
     /// What it is called: as in `docs/bug-zoo.md`, if it stands there.
     pub fn name(&self) -> &'static str {
         self.lie.map_or_else(|| self.points[0].name(), Lie::name)
+    }
+
+    /// The same, behind the way of replication, if that is not the course's.
+    pub fn full_name(&self) -> String {
+        match self.protocol {
+            Protocol::PrimaryBackup => self.name().to_string(),
+            Protocol::Naive | Protocol::Raft | Protocol::Paxos => format!("{}/{}", self.protocol, self.name()),
+        }
     }
 
     /// What is wrong.

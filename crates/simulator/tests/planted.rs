@@ -110,7 +110,8 @@ struct Found {
 
 fn find(planted: &'static Planted, from: u64, seeds: u64) -> Option<Found> {
     let orders = planted.orders;
-    let wishes = Wishes { planted: Some(planted), orders, ..Wishes::default() };
+    let protocol = planted.protocol;
+    let wishes = Wishes { planted: Some(planted), protocol, orders, ..Wishes::default() };
     (from..from + seeds).find_map(|seed| {
         let outcome = run(&Plan::drawn(seed, &wishes), false);
         let broken = outcome.broken?;
@@ -169,7 +170,7 @@ fn row(planted: &Planted, found: &[Option<Found>]) -> String {
     let seeds: Vec<String> = found.iter().map(cell).collect();
     let orders = planted.orders.map_or_else(String::new, |orders| format!(" --orders {orders}"));
     let Some(first) = found.iter().flatten().next() else {
-        return format!("| {} | {} | | | not found | | |\n", planted.name(), planted.wrong());
+        return format!("| {} | {} | | | not found | | |\n", planted.full_name(), planted.wrong());
     };
     format!(
         "| {name} | {} | {} | {} | {} | {} | `sim --planted {name}{orders} --seed {}` |\n",
@@ -179,7 +180,7 @@ fn row(planted: &Planted, found: &[Option<Found>]) -> String {
         seeds.join(", "),
         shortened(&first.sentence),
         first.seed,
-        name = planted.name(),
+        name = planted.full_name(),
     )
 }
 
@@ -202,9 +203,11 @@ fn every_planted_bug_is_found_by_the_promise_that_it_breaks() {
         table.push_str(&row(planted, found));
         for (from, found) in FROM.iter().zip(found) {
             match found {
-                None => wrong.push(format!("{} not found from seed {from} on", planted.name())),
+                None => {
+                    wrong.push(format!("{} not found from seed {from} on", planted.full_name()))
+                }
                 Some(found) if !planted.is_named_by(&found.convicted) => {
-                    let (name, seed, by) = (planted.name(), found.seed, &found.convicted);
+                    let (name, seed, by) = (planted.full_name(), found.seed, &found.convicted);
                     wrong.push(format!("{name} broke {by:?} in seed {seed}: {}", found.sentence));
                 }
                 Some(_) => {}

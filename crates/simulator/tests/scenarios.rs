@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use checker::history::Reader;
+use replication::Protocol;
 use simulator::{Scenario, run};
 
 /// Seeds of each.
@@ -30,10 +31,24 @@ fn shipped() -> Vec<(String, Scenario)> {
 fn each_scenario_ends_in_the_verdict_that_it_expects() {
     let all = shipped();
     assert!(all.len() >= 12, "only {} scenarios", all.len());
+    check("", all);
+}
+
+/// Whoever protects what was acknowledged does so in every story, also in those that convict
+/// `naive`.
+#[test]
+fn each_scenario_holds_under_every_way_that_protects() {
+    for protocol in Protocol::ALL.into_iter().filter(|protocol| protocol.is_safe()) {
+        let all = shipped().into_iter().map(|(name, story)| (name, story.under(protocol)));
+        check(&format!(" --replication {protocol}"), all.collect());
+    }
+}
+
+fn check(flags: &str, all: Vec<(String, Scenario)>) {
     for (name, scenario) in all {
         for seed in 0..SEEDS {
             let outcome = run(&scenario.plan(seed), true);
-            let again = format!("toystore run scenarios/{name} --world sim --seed {seed}");
+            let again = format!("toystore run scenarios/{name} --world sim{flags} --seed {seed}");
             let (head, lines) = outcome.history.expect("a traced run has its history");
             let mut reader = Reader::default();
             reader.line(head.json().as_bytes()).expect("a head");
@@ -68,7 +83,7 @@ fn a_text_that_is_no_scenario_is_refused_with_its_line() {
     let broke = "about = \"x\"\n[expect]\nbroke = [\"keep\"]\n";
     check(broke, 2, "no guarantee \"keep\": expected some of stock, orders");
     check(&format!("{whole}[store]\norders = 10\n"), 4, "orders = 10: expected 1 to 9");
-    check(&format!("{whole}[store]\nreplication = \"paxos\"\n"), 4, "primary-backup or naive");
+    check(&format!("{whole}[store]\nreplication = \"magic\"\n"), 4, "naive, primary-backup, raft");
     check(&format!("{whole}[store]\ninvalidation = \"ttl\"\n"), 4, "expected lease, push, none");
     check(&format!("{whole}[shoppers]\nprobability = 1.5\n"), 4, "expected 0 to 1");
     check(&format!("{whole}[shoppers]\npause = \"0s\"\n"), 4, "must think");

@@ -17,7 +17,9 @@ fn check(seeds: impl IntoIterator<Item = u64>, wishes: &Wishes) -> Tally {
     for seed in seeds {
         let outcome = outcome(seed, wishes);
         if let Some(broken) = outcome.broken {
-            panic!("{}: {}: toystore sim --seed {seed}", broken.promise, broken.what);
+            let (protocol, what) = (wishes.protocol, broken.what);
+            let again = format!("toystore sim --seed {seed} --replication {protocol}");
+            panic!("{}: {what}: {again}", broken.promise);
         }
         tally.add(&outcome.tally);
     }
@@ -28,8 +30,19 @@ fn check(seeds: impl IntoIterator<Item = u64>, wishes: &Wishes) -> Tally {
 #[test]
 fn what_was_found_once_stays_found() {
     let lines = include_str!("../seeds.txt").lines().filter(|line| !line.starts_with('#'));
-    let seeds = lines.map(|line| line.split(' ').next().unwrap_or_default());
-    check(seeds.map(|seed| seed.parse().expect("a seed")), &Wishes::default());
+    for line in lines {
+        let mut words = line.split(' ');
+        let seed = words.next().and_then(|seed| seed.parse().ok()).expect("a seed");
+        let protocol = words.next().and_then(|word| word.parse().ok()).expect("its replication");
+        check([seed], &Wishes { protocol, ..Wishes::default() });
+    }
+}
+
+#[test]
+fn whoever_protects_loses_and_doubles_nothing() {
+    for protocol in Protocol::ALL.into_iter().filter(|protocol| protocol.is_safe()) {
+        check(30..50, &Wishes { protocol, ..Wishes::default() });
+    }
 }
 
 #[test]

@@ -10,7 +10,27 @@
 //! lacks what it has itself (Ongaro and Ousterhout, "In Search of an Understandable Consensus
 //! Algorithm", 2014; sections are cited as Raft §5.4).
 //!
-//! WORKED EXAMPLE
+//! Replica 3 leads in term 1 and dies with a command, *tux*, that only replica 2 has (from
+//! `testscripts/leader_dies`):
+//!
+//! ```text
+//! 3 -> 2: append 1 after 1 of 1 [2:0.1@3+3B] committed 1   3 offers tux at index 2 …
+//! 2: persist append 2:0.1@3+3B                             … which 2 has on disk, and 1 has not
+//! 3: crash
+//! 2 -> 1: ask pre-vote for term 2, last 2 of 1             would you vote for me?
+//! 1 -> 2: pre-vote yes in term 2                           1 lost the leader too, and has less
+//! 2: persist promise 0.2@2                                 2 votes for itself, on disk …
+//! 2 -> 1: ask vote for term 2, last 2 of 1                 … and then asks
+//! 1: persist promise 0.2@2
+//! 1 -> 2: vote yes in term 2
+//! 2 -> 1: append 2 after 2 of 1 [3:0.2@2+0B] committed 1   two of three: 2 leads, and begins
+//! 1 -> 2: not appended 2 after 2, try 1 of 1               its term; 1 lacks index 2
+//! 2 -> 1: append 2 after 1 of 1 [2:0.1@3+3B 3:0.2@2+0B] committed 1
+//! 1 -> 2: appended 2 up to 3
+//! 2: apply 2:0.1@3+3B tux                                  through its own entry, tux is
+//! 2: apply 3:0.2@2+0B Lead                                 committed too: it is not lost
+//! 2: leading 0.2@2
+//! ```
 //!
 //! # The rules
 //!
@@ -54,6 +74,7 @@ mod clock;
 mod disk;
 pub mod message;
 mod ready;
+mod receive;
 mod store;
 mod transfer;
 mod translate;
@@ -81,7 +102,7 @@ use disk::Disk;
 use message::Said;
 use ready::{node_id, send};
 use store::Store;
-use transfer::{Piece, Transfers};
+use transfer::Transfers;
 
 /// Bytes of commands in one append: some thousand orders.
 const APPEND_BYTES_MAX: u64 = 256 * 1024;
@@ -206,78 +227,6 @@ impl Raft {
     fn send(&self, to: NodeId, said: Said) -> Effect {
         let generation = self.node.store().generation;
         send(to, Message { generation, term: self.node.raft.term, said })
-    }
-
-    fn on_receive(&mut self, now: Time, from: NodeId, message: Message, out: &mut Vec<Effect>) {
-        if !self.others().any(|peer| peer == from) {
-            return;
-        }
-        let known = translate::Known {
-            generation: self.node.store().generation,
-            term: self.node.raft.term,
-            last: Index(self.node.raft.raft_log.last_index()),
-            leads: self.leads(),
-        };
-        match translate::fault(&message, &known) {
-            Some(translate::Fault::Noise) => return,
-            Some(translate::Fault::Lost(what)) => {
-                if !std::mem::replace(&mut self.said_lost, true) {
-                    out.push(Effect::Warn(what));
-                }
-                return;
-            }
-            None => {}
-        }
-        self.unreachable.remove(&from);
-        let term = message.term;
-        match message.said {
-            Said::Piece { index, index_term, offset, total, bytes } => {
-                let piece = Piece { index, index_term, offset, total, bytes };
-                self.on_piece(now, from, (term, piece), out);
-            }
-            Said::Arrived { index, upto } => self.on_arrived(now, from, (term, index, upto), out),
-            Said::NotAppended { previous, .. } if self.matched(from) >= previous => {
-                // Said before it had what it has now. The crate would go back behind that
-                // (raft-rs #557).
-            }
-            said @ Said::AskVote { pre: true, .. } if self.leads() => {
-                self.hear(from, Message { said, ..message });
-                // The crate is silent to one that asks although there is a leader: it did not hear
-                // of it yet, so it is told.
-                self.node.ping();
-            }
-            // Who asked for it had everything on disk before it asked.
-            Said::Vote { .. } if !self.disk.is_idle() => {}
-            // It is written beside the log, so that an entry could be on disk before it, with a
-            // hole between; and the crate would read entries that it stands for.
-            Said::Append { .. } | Said::LeadNow if self.disk.is_replacing() => {}
-            said @ (Said::AskVote { .. }
-            | Said::Vote { .. }
-            | Said::Append { .. }
-            | Said::Appended { .. }
-            | Said::NotAppended { .. }
-            | Said::Heartbeat { .. }
-            | Said::Heard { .. }
-            | Said::LeadNow) => self.hear(from, Message { said, ..message }),
-        }
-    }
-
-    /// How far a follower's log is known to equal this leader's.
-    fn matched(&self, peer: NodeId) -> Index {
-        let progress = self.node.raft.prs().get(u64::from(peer.0));
-        Index(progress.map_or(0, |progress| progress.matched))
-    }
-
-    fn hear(&mut self, from: NodeId, message: Message) {
-        if let Some(theirs) = translate::inward(from, self.config.id, message) {
-            self.tell_crate(theirs);
-        }
-    }
-
-    fn tell_crate(&mut self, theirs: Theirs) {
-        // An error says that the message was of no use, to somebody who does not ask.
-        let _useless = self.node.step(theirs);
-        self.set_timeout();
     }
 
     fn on_propose(&mut self, commands: Vec<Bytes>) {

@@ -119,6 +119,14 @@ impl Orders {
         }
     }
 
+    /// A leader without room lets another lead, if a majority chooses: it could answer nobody.
+    pub(super) fn on_disk_full(&mut self, now: Time, full: bool, out: &mut Vec<Effect>) {
+        self.disk_full = full;
+        if full && self.state != State::Following && self.config.engine.protocol.is_quorum() {
+            self.drive(now, engine::Input::HandOver, out);
+        }
+    }
+
     /// A process that leads by election lets another lead before it ends, so that orders hardly
     /// wait.
     pub(super) fn on_stop(&mut self, now: Time, out: &mut Vec<Effect>) {

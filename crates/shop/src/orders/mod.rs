@@ -25,6 +25,7 @@
 
 mod answer;
 pub mod batch;
+mod checkpoint;
 pub mod command;
 mod discard;
 mod lead;
@@ -284,37 +285,6 @@ impl Orders {
         }
     }
 
-    fn snapshot(&self) -> Snapshot {
-        let (index, term) = self.ledger.applied();
-        Snapshot { index, term, state: self.ledger.snapshot() }
-    }
-
-    fn on_install(&mut self, snapshot: Snapshot, out: &mut Vec<Effect>) -> Option<engine::Input> {
-        let fencing = self.config.engine.protocol.is_safe();
-        match Ledger::restore(&snapshot.state, fencing) {
-            Ok(ledger) => {
-                self.ledger = ledger;
-                self.checkpointed = snapshot.index.0;
-                self.checkpointing += 1;
-                out.push(Effect::Checkpoint(self.engine.checkpoint(snapshot)));
-                None
-            }
-            Err(problem) => {
-                out.push(Effect::Warn(format!("a snapshot from the leader is refused: {problem}")));
-                Some(engine::Input::NotInstalled { index: snapshot.index })
-            }
-        }
-    }
-
-    /// So that neither start-up nor disk grows with history, and yet the work of all snapshots
-    /// together stays proportional to the number of orders.
-    fn checkpoint_is_due(&self) -> bool {
-        let since = self.ledger.applied().0.0.saturating_sub(self.checkpointed);
-        let safe = self.config.engine.protocol.is_safe();
-        safe && self.checkpointing == 0
-            && since >= self.checkpoint_entries.max(self.ledger.len() / 2)
-    }
-
     /// What every step may have made possible.
     fn go_on(&mut self, now: Time, out: &mut Vec<Effect>) {
         self.fence_next(out);
@@ -391,7 +361,7 @@ impl Node for Orders {
                 self.drive(now, engine::Input::Link { peer, up }, out);
             }
             Input::Link { node: Address::Frontend(_) | Address::Catalog(_), .. } => {}
-            Input::DiskFull(full) => self.disk_full = full,
+            Input::DiskFull(full) => self.on_disk_full(now, full, out),
             Input::Stop => self.on_stop(now, out),
         }
         self.go_on(now, out);

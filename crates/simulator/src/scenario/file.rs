@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use checker::verdict::Guarantee;
-use replication::Time;
+use replication::{Protocol, Time};
 use serde::Deserialize;
 use shop::invalidation::duration;
 use shop::shopper::Probability;
@@ -71,7 +71,7 @@ impl Default for Store {
         Store {
             frontends: 1,
             orders: 3,
-            replication: "primary-backup".to_string(),
+            replication: Protocol::default().to_string(),
             invalidation: "lease".to_string(),
             cache_capacity: 7,
             restock_interval: "1s".to_string(),

@@ -113,6 +113,15 @@ impl fmt::Display for Expected {
 }
 
 impl Scenario {
+    /// The same story under another way of replication. What breaks under one that protects nothing
+    /// must hold under one that does.
+    #[must_use]
+    pub fn under(self, protocol: Protocol) -> Scenario {
+        let protected = !self.protocol.is_safe() && protocol.is_safe();
+        let expected = if protected { Expected::Held } else { self.expected };
+        Scenario { protocol, expected, ..self }
+    }
+
     /// The same story in a simulated world; the seed fixes what is left to chance.
     pub fn plan(&self, seed: u64) -> Plan {
         let skew = self.faults.iter().any(|(_, fault)| matches!(fault, Fault::Skew { .. }));

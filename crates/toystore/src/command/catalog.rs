@@ -26,7 +26,7 @@ pub struct CatalogCommand {
     disk: Disk,
     /// How order replicas agree: `naive` is not fenced
     #[arg(long, env = "TOYSTORE_REPLICATION", value_parser = replication(),
-          default_value_t = Protocol::PrimaryBackup)]
+          default_value_t = Protocol::default())]
     replication: Protocol,
     /// What keeps caches right: lease (linearizable), push (told, not waited for), ttl=2s, none
     #[arg(long, env = "TOYSTORE_INVALIDATION", value_name = "MODE", default_value = "lease")]

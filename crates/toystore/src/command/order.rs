@@ -32,7 +32,7 @@ pub struct OrderCommand {
     others: Others,
     /// How replicas agree
     #[arg(long, env = "TOYSTORE_REPLICATION", value_parser = replication(),
-          default_value_t = Protocol::PrimaryBackup)]
+          default_value_t = Protocol::default())]
     replication: Protocol,
     /// How soon silence is taken for death
     #[arg(long, env = "TOYSTORE_TIMERS", value_enum, default_value = "default")]
@@ -65,10 +65,10 @@ impl OrderCommand {
         };
         let mut known = self.others.addresses();
         known.remove(&Address::Order(id));
-        let disk = self.disk;
+        let (disk, protocol) = (self.disk, self.replication);
         self.service.run(Role::Order, async |_| {
             read(move || {
-                let (disk, recovered) = disk.open()?;
+                let (disk, recovered) = disk.open_as(protocol)?;
                 let config = Config { engine };
                 Ok(Made {
                     node: Orders::new(config, &recovered).map_err(anyhow::Error::msg)?,

@@ -4,9 +4,9 @@
 //! Every flag is also an environment variable, since a container is configured by those.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read;
+use std::io::{ErrorKind, Read, Write as _};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
-use replication::NodeId;
+use replication::{NodeId, Protocol};
 use shop::node::Address;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -111,6 +111,49 @@ impl Disk {
         let options = wal::Options { segment_bytes: u64::from(self.segment_kib) * 1024 };
         DiskQueue::open(&self.data, options, self.shadow_disk)
     }
+
+    /// Opens the log of a replica. A folder remembers how its group agrees: terms and what is
+    /// committed mean another thing under another protocol.
+    ///
+    /// # Errors
+    /// If the log was written under another one; and as [`Disk::open`].
+    pub fn open_as(&self, protocol: Protocol) -> Result<(DiskQueue, replication::log::Recovered)> {
+        let path = self.data.join(REPLICATION_FILE);
+        let written = match std::fs::read_to_string(&path) {
+            Ok(text) => Some(text.trim().to_string()),
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            Err(error) => return Err(error).context(format!("cannot read {}", path.display())),
+        };
+        if let Some(written) = &written
+            && written != protocol.name()
+        {
+            bail!(
+                "the log in {} was written under --replication {written}, and {protocol} cannot \
+                 read it\nhint: start this replica with --replication {written}, or begin a new \
+                 store in another folder",
+                self.data.display()
+            );
+        }
+        let (disk, recovered) = self.open()?;
+        if written.is_none() {
+            write_durably(&path, protocol.name())
+                .with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        Ok((disk, recovered))
+    }
+}
+
+/// Names the protocol, beside the log.
+const REPLICATION_FILE: &str = "replication";
+
+/// A whole file or none, on disk when this returns.
+fn write_durably(path: &Path, line: &str) -> std::io::Result<()> {
+    let unfinished = path.with_extension("tmp");
+    let mut file = std::fs::File::create(&unfinished)?;
+    writeln!(file, "{line}")?;
+    file.sync_all()?;
+    std::fs::rename(&unfinished, path)?;
+    path.parent().map_or(Ok(()), |folder| std::fs::File::open(folder)?.sync_all())
 }
 
 /// One replica of the order service and its address: `3=http://127.0.0.1:8093`.

@@ -39,7 +39,7 @@ pub struct Up {
     #[arg(long, env = "TOYSTORE_ORDERS", value_name = "N",
           value_parser = clap::value_parser!(u8).range(1..=NODES_MAX))]
     orders: Option<u8>,
-    /// How order replicas agree [default: as the data has it, or primary-backup]
+    /// How order replicas agree [default: as the data has it, or raft]
     #[arg(long, env = "TOYSTORE_REPLICATION", value_parser = replication())]
     replication: Option<Protocol>,
     /// Toys in each frontend's cache (least recently used is evicted); 0 switches it off

@@ -10,7 +10,7 @@
 
 use std::collections::VecDeque;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -58,6 +58,8 @@ struct Shared {
     more: Condvar,
     /// How long commits took: the write and its sync.
     commits: Histogram,
+    /// Whether the disk was full when it was last looked at.
+    full: AtomicBool,
     /// Records that are on disk since the start.
     persisted: AtomicU64,
 }
@@ -235,8 +237,14 @@ impl Hands {
 impl Owner for Hands {
     fn tell(&mut self, finished: Finished) {
         match &finished {
-            Finished::Full(words) => tracing::error!("{words}"),
-            Finished::Room => tracing::info!("the disk has room again"),
+            Finished::Full(words) => {
+                self.shared.full.store(true, Ordering::Relaxed);
+                tracing::error!("{words}");
+            }
+            Finished::Room => {
+                self.shared.full.store(false, Ordering::Relaxed);
+                tracing::info!("the disk has room again");
+            }
             Finished::Persisted { upto } => self.shared.persisted.store(*upto, Ordering::Relaxed),
             Finished::Checkpointed { .. } => {}
         }
@@ -247,6 +255,10 @@ impl Owner for Hands {
     fn run(&mut self, job: Job) {
         let shared = self.shared.clone();
         let run = move || {
+            if shared.full.load(Ordering::Relaxed) {
+                // What finds no room is begun again as soon as it is done.
+                std::thread::sleep(FULL_RETRY);
+            }
             let mut done = job.run();
             while done.is_checkpoint_without_room() {
                 std::thread::sleep(FULL_RETRY);

@@ -30,6 +30,7 @@ pub fn replication() -> impl TypedValueParser<Value = Protocol> {
                 "The course's rule, made safe by a view that the catalog keeps"
             }
             Protocol::Raft => "A majority elects the leader, and decides what is committed",
+            Protocol::Paxos => "The same by Paxos",
         })
     });
     PossibleValuesParser::new(values).try_map(|name| name.parse::<Protocol>())
@@ -78,7 +79,7 @@ pub struct Options {
     pub frontends: u8,
     /// How many order replicas, 1 to 9; as the data folder has it, or 3, if not given.
     pub orders: Option<u8>,
-    /// How the replicas agree; as the data folder has it, or `primary-backup`, if not given.
+    /// How the replicas agree; as the data folder has it, or `raft`, if not given.
     pub replication: Option<Protocol>,
     /// Toys in each frontend's cache; 0 switches it off.
     pub cache_capacity: u32,
@@ -107,7 +108,7 @@ pub struct Options {
 impl Options {
     /// What a new store of these options is made with.
     pub fn made(&self) -> Made {
-        let replication = self.replication.unwrap_or(Protocol::PrimaryBackup);
+        let replication = self.replication.unwrap_or_default();
         Made::new(replication, self.orders.unwrap_or(ORDERS_DEFAULT))
     }
 }

@@ -103,7 +103,7 @@ fn a_bad_environment_value_is_refused_like_a_bad_flag() {
 #[test]
 fn a_bad_choice_is_refused_with_the_choices() {
     let output = toystore(&["up", "--replication", "magic"], &[]);
-    check_refused(&output, 2, &["magic", "primary-backup, naive"]);
+    check_refused(&output, 2, &["magic", "naive, primary-backup, raft, paxos"]);
     let output = toystore(&["client", "--draw", "lots"], &[]);
     check_refused(&output, 2, &["lots", "independent, exact"]);
 }

@@ -13,7 +13,7 @@ use rustix::process::Signal;
 use crate::exchange::{self, Connection};
 use crate::load::{Acknowledged, Clients, Shoppers};
 use crate::sound::{assert_sound, digest, order_log, wait_until_quiet};
-use crate::store::{Store, is_ours, signal, term, wait_until_gone};
+use crate::store::{PRIMARY_BACKUP, Store, is_ours, signal, term, wait_until_gone};
 use crate::waiting::{wait_at_most, wait_for, watch_for};
 
 /// Orders may stand still for so long at most when a leader is gone: the promise of the demo.
@@ -147,7 +147,7 @@ fn a_paused_leader_does_not_stop_the_store() {
 
 #[test]
 fn a_paused_follower_is_put_aside_and_comes_back_into_the_view() {
-    let mut store = Store::start(&[]);
+    let mut store = Store::start(&PRIMARY_BACKUP);
     let load = Shoppers::of(&store).load();
     load.wait_for_more(50);
     let leader = store.leader();
@@ -434,7 +434,7 @@ fn fill_the_disk(store: &mut Store, node: &str) {
 /// The leader's or the catalog's disk is full: nothing is sold, clearly; then there is room again.
 fn full_disk_refuses_and_goes_on(node: &str, message: &str) {
     // So that the replica with the disk leads.
-    let mut store = Store::start_with_disks(&[], &[(node, WITH_RESERVE)]);
+    let mut store = Store::start_with_disks(&PRIMARY_BACKUP, &[(node, WITH_RESERVE)]);
     let load = Shoppers::of(&store).load();
     load.wait_for_more(50);
     if node == "order-3" {
@@ -483,6 +483,23 @@ fn a_full_disk_of_the_order_leader_refuses_orders_and_loses_nothing() {
 #[test]
 fn a_full_disk_of_the_catalog_refuses_orders_and_loses_nothing() {
     full_disk_refuses_and_goes_on("catalog", "the catalog's disk is full");
+}
+
+/// Elected by a majority, it hands the lead over: the others have room.
+#[test]
+fn a_full_disk_of_the_elected_leader_stops_nobody() {
+    let options = ["--replication", "raft"];
+    let mut store = Store::start_with_disks(&options, &[("order-3", WITH_RESERVE)]);
+    let load = Shoppers::of(&store).load();
+    load.wait_for_more(50);
+    assert_eq!(store.leader(), "order-3", "the highest id leads a new store");
+    fill_the_disk(&mut store, "order-3");
+    store.next_leader("order-3");
+    load.wait_for_more(100);
+    make_room(&store, "order-3");
+    wait_until_full(&store, "order-3", false);
+    load.wait_for_more(50);
+    assert_sound(&store, &load.stop());
 }
 
 #[test]
@@ -576,13 +593,21 @@ fn naive_names_every_order_that_it_loses() {
 
 #[test]
 fn five_replicas_lose_two_and_get_them_back() {
-    let mut store = Store::start(&["--orders", "5"]);
+    for protocol in ["raft", "primary-backup"] {
+        lose_two_of_five(protocol);
+    }
+}
+
+fn lose_two_of_five(protocol: &str) {
+    let mut store = Store::start(&["--orders", "5", "--replication", protocol]);
     let load = Shoppers::of(&store).load();
     load.wait_for_more(30);
     store.kill("order-1");
     store.kill("order-5");
     load.wait_for_more_within(OUTAGE_MAX, 50);
-    store.wait_for_view(&[2, 3, 4]);
+    if protocol == "primary-backup" {
+        store.wait_for_view(&[2, 3, 4]);
+    }
     store.start_node("order-5");
     store.start_node("order-1");
     store.wait_for_view(&[1, 2, 3, 4, 5]);
@@ -618,8 +643,26 @@ fn every_mode_of_invalidation_sells_what_there_is() {
 /// The rule of the view: who is silent is put aside *before* anything is acknowledged without it,
 /// so the last of three goes on alone; and those that were put aside do not lead without it.
 #[test]
+fn a_majority_sells_and_less_than_one_does_not() {
+    let mut store = Store::start(&["--replication", "raft"]);
+    let load = Shoppers::of(&store).load();
+    load.wait_for_more(30);
+    store.kill("order-1");
+    store.kill("order-3");
+    // What was on its way is through soon; then the last one cannot acknowledge anything.
+    watch_for(Duration::from_millis(500), || {});
+    let sold = load.count();
+    watch_for(Duration::from_secs(2), || assert_eq!(load.count(), sold, "one of three sold"));
+    store.start_node("order-1");
+    load.wait_for_more_within(OUTAGE_MAX, 30);
+    store.start_node("order-3");
+    load.wait_for_more(30);
+    assert_sound(&store, &load.stop());
+}
+
+#[test]
 fn the_last_of_three_goes_on_alone_and_the_others_do_not_without_it() {
-    let mut store = Store::start(&[]);
+    let mut store = Store::start(&PRIMARY_BACKUP);
     let load = Shoppers::of(&store).load();
     load.wait_for_more(30);
     store.kill("order-1");

@@ -12,7 +12,7 @@ use crate::exchange::{self, Connection};
 use crate::load::{Acknowledged, Clients, Shoppers};
 use crate::raw::{Heard, ask};
 use crate::sound::{assert_sound, digest, wait_until_quiet};
-use crate::store::{Store, toystore};
+use crate::store::{PRIMARY_BACKUP, Store, toystore};
 use crate::waiting::{wait_for, watch_for};
 
 /// Orders may stand still for so long at most when a leader is cut off.
@@ -61,9 +61,35 @@ fn followers(store: &Store, leader: &str) -> Vec<String> {
 }
 
 /// In one direction after the other, and in both.
+/// Where a majority decides, nobody is put aside: the leader goes on with those that it reaches, or
+/// another one is elected by those that it does not.
+#[test]
+fn whatever_the_leader_is_cut_from_a_majority_goes_on() {
+    let store = Store::start(&["--replication", "raft"]);
+    let load = Shoppers::of(&store).load();
+    for way in ["to a follower", "from a follower", "from both followers", "from everybody"] {
+        load.wait_for_more(50);
+        let leader = store.leader();
+        let followers = followers(&store, &leader);
+        let of: Vec<&str> = followers.iter().map(String::as_str).collect();
+        let others = everybody(&store).into_iter().filter(|name| *name != leader);
+        let others: Vec<String> = others.collect();
+        let others: Vec<&str> = others.iter().map(String::as_str).collect();
+        match way {
+            "to a follower" => cut(&store, &leader, &of[..1]),
+            "from a follower" => cut(&store, of[0], &[&leader]),
+            "from both followers" => cut_off(&store, &leader, &of),
+            _ => cut_off(&store, &leader, &others),
+        }
+        load.wait_for_more_within(OUTAGE_MAX, 100);
+        heal(&store);
+    }
+    assert_sound(&store, &load.stop());
+}
+
 #[test]
 fn a_leader_cut_from_a_follower_puts_it_aside_and_takes_it_back() {
-    let store = Store::start(&[]);
+    let store = Store::start(&PRIMARY_BACKUP);
     let load = Shoppers::of(&store).load();
     for way in ["to the follower", "to the leader", "both"] {
         load.wait_for_more(50);
@@ -93,7 +119,7 @@ fn a_leader_cut_from_a_follower_puts_it_aside_and_takes_it_back() {
 /// It goes on leading, as far as it knows.
 #[test]
 fn a_leader_that_nobody_hears_is_replaced_and_nothing_is_lost() {
-    let store = Store::start(&[]);
+    let store = Store::start(&PRIMARY_BACKUP);
     let load = Shoppers::of(&store).load();
     load.wait_for_more(50);
     let old = store.leader();
@@ -116,7 +142,7 @@ fn a_leader_that_nobody_hears_is_replaced_and_nothing_is_lost() {
 /// It asks the catalog for a view of its own, and acknowledges only then.
 #[test]
 fn a_leader_cut_from_all_followers_goes_on_alone_and_takes_them_back() {
-    let store = Store::start(&[]);
+    let store = Store::start(&PRIMARY_BACKUP);
     let load = Shoppers::of(&store).load();
     load.wait_for_more(50);
     let leader = store.leader();
@@ -136,7 +162,7 @@ fn a_leader_cut_from_all_followers_goes_on_alone_and_takes_them_back() {
 /// back, as README.md says.
 #[test]
 fn a_leader_that_only_the_frontend_reaches_acknowledges_nothing() {
-    let store = Store::start(&[]);
+    let store = Store::start(&PRIMARY_BACKUP);
     let load = Shoppers::of(&store).load();
     load.wait_for_more(50);
     let leader = store.leader();

@@ -65,6 +65,9 @@ pub fn is_ours(pid: u32) -> bool {
     command.starts_with(PROGRAM.as_bytes())
 }
 
+/// For what only an arbiter's view makes possible.
+pub const PRIMARY_BACKUP: [&str; 2] = ["--replication", "primary-backup"];
+
 /// A running store.
 pub struct Store {
     /// `toystore up`, unless it has ended.

@@ -13,7 +13,7 @@ const PURE_CRATES: [&str; 4] = ["checker", "replication", "shop", "simulator"];
 /// What each pure crate may depend on: data structures, encodings and seeded generators.
 const PURE_DEPENDENCIES: [(&str, &[&str]); 5] = [
     ("checker", &["serde", "serde_json"]),
-    ("replication", &["bytes", "omnipaxos", "serde"]),
+    ("replication", &["bytes", "omnipaxos", "raft", "serde", "slog"]),
     (
         "shop",
         &["bytes", "postcard", "rand", "rand_pcg", "replication", "serde", "serde_json", "sha2"],

@@ -61,7 +61,6 @@ fn every_planted_bug_is_found() {
     ];
     for (bug, seeds) in bugs {
         let found = quorum_tests::found(bug, RAFT, seeds);
-        println!("{}: {found:?}", bug.name());
         assert!(found.is_some(), "{}: {}", bug.name(), bug.wrong());
     }
 }

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 use super::make;
-use crate::engine::{self, Effect, Engine, Input};
+use crate::engine::{self, Effect, Input};
 use crate::log::{Entry, Index, Recovered, Snapshot};
 use crate::quorum_tests::temper::Random;
 use crate::raft::Message;

@@ -33,8 +33,8 @@ struct Driver {
 impl Runner for Driver {
     type Command = Command;
 
-    /// - `replicas COUNT [protocol=naive|raft] [checkpoint=ENTRIES]`: they start; the catalog sells 100 Tux
-    ///   and 5 Whales
+    /// - `replicas COUNT [protocol=naive|raft] [checkpoint=ENTRIES]`: they start; the catalog sells
+    ///   100 Tux and 5 Whales
     /// - `crash|start|pause|resume|stop ID...`, `wait MS`, `full|room ID...`: their disk's room;
     ///   `catalog-full`, `catalog-room`
     /// - `lead ID [after=TERM]`: all are told that it should lead

@@ -66,7 +66,7 @@ const CLIENTS_MAX: i64 = 1000;
 pub struct Demo {
     /// How order replicas agree
     #[arg(long, env = "TOYSTORE_REPLICATION", value_parser = replication(),
-          default_value_t = Protocol::PrimaryBackup)]
+          default_value_t = Protocol::default())]
     replication: Protocol,
     /// How many frontends, 1 to 9
     #[arg(long, env = "TOYSTORE_FRONTENDS", value_name = "N", default_value_t = 1,

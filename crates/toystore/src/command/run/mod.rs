@@ -22,10 +22,12 @@ use anstream::println;
 use anyhow::{Context, Result};
 use checker::report;
 use clap::{Args, ValueEnum};
+use replication::Protocol;
 use simulator::{Scenario, run as run_plan};
 
 use super::paint;
 use crate::bundle::{self, Contents, Verdict};
+use crate::supervisor::options::replication;
 
 /// Where a scenario is played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -50,6 +52,10 @@ pub struct Run {
     /// Where
     #[arg(long, value_enum, default_value_t = World::Sim)]
     world: World,
+    /// How order replicas agree, in the place of what the scenario says; what it expects to break
+    /// without protection must hold with it
+    #[arg(long, value_parser = replication())]
+    replication: Option<Protocol>,
     /// Fixes every choice; with real processes, those of the shoppers and of the links only
     /// [default: random, and printed]
     #[arg(long, env = "TOYSTORE_SEED", value_name = "N", value_parser = super::client::seed)]
@@ -73,14 +79,19 @@ impl Run {
     /// # Errors
     /// If the scenario cannot be read or played in this world, or the bundle cannot be written.
     pub fn run(self) -> Result<ExitCode> {
-        let (scenario, text) = read_scenario(&self.scenario)?;
+        let (mut scenario, text) = read_scenario(&self.scenario)?;
+        let mut more = String::new();
+        if let Some(protocol) = self.replication {
+            scenario = scenario.under(protocol);
+            more = format!(" --replication {protocol}");
+        }
         let seed = self.seed.unwrap_or_else(super::client::new_seed);
         let world = self
             .world
             .to_possible_value()
             .map_or_else(String::new, |value| value.get_name().to_string());
         let repeat =
-            format!("toystore run {} --world {world} --seed {seed}", self.scenario.display());
+            format!("toystore run {} --world {world}{more} --seed {seed}", self.scenario.display());
         let stem = self.scenario.file_stem().unwrap_or_default().to_string_lossy();
         let folder =
             self.out.clone().unwrap_or_else(|| PathBuf::from(format!("run-{stem}-{world}")));

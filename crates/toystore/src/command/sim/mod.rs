@@ -90,7 +90,7 @@ pub struct Sim {
     scenario: Option<PathBuf>,
     /// How order replicas agree
     #[arg(long, env = "TOYSTORE_REPLICATION", value_parser = replication(),
-          default_value_t = Protocol::PrimaryBackup)]
+          default_value_t = Protocol::default())]
     replication: Protocol,
     /// How caches learn of changes: lease, push, ttl=DURATION or none
     #[arg(long, env = "TOYSTORE_INVALIDATION", value_name = "MODE", default_value = "lease")]
@@ -158,7 +158,7 @@ impl Sim {
 
     fn wishes(&self) -> Wishes {
         Wishes {
-            protocol: self.replication,
+            protocol: self.planted().map_or(self.replication, |planted| planted.protocol),
             invalidation: self.invalidation,
             frontends: self.frontends,
             orders: self.orders,
@@ -257,7 +257,7 @@ impl Sim {
             command.push(' ');
             command.push_str(&flag);
         };
-        if self.replication != Protocol::PrimaryBackup {
+        if self.replication != Protocol::default() {
             add(format!("--replication {}", self.replication));
         }
         if self.invalidation != Invalidation::Lease {
@@ -273,7 +273,7 @@ impl Sim {
             add(format!("--minutes {}", self.minutes));
         }
         if let Some(planted) = self.planted() {
-            add(format!("--planted {}", planted.name()));
+            add(format!("--planted {}", planted.full_name()));
         }
         if self.strict {
             add("--strict".to_string());
