@@ -260,7 +260,9 @@ impl Planted {
     pub fn full_name(&self) -> String {
         match self.protocol {
             Protocol::PrimaryBackup => self.name().to_string(),
-            Protocol::Naive | Protocol::Raft | Protocol::Paxos => format!("{}/{}", self.protocol, self.name()),
+            Protocol::Naive | Protocol::Raft | Protocol::Paxos => {
+                format!("{}/{}", self.protocol, self.name())
+            }
         }
     }
 

@@ -30,7 +30,7 @@ pub(super) const UNDONE: Term =
     Term { generation: u32::MAX, number: Term::NUMBER_MAX, node: NodeId::NONE };
 
 impl storage::Entry for Entry {
-    /// Snapshots go their own way: see [`super::transfer`].
+    /// Snapshots go their own way: see `transfer`.
     type Snapshot = NoSnapshot;
 }
 
