@@ -22,6 +22,11 @@ pub(super) fn is_term(term: Term, generation: u32) -> bool {
             && (1..=NodeId::MAX).contains(&term.node.0)
 }
 
+/// Whether a leader of `term` can have an entry of another term there.
+pub(super) fn is_place(index: Index, of: Term, term: Term) -> bool {
+    index.0 <= INDEX_MAX && of <= term
+}
+
 /// Whether a peer may say this of the election.
 pub(super) fn is_beat(beat: &Beat, from: NodeId, generation: u32) -> bool {
     is_term(beat.ballot, generation) && is_term(beat.leader, generation) && beat.ballot.node == from
@@ -48,10 +53,11 @@ fn bounded(body: &Body, generation: u32) -> bool {
         && indexes.into_iter().all(|index| index.0 <= INDEX_MAX)
 }
 
-/// Whether these entries stand one behind the other after `previous`.
-fn follow(previous: Index, entries: &[Entry]) -> bool {
+/// Whether these entries stand one behind the other after `previous`, placed under no later term.
+fn follow(previous: Index, entries: &[Entry], term: Term) -> bool {
     let indexes = (1..).map(|step| previous.0.checked_add(step));
-    entries.iter().zip(indexes).all(|(entry, index)| Some(entry.index.0) == index)
+    let mut places = entries.iter().zip(indexes);
+    places.all(|(entry, index)| Some(entry.index.0) == index && entry.term <= term)
 }
 
 fn countable(sequence: Sequence) -> bool {
@@ -78,7 +84,7 @@ pub(super) fn makes_sense(body: &Body, from: NodeId, to: NodeId, own: &Protocol)
                 Some(History { after, entries }) => {
                     *after >= own.decided()
                         && *after <= own.log().last()
-                        && follow(*after, entries)
+                        && follow(*after, entries, *term)
                         && after.0 + entries.len() as u64 == last.0
                 }
                 // While it is to be seen whose log is the best, nobody hides one.
@@ -97,11 +103,11 @@ pub(super) fn makes_sense(body: &Body, from: NodeId, to: NodeId, own: &Protocol)
             let heard = *term == own.promised();
             term.node == from
                 && countable(*sequence)
-                && follow(history.after, &history.entries)
+                && follow(history.after, &history.entries, *term)
                 && (fits || !heard)
         }
         Body::Accept { term, sequence, decided, entries } => {
-            let fits = follow(last, entries) && decided.0 <= last.0 + entries.len() as u64;
+            let fits = follow(last, entries, *term) && decided.0 <= last.0 + entries.len() as u64;
             let heard = *term == own.promised() && own.is_accepting();
             term.node == from && countable(*sequence) && (fits || !heard)
         }

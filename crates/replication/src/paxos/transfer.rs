@@ -28,6 +28,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::gate::is_place;
 use super::message::Message;
 use super::protocol::Protocol;
 use super::storage::State;
@@ -188,7 +189,8 @@ impl Paxos {
     pub(super) fn on_piece(&mut self, now: Time, from: NodeId, piece: Piece, out: &mut Out) {
         let Piece { term, index, index_term, offset, total, bytes } = piece;
         let promised = term == self.protocol.promised() && term.node == from;
-        if !promised || total > SNAPSHOT_BYTES_MAX || now < self.rest_until {
+        let place = is_place(index, index_term, term);
+        if !promised || !place || total > SNAPSHOT_BYTES_MAX || now < self.rest_until {
             return;
         }
         if index <= self.protocol.decided() {
