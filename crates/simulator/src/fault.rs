@@ -20,6 +20,8 @@ pub enum Target {
     Process(Who),
     /// The order replica that leads at that moment, under the highest term; nobody, if none does.
     Leader,
+    /// The first order replica that does not lead at that moment; nobody, if none leads.
+    Follower,
 }
 
 /// When a crash comes: at a moment that is hard to hit by chance.
@@ -234,6 +236,8 @@ impl Fault {
                 Shape::All => "cut, all",
                 Shape::Bridge { .. } => "cut, bridge",
                 Shape::Partial { .. } => "cut, partial",
+                Shape::Peers(_) => "cut, one from its peers",
+                Shape::Star(_) => "cut, all peers but by one",
             },
             Fault::Reset { .. } => "connections reset",
             Fault::Loss { .. } => "loss",
@@ -263,6 +267,7 @@ impl fmt::Display for Target {
         match self {
             Target::Process(who) => write!(f, "{who}"),
             Target::Leader => write!(f, "leader"),
+            Target::Follower => write!(f, "follower"),
         }
     }
 }

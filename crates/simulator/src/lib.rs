@@ -24,6 +24,7 @@
 //! | `world`, `queue`, `clock`, [`who`] | what happens |
 //! | `record`, [`recording`] | what clients were told, as a history, and what its judge says |
 //! | [`points`] | interesting states that must be reached |
+//! | `costs`, [`comparison`] | what a run costs; ways of replication side by side |
 //! | `tally`, `digest` | what is counted; one number for a run |
 //! | `shrink` | a failing run made smaller |
 //!
@@ -32,6 +33,8 @@
 #![deny(clippy::wildcard_enum_match_arm)]
 
 mod clock;
+pub mod comparison;
+mod costs;
 mod digest;
 pub mod fault;
 pub mod plan;
@@ -50,8 +53,9 @@ mod trim;
 pub mod who;
 mod world;
 
+pub use costs::{Acknowledged, Costs};
 pub use plan::Plan;
-pub use run::{Outcome, run};
+pub use run::{Outcome, run, run_measured};
 pub use scenario::Scenario;
 pub use setting::{Setting, Wishes};
 pub use shrink::{Shrunk, shrink};

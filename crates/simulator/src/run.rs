@@ -2,12 +2,14 @@
 //!
 //! Called by the shell's `sim` command, by `shrink` and by tests.
 
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use checker::history::Head;
 use replication::Time;
 
+use crate::costs::Costs;
 use crate::plan::Plan;
 use crate::record;
 use crate::tally::Tally;
@@ -49,9 +51,21 @@ pub fn run(plan: &Plan, traced: bool) -> Outcome {
     #[cfg(feature = "planted")]
     let _planting =
         plan.setting.planted.map(|planted| replication::planted::plant(planted.points()));
-    let mut world = World::new(plan.clone(), traced);
+    through(&mut World::new(plan.clone(), traced), plan, traced)
+}
+
+/// The same, and what it cost.
+pub fn run_measured(plan: &Plan, window: Range<Time>) -> (Outcome, Costs) {
+    let mut world = World::new(plan.clone(), false);
+    world.costs = Some(Box::new(Costs::new(window.clone())));
+    let outcome = through(&mut world, plan, false);
+    world.count_kept();
+    (outcome, world.costs.take().map_or_else(|| Costs::new(window), |costs| *costs))
+}
+
+fn through(world: &mut World, plan: &Plan, traced: bool) -> Outcome {
     // The world is only read after a panic, for its trace and its numbers.
-    let played = catch_unwind(AssertUnwindSafe(|| play(&mut world, plan)));
+    let played = catch_unwind(AssertUnwindSafe(|| play(world, plan)));
     let judged = matches!(played, Ok(true));
     if let Err(panic) = played {
         let words = panic.downcast_ref::<String>().cloned();

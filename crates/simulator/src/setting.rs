@@ -12,7 +12,7 @@ use rand_pcg::Pcg64Mcg;
 use replication::primary_backup::ENTRIES_KEPT;
 use replication::{NodeId, Protocol};
 use shop::invalidation::Invalidation;
-use shop::shopper::Probability;
+use shop::shopper::{Probability, RETRY_INTERVAL_DEFAULT};
 use wal::memory::Random;
 
 use crate::planted::{Lie, Planted};
@@ -168,6 +168,8 @@ pub struct Setting {
     pub drift: bool,
     /// The network in good weather.
     pub network: Network,
+    /// How long a commit to disk takes, if always equally long; else it is drawn.
+    pub commit: Option<Duration>,
     /// What may go wrong.
     pub kinds: Kinds,
     /// Between two faults, on average.
@@ -176,6 +178,8 @@ pub struct Setting {
     pub probability: Probability,
     /// How often a shopper tries again.
     pub retries: u32,
+    /// How long it waits before that.
+    pub retry_interval: Duration,
     /// How long shoppers think between two rounds.
     pub pause: Duration,
     /// Between two questions of the asker, on average.
@@ -226,10 +230,12 @@ impl Setting {
             restock_interval: Duration::from_millis(pick(random, [300, 1000, 3000, 10_000])),
             drift: random.random_range(0..2) == 0,
             network,
+            commit: None,
             kinds: drawn,
             fault_interval: Duration::from_millis(pick(random, [1000, 1500, 2500, 5000])),
             probability: PROBABILITY.parse().expect("a probability"),
             retries: RETRIES,
+            retry_interval: RETRY_INTERVAL_DEFAULT,
             pause: Duration::from_millis(pick(random, [10, 40, 100, 300])),
             ask_interval: Duration::from_millis(pick(random, [50, 100, 300])),
             length: wishes.length,

@@ -43,6 +43,10 @@ pub enum Shape {
         /// Who stands between.
         middle: Target,
     },
+    /// An order replica reaches no other one; the catalog and frontends it does.
+    Peers(Target),
+    /// Order replicas reach none of them but this one; the catalog and frontends they do.
+    Star(Target),
     /// All edges.
     All,
     /// Each direction of each edge is cut or not, by chance.
@@ -90,6 +94,18 @@ impl Shape {
                 let apart = all.filter(|(a, b)| side(halves, *a) != side(halves, *b));
                 apart.filter(|(a, b)| *a != middle && *b != middle).collect()
             }
+            Shape::Peers(whom) => match find(whom) {
+                Some(off) => {
+                    all.filter(|(a, b)| are_peers(*a, *b) && (*a == off || *b == off)).collect()
+                }
+                None => Vec::new(),
+            },
+            Shape::Star(whom) => match find(whom) {
+                Some(hub) => {
+                    all.filter(|(a, b)| are_peers(*a, *b) && *a != hub && *b != hub).collect()
+                }
+                None => Vec::new(),
+            },
             Shape::All => all.collect(),
             Shape::Partial { draw } => {
                 let mut dice = Random(draw);
@@ -97,6 +113,11 @@ impl Shape {
             }
         }
     }
+}
+
+/// Whether both are order replicas.
+fn are_peers(a: Who, b: Who) -> bool {
+    matches!((a, b), (Who::Order(_), Who::Order(_)))
 }
 
 impl fmt::Display for Shape {
@@ -108,6 +129,8 @@ impl fmt::Display for Shape {
             Shape::Halves { side } => write!(f, "halves {side:b}"),
             Shape::Ring => write!(f, "all but a ring"),
             Shape::Bridge { side, middle } => write!(f, "halves {side:b} but for {middle}"),
+            Shape::Peers(whom) => write!(f, "{whom} off its peers"),
+            Shape::Star(whom) => write!(f, "all peers but by {whom}"),
             Shape::All => write!(f, "all"),
             Shape::Partial { draw } => write!(f, "some edges {draw:x}"),
         }

@@ -87,6 +87,11 @@ impl Seats {
         }
     }
 
+    /// The first order replica that is not this one.
+    pub fn other_order(self, leader: Who) -> Option<Who> {
+        (1..=self.orders).map(Who::Order).find(|who| *who != leader)
+    }
+
     /// How many processes there are.
     pub fn processes(self) -> usize {
         1 + usize::from(self.orders) + usize::from(self.frontends) + usize::from(self.shoppers)

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::command::{
-    catalog, check, client, control, demo, export, frontend, health, order, paint, run, sim,
+    catalog, check, client, compare, control, demo, export, frontend, health, order, paint, run, sim,
     status, up,
 };
 use crate::supervisor::control::Action;
@@ -62,6 +62,7 @@ enum Command {
     Export(export::Export),
     Sim(sim::Sim),
     Run(run::Run),
+    Compare(compare::Compare),
     Health(health::Health),
 }
 
@@ -103,6 +104,7 @@ pub fn run() -> ExitCode {
         Command::Export(export) => export.run(),
         Command::Sim(sim) => sim.run(),
         Command::Run(run) => run.run(),
+        Command::Compare(compare) => compare.run(),
         Command::Health(health) => health.run(),
     };
     outcome.unwrap_or_else(|error| {

@@ -62,6 +62,7 @@ struct State {
     durable: BTreeMap<String, usize>,
     unsynced: Vec<Change>,
     operations: u64,
+    syncs: u64,
     stop_after: Option<u64>,
     capacity: Option<usize>,
     writes_before_full: Option<usize>,
@@ -129,6 +130,11 @@ impl MemoryDisk {
     /// How many operations that change something were performed.
     pub fn operations(&self) -> u64 {
         self.state().operations
+    }
+
+    /// How many times something was made durable.
+    pub fn syncs(&self) -> u64 {
+        self.state().syncs
     }
 
     /// The power goes out after `count` more operations.
@@ -290,6 +296,7 @@ impl Disk for MemoryDisk {
         if state.syncs_fail {
             return Err(io::Error::other("the disk does not answer"));
         }
+        state.syncs += 1;
         if state.syncs_lie {
             return Ok(());
         }
@@ -342,6 +349,7 @@ impl DiskFile for MemoryFile {
         if state.syncs_fail {
             return Err(io::Error::other("the disk does not answer"));
         }
+        state.syncs += 1;
         if state.syncs_lie {
             return Ok(());
         }

@@ -87,7 +87,7 @@ fn bits(seats: Seats, names: &[String]) -> Result<u32, String> {
     for name in names {
         match target(seats, name)? {
             Target::Process(who) => bits |= 1 << (seats.of(who) % 32),
-            Target::Leader => {
+            Target::Leader | Target::Follower => {
                 return Err("a half is a list of nodes by name: the leader may change".to_string());
             }
         }

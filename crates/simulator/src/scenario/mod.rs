@@ -16,7 +16,7 @@ use replication::Protocol;
 use replication::Time;
 use replication::primary_backup::ENTRIES_KEPT;
 use shop::invalidation::Invalidation;
-use shop::shopper::Probability;
+use shop::shopper::{Probability, RETRY_INTERVAL_DEFAULT};
 
 use crate::fault::{Fault, Timeline};
 use crate::plan::Plan;
@@ -141,10 +141,12 @@ impl Scenario {
             restock_interval: self.restock_interval,
             drift: false,
             network: Network { delay_us: (low, high), lost: 0, doubled: 0, late: 0 },
+            commit: None,
             kinds: Kinds { skew, ..Kinds::NONE },
             fault_interval: self.length,
             probability: self.probability,
             retries: self.retries,
+            retry_interval: RETRY_INTERVAL_DEFAULT,
             pause: self.pause,
             ask_interval: self.length,
             length: self.length,

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use replication::Time;
 use shop::Node;
 use shop::catalog::Catalog;
-use shop::message::{NewOrder, Order, OrderNumber};
+use shop::message::{NewOrder, Order, OrderNumber, RequestId};
 use shop::orders::ledger::Ledger;
 
 use super::World;
@@ -87,6 +87,27 @@ impl World {
                 }
                 Some(Process::Frontend(_) | Process::Shopper(_)) | None => {}
             }
+        }
+    }
+
+    /// What is left at the end of what clients were told, if costs are wanted.
+    pub fn count_kept(&mut self) {
+        let mut numbers: BTreeMap<RequestId, BTreeSet<OrderNumber>> = BTreeMap::new();
+        let mut kept = BTreeSet::new();
+        if let Some(ledger) = self.ledgers().first() {
+            for (order, request_id, _) in ledger.records() {
+                kept.insert((order.number, request_id));
+                numbers.entry(request_id).or_default().insert(order.number);
+            }
+        }
+        let told = self.record.acknowledged.keys();
+        let lost = told.clone().filter(|told| !kept.contains(told)).count();
+        for (number, request_id) in told {
+            numbers.entry(*request_id).or_default().insert(*number);
+        }
+        let doubled = numbers.values().filter(|numbers| numbers.len() > 1).count();
+        if let Some(costs) = &mut self.costs {
+            (costs.lost, costs.doubled) = (lost as u64, doubled as u64);
         }
     }
 

@@ -69,6 +69,8 @@ pub struct HostDisk {
     memory: MemoryDisk,
     segment_bytes: u64,
     dice: Random,
+    /// How long a commit takes, if always equally long.
+    commit: Option<Duration>,
     writer: Option<Writer>,
     /// Emitted since the commit under way began.
     incoming: Vec<Write>,
@@ -102,6 +104,7 @@ impl HostDisk {
             memory: MemoryDisk::default(),
             segment_bytes,
             dice: Random(seed),
+            commit: None,
             writer: None,
             incoming: Vec::new(),
             committing: false,
@@ -235,7 +238,17 @@ impl HostDisk {
         if self.slow_us > 0 {
             micros += self.dice.below(self.slow_us);
         }
-        Some(Duration::from_micros(micros))
+        Some(self.commit.unwrap_or(Duration::from_micros(micros)))
+    }
+
+    /// Every commit takes so long from now on.
+    pub fn set_commit(&mut self, length: Duration) {
+        self.commit = Some(length);
+    }
+
+    /// How many times something was made durable.
+    pub fn syncs(&self) -> u64 {
+        self.memory.syncs()
     }
 
     /// Whether the commit under way can be torn.

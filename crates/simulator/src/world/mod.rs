@@ -40,6 +40,7 @@ use shop::{Effect, Input};
 use wal::memory::Random;
 
 use crate::clock::Clock;
+use crate::costs::Costs;
 use crate::digest::Digest;
 use crate::plan::Plan;
 use crate::planted::Lie;
@@ -53,8 +54,12 @@ use host::Host;
 use network::Network;
 use strike::Undo;
 
-/// The most events in one run of one simulated second: more is a store that does not come to rest.
+/// The most events in one run of one simulated second, for each so many shoppers: more is a store
+/// that does not come to rest.
 const EVENTS_PER_SECOND_MAX: u64 = 200_000;
+
+/// So many shoppers are no reason for more.
+const SHOPPERS_FEW: u64 = 16;
 
 /// Something that will happen. Those that name a life are dropped in a later one.
 pub enum Event {
@@ -130,6 +135,8 @@ pub struct World {
     pub convicted: Vec<&'static str>,
     /// Which interesting states were reached.
     pub points: Points,
+    /// What it costs, if it is wanted.
+    pub costs: Option<Box<Costs>>,
     /// What is counted.
     pub tally: Tally,
     /// Of everything that happened so far.
@@ -158,6 +165,9 @@ impl World {
             if setting.lies(Lie::NoFsync) {
                 disk.ignore_syncs();
             }
+            if let Some(length) = setting.commit {
+                disk.set_commit(length);
+            }
             Host::new(who, clock, disk)
         });
         let hosts = hosts.collect();
@@ -180,6 +190,7 @@ impl World {
             broken: None,
             convicted: Vec::new(),
             points: Points::default(),
+            costs: None,
             tally: Tally::default(),
             digest: Digest::default(),
             trace: traced.then(Vec::new),
@@ -304,7 +315,8 @@ impl World {
         self.now = at;
         self.tally.events += 1;
         self.on_event(event);
-        if self.tally.events > EVENTS_PER_SECOND_MAX * (1 + self.now.0 / 1_000_000) {
+        let crowds = 1 + u64::from(self.seats.shoppers) / SHOPPERS_FEW;
+        if self.tally.events > crowds * EVENTS_PER_SECOND_MAX * (1 + self.now.0 / 1_000_000) {
             self.breaks("rest", format!("{} events by {}", self.tally.events, self.now));
         }
     }

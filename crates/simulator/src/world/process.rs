@@ -84,6 +84,7 @@ impl Process {
                 let config = shopper::Config {
                     requests: plan.rounds,
                     retries: setting.retries,
+                    retry_interval: setting.retry_interval,
                     probability: setting.probability,
                     pause: setting.pause,
                     ..shopper::Config::new(session.into(), frontends, setting.seed)

@@ -102,6 +102,12 @@ impl World {
         if who.is_client() {
             self.record.begin((from, life, call), who, self.who(to), self.now, &request);
         }
+        if let Some(costs) = &mut self.costs {
+            match who.is_client() {
+                true => costs.asked((from, life, call), self.now, &request),
+                false => costs.called(self.now),
+            }
+        }
         match self.hosts.get_mut(from) {
             Some(host) => _ = host.open.insert(call),
             None => self.asker.begin(call),
@@ -139,6 +145,9 @@ impl World {
 
     pub(super) fn tell(&mut self, seat: Seat, NodeId(to): NodeId, message: Message) {
         let Who::Order(from) = self.hosts[seat].who else { panic!("only order replicas send") };
+        if let Some(costs) = &mut self.costs {
+            costs.sent(self.now, &message);
+        }
         let to = self.seat(Who::Order(to));
         let life = self.life(to);
         let from = NodeId(from);
@@ -205,6 +214,9 @@ impl World {
         if self.who(to).is_client() {
             self.tally.count_answer(&answer);
             self.record.end((to, life, call), self.now, &answer);
+            if let Some(costs) = &mut self.costs {
+                costs.answered((to, life, call), self.now, &answer);
+            }
         }
         if to < self.hosts.len() {
             self.step(to, Input::Answer { call, answer });

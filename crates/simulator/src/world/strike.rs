@@ -298,6 +298,10 @@ impl World {
             Target::Process(Who::Shopper(id)) if id > self.seats.shoppers => None,
             Target::Process(who) => Some(self.seat(who)),
             Target::Leader => self.leader(),
+            Target::Follower => {
+                let leader = self.who(self.leader()?);
+                self.seats.other_order(leader).map(|who| self.seat(who))
+            }
         }
     }
 

@@ -55,18 +55,30 @@ impl World {
     }
 
     pub(super) fn on_commit(&mut self, seat: Seat) {
+        let before = self.hosts[seat].disk.syncs();
         let outcomes = self.hosts[seat].disk.commit();
+        self.count_syncs(seat, before);
         self.after_disk(seat, outcomes);
     }
 
     pub(super) fn on_job(&mut self, seat: Seat, number: u64) {
-        match self.hosts[seat].disk.finish(number) {
+        let before = self.hosts[seat].disk.syncs();
+        let finished = self.hosts[seat].disk.finish(number);
+        self.count_syncs(seat, before);
+        match finished {
             Ok(Some(outcomes)) => self.after_disk(seat, Ok(outcomes)),
             Ok(None) => {
                 let life = self.life(seat);
                 self.schedule(FULL_RETRY, Event::Job { host: seat, life, number });
             }
             Err(failed) => self.after_disk(seat, Err(failed)),
+        }
+    }
+
+    fn count_syncs(&mut self, seat: Seat, before: u64) {
+        if let Some(costs) = &mut self.costs {
+            let host = &self.hosts[seat];
+            costs.synced(self.now, host.who, host.disk.syncs().saturating_sub(before));
         }
     }
 

@@ -5,6 +5,7 @@
 pub mod catalog;
 pub mod check;
 pub mod client;
+pub mod compare;
 pub mod control;
 pub mod demo;
 pub mod export;

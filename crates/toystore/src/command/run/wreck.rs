@@ -78,7 +78,7 @@ pub fn check(scenario: &Scenario, world: World) -> Result<()> {
 /// Whether no fault may end its process: a volume that can be full is in memory, and gone with its
 /// container.
 fn keeps(scenario: &Scenario, whom: Target) -> bool {
-    let may_lead = |one: Target| matches!(one, Target::Leader | Target::Process(Who::Order(_)));
+    let may_lead = |one: Target| !matches!(one, Target::Process(Who::Catalog | Who::Frontend(_)));
     let ends = |fault: &Fault| match *fault {
         Fault::Crash { whom: other, .. } | Fault::Stop { whom: other, .. } => {
             let either_leads = whom == Target::Leader || other == Target::Leader;
@@ -188,6 +188,11 @@ impl Wreck {
         let name = |whom: Target| match whom {
             Target::Process(who) => Some(who.to_string()),
             Target::Leader => leader.map(|member| member.name.clone()),
+            Target::Follower => {
+                let mut orders = (1..=self.scenario.seats.orders).map(Who::Order);
+                let leader = leader?;
+                orders.find(|who| who.to_string() != leader.name).map(|who| who.to_string())
+            }
         };
         let runs = |name: &String| self.is(name, &[State::Running]);
         let one = |whom: Target| name(whom).filter(runs);

@@ -31,6 +31,7 @@ use super::run::read_scenario;
 use crate::bundle::{self, Contents};
 use crate::supervisor::options::replication;
 use replication::Protocol;
+pub use pool::quietly;
 use table::Suite;
 
 /// The longest run of one seed: a day.

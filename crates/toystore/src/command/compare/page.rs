@@ -1,0 +1,225 @@
+//! The page of plots: it needs nothing else, no script and no network. Each plot is titled with
+//! what it shows, in a sentence made of its numbers.
+//!
+//! Called by `compare::mod`; in the style of the checker's picture of a verdict.
+
+use std::time::Duration;
+
+use simulator::comparison::{Comparison, CostRow, LossRow, OutageRow};
+
+use super::chart::{Bar, Group, draw, escape};
+use super::findings;
+use super::table::{links, seconds};
+use crate::command::paint;
+
+/// The whole page.
+pub fn page(comparison: &Comparison, about: &str, repeat: &str) -> String {
+    let kept = findings::kept(comparison);
+    let mut body = String::new();
+    let mut add = |title: &str, words: &str, groups: &[Group]| {
+        body.push_str(&format!(
+            "<section>\n<h2>{}</h2>\n<p class=\"dim\">{}</p>\n{}</section>\n",
+            escape(title),
+            escape(words),
+            draw(groups, title),
+        ));
+    };
+    for (title, words, groups) in costs(comparison) {
+        add(&title, &words, &groups);
+    }
+    let words = "The longest time without an acknowledged order from the fault on: bar, the median \
+                 of all runs; line, the worst. Red: no orders in the second half of the fault.";
+    add(&findings::outages(&comparison.outages), words, &outages(&comparison.outages));
+    for replication in [true, false] {
+        let rows = comparison.losses.iter().filter(|row| row.replication == replication);
+        let rows: Vec<&LossRow> = rows.collect();
+        let words = "Orders a second, where so many messages are lost. What is lost is lost here: \
+                     no TCP sends it again, so that a call waits for its deadline.";
+        add(&findings::losses(&rows), words, &losses(&rows));
+    }
+    add(&kept.sentence, "Acknowledged orders that were gone at the end, by fault.", &lost(comparison));
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width\">\n\
+         <title>toystore compare</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n\
+         <h1>Ways of replication, side by side</h1>\n<p>{}</p>\n\
+         <p class=\"dim\">To see it again: <code>{}</code></p>\n{body}</body>\n</html>\n",
+        escape(about),
+        escape(repeat),
+    )
+}
+
+type Plot = (String, String, Vec<Group>);
+
+fn two(value: f64) -> String {
+    format!("{value:.2}")
+}
+
+fn whole(value: f64) -> String {
+    format!("{value:.0}")
+}
+
+fn time(micros: f64) -> String {
+    paint::micros(micros as u64)
+}
+
+/// What is measured of an order, and how it is written.
+struct Measure {
+    what: &'static str,
+    words: &'static str,
+    of: fn(&CostRow) -> f64,
+    worst: fn(&CostRow) -> Option<f64>,
+    text: fn(f64) -> String,
+}
+
+const MEASURES: [Measure; 5] = [
+    Measure {
+        what: "Messages between replicas for an order",
+        words: "Heartbeats are counted too; orders that come together share messages.",
+        of: |row| row.messages,
+        worst: |_| None,
+        text: two,
+    },
+    Measure {
+        what: "Bytes between replicas for an order",
+        words: "As postcard encodes the messages, without what frames them.",
+        of: |row| row.message_bytes,
+        worst: |_| None,
+        text: whole,
+    },
+    Measure {
+        what: "Syncs of the replicas' disks for an order",
+        words: "Of all replicas together; orders that come together share syncs.",
+        of: |row| row.order_syncs,
+        worst: |_| None,
+        text: two,
+    },
+    Measure {
+        what: "How long an order takes",
+        words: "From a shopper's question to its answer, in the world's time: bar, half of the \
+                orders at most; line, 99 of 100.",
+        of: |row| row.latency.0.as_micros() as f64,
+        worst: |row| Some(row.latency.1.as_micros() as f64),
+        text: time,
+    },
+    Measure {
+        what: "Orders for a second",
+        words: "Of shoppers that ask without a pause, each for one thing after the other, in the \
+                world's time: no processor is busy in it, so this is waiting alone.",
+        of: |row| row.orders_per_second,
+        worst: |_| None,
+        text: whole,
+    },
+];
+
+fn costs(comparison: &Comparison) -> Vec<Plot> {
+    let plot = |measure: &Measure| {
+        let all = &comparison.costs;
+        let same = |one: &CostRow, other: &CostRow| {
+            (one.replicas, one.shoppers) == (other.replicas, other.shoppers)
+        };
+        let groups = all.chunk_by(same).map(|rows| {
+            let bars = rows.iter().map(|row| {
+                let (value, worst) = ((measure.of)(row), (measure.worst)(row));
+                let mut words = (measure.text)(value);
+                if let Some(worst) = worst {
+                    words = format!("{words}, {}", (measure.text)(worst));
+                }
+                Bar { protocol: row.protocol, value, worst, words, bad: false }
+            });
+            let (replicas, shoppers) = rows.first().map_or((0, 0), |row| (row.replicas, row.shoppers));
+            let name = format!("{replicas} replicas, {shoppers} at a time");
+            Group { name, bars: bars.collect() }
+        });
+        let first: Vec<&CostRow> = all.chunk_by(same).next().unwrap_or_default().iter().collect();
+        let title = findings::cost(&first, measure.what, measure.of, measure.text);
+        (title, measure.words.to_string(), groups.collect())
+    };
+    MEASURES.iter().map(plot).collect()
+}
+
+fn outages(rows: &[OutageRow]) -> Vec<Group> {
+    let group = |rows: &[OutageRow]| {
+        let bars = rows.iter().map(|row| {
+            let bad = row.went_on < row.seeds;
+            let end = if bad { ", until the end" } else { "" };
+            Bar {
+                protocol: row.protocol,
+                value: row.gap.0.as_secs_f64(),
+                worst: Some(row.gap.1.as_secs_f64()),
+                words: format!("{}, {}{end}", seconds(row.gap.0), seconds(row.gap.1)),
+                bad,
+            }
+        });
+        let name = rows.first().map_or_else(String::new, |row| {
+            format!("{}, {} replicas, for {}", row.outage, row.replicas, span(row.lasted))
+        });
+        Group { name, bars: bars.collect() }
+    };
+    rows.chunk_by(|one, other| one.outage == other.outage).map(group).collect()
+}
+
+fn span(time: Duration) -> String {
+    format!("{} s", time.as_secs_f64())
+}
+
+fn losses(rows: &[&LossRow]) -> Vec<Group> {
+    let group = |rows: &[&LossRow]| {
+        let bars = rows.iter().map(|row| Bar {
+            protocol: row.protocol,
+            value: row.orders_per_second,
+            worst: None,
+            words: format!("{:.0}, {:.1} %", row.orders_per_second, 100.0 * row.share),
+            bad: false,
+        });
+        let name = rows.first().map_or_else(String::new, |row| {
+            format!("{} % lost, {}", f64::from(row.per_mille) / 10.0, links(row))
+        });
+        Group { name, bars: bars.collect() }
+    };
+    rows.chunk_by(|one, other| one.per_mille == other.per_mille).map(group).collect()
+}
+
+fn lost(comparison: &Comparison) -> Vec<Group> {
+    let group = |rows: &[OutageRow]| {
+        let bars = rows.iter().map(|row| {
+            let bad = row.kept.lost + row.kept.doubled > 0 || !row.kept.broke.is_empty();
+            let broke: Vec<&str> = row.kept.broke.iter().map(String::as_str).collect();
+            let mut words = format!("{} of {} lost", row.kept.lost, row.kept.acknowledged);
+            if !broke.is_empty() {
+                words = format!("{words}; broke: {}", broke.join(", "));
+            }
+            Bar { protocol: row.protocol, value: row.kept.lost as f64, worst: None, words, bad }
+        });
+        let name = rows.first().map_or_else(String::new, |row| row.outage.to_string());
+        Group { name, bars: bars.collect() }
+    };
+    comparison.outages.chunk_by(|one, other| one.outage == other.outage).map(group).collect()
+}
+
+const STYLE: &str = "\
+:root { color-scheme: light dark; --paper: #fff; --ink: #1c1e21; --dim: #6b7075; --line: #c9ccd1;
+  --naive: #a9aeb4; --primary-backup: #6b9be8; --raft: #4fa86b; --paxos: #e07b00; --bad: #d92c2c; }
+@media (prefers-color-scheme: dark) {
+  :root { --paper: #15171a; --ink: #e8eaed; --dim: #9aa0a6; --line: #43484e; --naive: #6b7075;
+    --primary-backup: #5b8bd6; --raft: #4aa56a; --paxos: #ffa640; --bad: #ff6b63; } }
+body { margin: 1.5rem; background: var(--paper); color: var(--ink);
+  font: 15px/1.45 system-ui, sans-serif; }
+h1 { font-size: 1.3rem; margin: 0 0 .3rem; }
+h2 { font-size: 1.05rem; max-width: 62rem; margin: 2rem 0 .2rem; }
+p { max-width: 62rem; margin: .4rem 0; }
+.dim { color: var(--dim); }
+svg { display: block; max-width: 100%; height: auto;
+  font: 11px ui-monospace, 'DejaVu Sans Mono', monospace; }
+svg text { fill: var(--ink); }
+svg text.dim { fill: var(--dim); }
+svg text.name { font-weight: bold; }
+svg text.bad { fill: var(--bad); font-weight: bold; }
+.axis { stroke: var(--line); }
+.worst { stroke: var(--ink); stroke-width: 1.2; }
+.naive { fill: var(--naive); }
+.primary-backup { fill: var(--primary-backup); }
+.raft { fill: var(--raft); }
+.paxos { fill: var(--paxos); }
+code { font-size: .9em; }
+";

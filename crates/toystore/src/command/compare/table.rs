@@ -1,0 +1,185 @@
+//! The numbers as tables for a terminal, and as CSV for whatever draws.
+//!
+//! Called by `compare::mod`.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use anstream::println;
+use simulator::comparison::{Comparison, CostRow, Kept, LossRow, OutageRow};
+
+use crate::command::paint;
+
+/// Words of what was kept, in columns.
+const KEPT: [&str; 4] = ["acked", "lost", "doubled", "broke"];
+
+fn micros(time: Duration) -> String {
+    paint::micros(u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
+}
+
+/// A duration as a person compares it: in seconds.
+pub fn seconds(time: Duration) -> String {
+    format!("{:.2} s", time.as_secs_f64())
+}
+
+/// Which links lose messages.
+pub fn links(row: &LossRow) -> &'static str {
+    if row.replication { "leader, followers" } else { "all nodes" }
+}
+
+/// What was broken; a dash for nothing.
+fn broke(kept: &Kept) -> String {
+    let words: Vec<&str> = kept.broke.iter().map(String::as_str).collect();
+    if words.is_empty() { "–".to_string() } else { words.join(", ") }
+}
+
+fn kept(kept: &Kept) -> [String; 4] {
+    let numbers = [kept.acknowledged, kept.lost, kept.doubled].map(|number| number.to_string());
+    let [acknowledged, lost, doubled] = numbers;
+    [acknowledged, lost, doubled, broke(kept)]
+}
+
+fn cost(row: &CostRow) -> Vec<String> {
+    let mut cells = vec![
+        row.replicas.to_string(),
+        row.shoppers.to_string(),
+        row.protocol.to_string(),
+        format!("{:.2}", row.messages),
+        format!("{:.0}", row.message_bytes),
+        format!("{:.2}", row.calls),
+        format!("{:.2}", row.order_syncs),
+        format!("{:.2}", row.catalog_syncs),
+        micros(row.latency.0),
+        micros(row.latency.1),
+        format!("{:.0}", row.orders_per_second),
+    ];
+    cells.extend(kept(&row.kept).into_iter().skip(1));
+    cells
+}
+
+fn outage(row: &OutageRow) -> Vec<String> {
+    let went_on = match row.went_on {
+        0 => "no".to_string(),
+        all if all == row.seeds => "yes".to_string(),
+        some => format!("{some} of {}", row.seeds),
+    };
+    let mut cells = vec![
+        row.outage.to_string(),
+        row.replicas.to_string(),
+        seconds(row.lasted),
+        row.protocol.to_string(),
+        seconds(row.gap.0),
+        seconds(row.gap.1),
+        went_on,
+        row.kept.refused.to_string(),
+        row.kept.unknown.to_string(),
+    ];
+    cells.extend(kept(&row.kept));
+    cells
+}
+
+fn loss(row: &LossRow) -> Vec<String> {
+    let mut cells = vec![
+        links(row).to_string(),
+        format!("{} %", f64::from(row.per_mille) / 10.0),
+        row.protocol.to_string(),
+        format!("{:.0}", row.orders_per_second),
+        format!("{:.1} %", 100.0 * row.share),
+        micros(row.latency.0),
+        micros(row.latency.1),
+    ];
+    cells.extend(kept(&row.kept));
+    cells
+}
+
+/// Prints all of them.
+pub fn print(comparison: &Comparison) {
+    let [acked, lost, doubled, broke] = KEPT;
+    println!("What an order costs while nothing goes wrong");
+    let mut table = paint::table_of_numbers(
+        &[
+            "replicas", "shoppers", "replication", "messages", "bytes", "calls", "syncs",
+            "catalog syncs", "p50", "p99", "orders/s", lost, doubled, broke,
+        ],
+        0,
+    );
+    comparison.costs.iter().for_each(|row| _ = table.add_row(cost(row)));
+    println!("{table}\n");
+    println!("The longest time without an order after a fault");
+    let mut table = paint::table_of_numbers(
+        &[
+            "fault", "replicas", "lasts", "replication", "median", "worst", "went on", "refused",
+            "unknown", acked, lost, doubled, broke,
+        ],
+        1,
+    );
+    comparison.outages.iter().for_each(|row| _ = table.add_row(outage(row)));
+    println!("{table}\n");
+    println!("Where messages are lost");
+    let mut table = paint::table_of_numbers(
+        &[
+            "between", "lost", "replication", "orders/s", "of all", "p50", "p99", acked, lost,
+            doubled, broke,
+        ],
+        1,
+    );
+    comparison.losses.iter().for_each(|row| _ = table.add_row(loss(row)));
+    println!("{table}\n");
+}
+
+/// What the columns of the CSV are called, with units; empty where a row has none.
+const COLUMNS: &str = "what,replication,replicas,shoppers,fault,lasted_ms,lost_per_mille,\
+                       messages_per_order,bytes_per_order,calls_per_order,syncs_per_order,\
+                       catalog_syncs_per_order,p50_us,p99_us,orders_per_second,gap_median_ms,\
+                       gap_worst_ms,went_on_runs,runs,refused,unknown,acknowledged,lost,doubled,\
+                       broke";
+
+/// All rows, with a heading.
+pub fn csv(comparison: &Comparison) -> String {
+    let mut text = format!("{COLUMNS}\n");
+    let end = |kept: &Kept| {
+        let broke: Vec<&str> = kept.broke.iter().map(String::as_str).collect();
+        let Kept { acknowledged, lost, doubled, refused, unknown, .. } = kept;
+        format!("{refused},{unknown},{acknowledged},{lost},{doubled},{}", broke.join(" + "))
+    };
+    for row in &comparison.costs {
+        let CostRow { protocol, replicas, shoppers, .. } = row;
+        _ = writeln!(
+            text,
+            "cost,{protocol},{replicas},{shoppers},,,,{:.4},{:.2},{:.4},{:.4},{:.4},{},{},{:.2},,,,1,{}",
+            row.messages,
+            row.message_bytes,
+            row.calls,
+            row.order_syncs,
+            row.catalog_syncs,
+            row.latency.0.as_micros(),
+            row.latency.1.as_micros(),
+            row.orders_per_second,
+            end(&row.kept),
+        );
+    }
+    for row in &comparison.outages {
+        let OutageRow { protocol, replicas, outage, went_on, seeds, .. } = row;
+        _ = writeln!(
+            text,
+            "outage,{protocol},{replicas},,{outage:?},{},,,,,,,,,,{},{},{went_on},{seeds},{}",
+            row.lasted.as_millis(),
+            row.gap.0.as_millis(),
+            row.gap.1.as_millis(),
+            end(&row.kept),
+        );
+    }
+    for row in &comparison.losses {
+        let LossRow { protocol, replicas, per_mille, .. } = row;
+        _ = writeln!(
+            text,
+            "loss,{protocol},{replicas},,{},,{per_mille},,,,,,{},{},{:.2},,,,,{}",
+            if row.replication { "replication" } else { "nodes" },
+            row.latency.0.as_micros(),
+            row.latency.1.as_micros(),
+            row.orders_per_second,
+            end(&row.kept),
+        );
+    }
+    text
+}
