@@ -43,10 +43,6 @@ pub enum Shape {
         /// Who stands between.
         middle: Target,
     },
-    /// An order replica reaches no other one; the catalog and frontends it does.
-    Peers(Target),
-    /// Order replicas reach none of them but this one; the catalog and frontends they do.
-    Star(Target),
     /// All edges.
     All,
     /// Each direction of each edge is cut or not, by chance.
@@ -54,6 +50,10 @@ pub enum Shape {
         /// Fixes which; one direction in three.
         draw: u64,
     },
+    /// An order replica reaches no other one; the catalog and frontends it does.
+    Peers(Target),
+    /// Order replicas reach none of them but this one; the catalog and frontends they do.
+    Star(Target),
 }
 
 impl Shape {

@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::command::{
-    catalog, check, client, compare, control, demo, export, frontend, health, order, paint, run, sim,
-    status, up,
+    catalog, check, client, compare, control, demo, export, frontend, health, order, paint, run,
+    sim, status, up,
 };
 use crate::supervisor::control::Action;
 
@@ -33,6 +33,7 @@ Examples:
   toystore kill leader                        the order leader dies …
   toystore status                             … another one leads …
   toystore start order-3                      … and it comes back
+  toystore compare --quick                    the ways of replication, side by side
 
 Data goes to stdout, everything else to stderr. Exit code 0: done, and what was checked holds;
 1: not so; 2: wrong usage. Every flag of a service is also an environment variable TOYSTORE_*.";

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod cli;
+mod compare;
 mod docs;
 mod exchange;
 mod faults;

@@ -35,7 +35,8 @@ fn count(number: u64, one: &str) -> String {
 fn ranked<T>(rows: &[&T], of: impl Fn(&T) -> (Protocol, f64), words: fn(f64) -> String) -> String {
     let mut all: Vec<(Protocol, f64)> = rows.iter().map(|row| of(row)).collect();
     all.sort_by(|(_, one), (_, other)| one.total_cmp(other));
-    let all: Vec<String> = all.iter().map(|(name, value)| format!("{name} {}", words(*value))).collect();
+    let all: Vec<String> =
+        all.iter().map(|(name, value)| format!("{name} {}", words(*value))).collect();
     list(&all)
 }
 
@@ -56,7 +57,9 @@ pub fn cost(
 pub fn outages(rows: &[OutageRow]) -> String {
     let mut stuck: BTreeMap<Protocol, Vec<String>> = BTreeMap::new();
     for row in rows.iter().filter(|row| row.went_on < row.seeds) {
-        stuck.entry(row.protocol).or_default().push(format!("“{}”", row.outage));
+        let (fault, stood, all) = (row.outage, row.seeds - row.went_on, row.seeds);
+        let words = format!("“{fault}” ({stood} of {all} runs)");
+        stuck.entry(row.protocol).or_default().push(words);
     }
     let words: Vec<String> =
         stuck.iter().map(|(name, faults)| format!("{name} at {}", list(faults))).collect();
@@ -68,7 +71,9 @@ pub fn outages(rows: &[OutageRow]) -> String {
     });
     match words.is_empty() {
         true => format!("After every fault, under every way,{slowest}"),
-        false => format!("Orders stood still until the fault ended: {}. Else{slowest}", list(&words)),
+        false => {
+            format!("Orders stood still until the fault ended: {}. Else{slowest}", list(&words))
+        }
     }
 }
 
@@ -116,10 +121,13 @@ pub fn kept(comparison: &Comparison) -> Finding {
             continue;
         }
         let (lost, all, doubled) = (kept.lost, kept.acknowledged, kept.doubled);
-        words.push(format!("{protocol} lost {lost} of {all} acknowledged orders, doubled {doubled}"));
+        words.push(format!(
+            "{protocol} lost {lost} of {all} acknowledged orders, doubled {doubled}"
+        ));
     }
     if !clean.is_empty() {
-        let orders: u64 = sums.values().filter(|kept| kept.broke.is_empty()).map(|kept| kept.acknowledged).sum();
+        let orders: u64 =
+            sums.values().filter(|kept| kept.broke.is_empty()).map(|kept| kept.acknowledged).sum();
         words.push(format!("{} lost and doubled none of {orders}", list(&clean)));
     }
     let broke = |(protocol, kept): (&Protocol, &Kept)| {

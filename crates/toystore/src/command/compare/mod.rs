@@ -42,7 +42,7 @@ const SHOPPERS_QUICK: [u8; 2] = [1, 16];
 const LENGTH: Duration = Duration::from_secs(4);
 
 /// How long messages are lost.
-const LOSS_LENGTH: Duration = Duration::from_secs(20);
+const LOSS_LENGTH: Duration = Duration::from_secs(10);
 
 /// How long a fault lasts.
 const SPAN: Duration = Duration::from_secs(10);

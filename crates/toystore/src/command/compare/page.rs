@@ -37,7 +37,11 @@ pub fn page(comparison: &Comparison, about: &str, repeat: &str) -> String {
                      no TCP sends it again, so that a call waits for its deadline.";
         add(&findings::losses(&rows), words, &losses(&rows));
     }
-    add(&kept.sentence, "Acknowledged orders that were gone at the end, by fault.", &lost(comparison));
+    add(
+        &kept.sentence,
+        "Acknowledged orders that were gone at the end, by fault.",
+        &lost(comparison),
+    );
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n\
@@ -127,7 +131,8 @@ fn costs(comparison: &Comparison) -> Vec<Plot> {
                 }
                 Bar { protocol: row.protocol, value, worst, words, bad: false }
             });
-            let (replicas, shoppers) = rows.first().map_or((0, 0), |row| (row.replicas, row.shoppers));
+            let (replicas, shoppers) =
+                rows.first().map_or((0, 0), |row| (row.replicas, row.shoppers));
             let name = format!("{replicas} replicas, {shoppers} at a time");
             Group { name, bars: bars.collect() }
         });

@@ -98,8 +98,20 @@ pub fn print(comparison: &Comparison) {
     println!("What an order costs while nothing goes wrong");
     let mut table = paint::table_of_numbers(
         &[
-            "replicas", "shoppers", "replication", "messages", "bytes", "calls", "syncs",
-            "catalog syncs", "p50", "p99", "orders/s", lost, doubled, broke,
+            "replicas",
+            "shoppers",
+            "replication",
+            "messages",
+            "bytes",
+            "calls",
+            "syncs",
+            "catalog syncs",
+            "p50",
+            "p99",
+            "orders/s",
+            lost,
+            doubled,
+            broke,
         ],
         0,
     );
@@ -108,8 +120,19 @@ pub fn print(comparison: &Comparison) {
     println!("The longest time without an order after a fault");
     let mut table = paint::table_of_numbers(
         &[
-            "fault", "replicas", "lasts", "replication", "median", "worst", "went on", "refused",
-            "unknown", acked, lost, doubled, broke,
+            "fault",
+            "replicas",
+            "lasts",
+            "replication",
+            "median",
+            "worst",
+            "went on",
+            "refused",
+            "unknown",
+            acked,
+            lost,
+            doubled,
+            broke,
         ],
         1,
     );
@@ -118,8 +141,17 @@ pub fn print(comparison: &Comparison) {
     println!("Where messages are lost");
     let mut table = paint::table_of_numbers(
         &[
-            "between", "lost", "replication", "orders/s", "of all", "p50", "p99", acked, lost,
-            doubled, broke,
+            "between",
+            "lost",
+            "replication",
+            "orders/s",
+            "of all",
+            "p50",
+            "p99",
+            acked,
+            lost,
+            doubled,
+            broke,
         ],
         1,
     );
@@ -146,7 +178,8 @@ pub fn csv(comparison: &Comparison) -> String {
         let CostRow { protocol, replicas, shoppers, .. } = row;
         _ = writeln!(
             text,
-            "cost,{protocol},{replicas},{shoppers},,,,{:.4},{:.2},{:.4},{:.4},{:.4},{},{},{:.2},,,,1,{}",
+            "cost,{protocol},{replicas},{shoppers},,,,{:.4},{:.2},{:.4},{:.4},{:.4},{},{},{:.2},,,,1,\
+             {}",
             row.messages,
             row.message_bytes,
             row.calls,

@@ -30,8 +30,8 @@ use super::paint;
 use super::run::read_scenario;
 use crate::bundle::{self, Contents};
 use crate::supervisor::options::replication;
-use replication::Protocol;
 pub use pool::quietly;
+use replication::Protocol;
 use table::Suite;
 
 /// The longest run of one seed: a day.

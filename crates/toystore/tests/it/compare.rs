@@ -1,0 +1,71 @@
+//! `toystore compare`: every cell is filled, and the numbers show what they must.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+/// A row of the CSV, by its columns' names.
+type Row = BTreeMap<String, String>;
+
+fn rows(csv: &str) -> Vec<Row> {
+    let mut lines = csv.lines();
+    let heading: Vec<&str> = lines.next().unwrap().split(',').collect();
+    let row = |line: &str| {
+        let cells: Vec<&str> = line.split(',').collect();
+        assert_eq!(cells.len(), heading.len(), "{line}");
+        let named = heading.iter().zip(cells);
+        named.map(|(name, cell)| (name.to_string(), cell.to_string())).collect()
+    };
+    lines.map(row).collect()
+}
+
+fn number(row: &Row, column: &str) -> f64 {
+    row[column].parse().unwrap_or_else(|_| panic!("{column} of {row:?}"))
+}
+
+fn of<'a>(rows: &'a [Row], what: &str) -> Vec<&'a Row> {
+    rows.iter().filter(|row| row["what"] == what).collect()
+}
+
+#[test]
+fn every_cell_is_filled_and_only_naive_loses() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_toystore"))
+        .args(["compare", "--quick", "--csv", "numbers.csv", "--html", "plots.html"])
+        .current_dir(folder.path())
+        .env_clear()
+        .output()
+        .unwrap();
+    let words = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{words}");
+    assert!(words.contains("toystore compare --quick --replicas 3 --seeds 1 --seed 1"), "{words}");
+    let rows = rows(&std::fs::read_to_string(folder.path().join("numbers.csv")).unwrap());
+    let (costs, outages, losses) = (of(&rows, "cost"), of(&rows, "outage"), of(&rows, "loss"));
+    assert_eq!((costs.len(), outages.len(), losses.len()), (8, 32, 24));
+    for row in &costs {
+        for column in ["messages_per_order", "bytes_per_order", "syncs_per_order", "p50_us"] {
+            assert!(number(row, column) > 0.0, "{column} of {row:?}");
+        }
+        assert!(number(row, "p99_us") >= number(row, "p50_us"), "{row:?}");
+        assert_eq!((&*row["lost"], &*row["broke"]), ("0", ""), "{row:?}");
+    }
+    for row in &outages {
+        assert!(number(row, "gap_worst_ms") >= number(row, "gap_median_ms"), "{row:?}");
+        let elects = row["replication"] == "raft" || row["replication"] == "paxos";
+        if elects && row["fault"] == "OffFollowers" {
+            assert!(number(row, "gap_worst_ms") < 2000.0, "{row:?}");
+            assert_eq!(row["went_on_runs"], row["runs"], "{row:?}");
+        }
+        let naive = row["replication"] == "naive";
+        if row["fault"] == "CutThenKilled" {
+            assert_eq!(number(row, "lost") > 0.0, naive, "{row:?}");
+        }
+    }
+    for row in rows.iter().filter(|row| row["replication"] != "naive") {
+        assert!(number(row, "acknowledged") > 0.0, "{row:?}");
+        assert_eq!((&*row["lost"], &*row["doubled"], &*row["broke"]), ("0", "0", ""), "{row:?}");
+    }
+    let page = std::fs::read_to_string(folder.path().join("plots.html")).unwrap();
+    assert_eq!(page.matches("<svg").count(), page.matches("<h2>").count());
+    assert!(page.contains("naive lost") && !page.contains("<script"), "a page without findings");
+    assert!(!page.contains("NaN") && !page.contains("inf"), "a number that is none");
+}
