@@ -35,9 +35,13 @@ fn count(number: u64, one: &str) -> String {
 fn ranked<T>(rows: &[&T], of: impl Fn(&T) -> (Protocol, f64), words: fn(f64) -> String) -> String {
     let mut all: Vec<(Protocol, f64)> = rows.iter().map(|row| of(row)).collect();
     all.sort_by(|(_, one), (_, other)| one.total_cmp(other));
-    let all: Vec<String> =
-        all.iter().map(|(name, value)| format!("{name} {}", words(*value))).collect();
-    list(&all)
+    if let (Some((_, least)), Some((_, most))) = (all.first(), all.last())
+        && words(*least) == words(*most)
+    {
+        return format!("{} under each", words(*least));
+    }
+    let named = |(name, value): &(Protocol, f64)| format!("{name} {}", words(*value));
+    list(&all.iter().map(named).collect::<Vec<String>>())
 }
 
 /// What an order costs by some measure, of the rows that are given.
@@ -50,7 +54,7 @@ pub fn cost(
     let Some(first) = rows.first() else { return "Nothing was measured.".to_string() };
     let shoppers = count(first.shoppers.into(), "shopper");
     let ranked = ranked(rows, |row| (row.protocol, of(row)), words);
-    format!("{what}, {} replicas and {shoppers}: {ranked}.", first.replicas)
+    format!("With {} replicas and {shoppers}, {what}: {ranked}.", first.replicas)
 }
 
 /// Who went on after which faults, and how soon.

@@ -78,28 +78,28 @@ struct Measure {
 
 const MEASURES: [Measure; 5] = [
     Measure {
-        what: "Messages between replicas for an order",
+        what: "an order costs so many messages between replicas",
         words: "Heartbeats are counted too; orders that come together share messages.",
         of: |row| row.messages,
         worst: |_| None,
         text: two,
     },
     Measure {
-        what: "Bytes between replicas for an order",
+        what: "an order costs so many bytes between replicas",
         words: "As postcard encodes the messages, without what frames them.",
         of: |row| row.message_bytes,
         worst: |_| None,
         text: whole,
     },
     Measure {
-        what: "Syncs of the replicas' disks for an order",
+        what: "an order costs so many syncs of the replicas' disks",
         words: "Of all replicas together; orders that come together share syncs.",
         of: |row| row.order_syncs,
         worst: |_| None,
         text: two,
     },
     Measure {
-        what: "How long an order takes",
+        what: "half of the orders take no longer than",
         words: "From a shopper's question to its answer, in the world's time: bar, half of the \
                 orders at most; line, 99 of 100.",
         of: |row| row.latency.0.as_micros() as f64,
@@ -107,7 +107,7 @@ const MEASURES: [Measure; 5] = [
         text: time,
     },
     Measure {
-        what: "Orders for a second",
+        what: "there are so many orders a second",
         words: "Of shoppers that ask without a pause, each for one thing after the other, in the \
                 world's time: no processor is busy in it, so this is waiting alone.",
         of: |row| row.orders_per_second,
