@@ -178,8 +178,8 @@ pub fn csv(comparison: &Comparison) -> String {
         let CostRow { protocol, replicas, shoppers, .. } = row;
         _ = writeln!(
             text,
-            "cost,{protocol},{replicas},{shoppers},,,,{:.4},{:.2},{:.4},{:.4},{:.4},{},{},{:.2},,,,1,\
-             {}",
+            "cost,{protocol},{replicas},{shoppers},,,,{:.4},{:.2},{:.4},{:.4},{:.4},{},{},{:.2},\
+             ,,,1,{}",
             row.messages,
             row.message_bytes,
             row.calls,
