@@ -8,9 +8,9 @@
 //! that is higher than any it knows (its *ballot*; here [`Term`]) and goes through two phases:
 //!
 //! 1. *Prepare.* It asks all for a promise to listen to no lower number. Whoever promises says
-//!    under which number its log was accepted, and shows what the candidate lacks. With the promises of a
-//!    majority the candidate takes the log of the highest number, the longest of these: whatever
-//!    was decided before is in it, since a majority had it.
+//!    under which number its log was accepted, and shows what the candidate lacks. With the
+//!    promises of a majority the candidate takes the log of the highest number, the longest of
+//!    these: whatever was decided before is in it, since a majority had it.
 //! 2. *Accept.* It makes the others' logs equal to its own, and from then on only appends. What a
 //!    majority has on disk under its number is decided.
 //!
@@ -61,10 +61,10 @@
 //! The crate's own snapshots lose decided entries (0.2.4: the follower's base is made after its
 //! decided index was raised), and its `trim` lets a leader read below what is compacted; so neither
 //! is used. It writes a new accepted round before the history that belongs to it, which is safe
-//! only if both are written atomically. A first form of this engine counted what a replica says to have
-//! stored also after a snapshot; then the deposed leader of an older term got a vote for an entry
-//! of its own, and decided another one at that index. One random walk in some ten thousand long ones
-//! found it.
+//! only if both are written atomically. A first form of this engine counted what a replica says to
+//! have stored also after a snapshot; then the deposed leader of an older term got a vote for an
+//! entry of its own, and decided another one at that index. It took a random walk of 2000 steps,
+//! one in some thirty thousand, to find it.
 //!
 //! # What is left out, and what it costs
 //!
