@@ -27,8 +27,8 @@
 //! 3: apply 1:0.1@3+0B Lead
 //! 3: leading 0.1@3
 //!
-//! 3 -> 2: #5 accept 0.1@3 [2:0.1@3+3B] decided 1               while 3's own disk writes
-//! 2 -> 3: #4 accepted 0.1@3 up to 2
+//! 3 -> 2: #4 accept 0.1@3 [2:0.1@3+3B] decided 1               while 3's own disk writes
+//! 2 -> 3: #3 accepted 0.1@3 up to 2
 //! 3: apply 2:0.1@3+3B tux
 //! ```
 //!
