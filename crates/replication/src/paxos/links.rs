@@ -7,9 +7,10 @@
 //!
 //! - A frame for another life, or from one that is not the peer's present one, is dropped.
 //! - A frame with a number that was passed is dropped: it comes twice, or too late.
-//! - A number is left out: something is lost, and what comes late is dropped.
+//! - A number is left out: those behind it wait for it, [`EARLY_MAX`] of them, a tick or two; then
+//!   it is lost, and dropped if it comes later.
 //! - Each [`Message::Ask`] says how many frames there were. If these are not here when the next one
-//!   comes, the last of them are lost.
+//!   comes, they are lost.
 //!
 //! **Which life is the peer's present one** is learned only from the first [`Message::Answer`] to
 //! the present round of questions, which names the asker's life and the round, both unique. A life
@@ -19,7 +20,7 @@
 //!
 //! A frame whose content relies on records waits here until they are on disk, and all behind it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::gate::makes_sense;
 use super::message::{Beat, Body, Life, Message};
@@ -37,6 +38,9 @@ const ENTRIES_PER_FRAME_MAX: usize = 512;
 /// makes this replica keep.
 const GATHERED_MAX: usize = 1 << 22;
 
+/// Frames that wait for one before them: a log of 16,384 entries can come in any order.
+const EARLY_MAX: usize = 32;
+
 /// This replica's end of a link.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Link {
@@ -48,6 +52,10 @@ pub(super) struct Link {
     sent: u64,
     /// The number of the newest frame received between them.
     received: u64,
+    /// Those behind it that came early, by number.
+    early: BTreeMap<u64, Body>,
+    /// The newest one received when a tick last found early ones.
+    stood_at: Option<u64>,
     /// How many there were when the peer asked last.
     claimed: u64,
     /// The beginning of a message in several frames.
@@ -173,6 +181,7 @@ impl Paxos {
             link.claimed = link.claimed.max(sent);
             if lost && !planted(Bug::LinkUnordered) {
                 self.protocol.reconnected(from);
+                self.deliver_early(from);
             }
         }
         self.protocol.asked(from, round);
@@ -203,7 +212,7 @@ impl Paxos {
         from: NodeId,
         (from_life, to_life): (Life, Life),
         number: u64,
-        mut body: Body,
+        body: Body,
     ) {
         let Some(link) = self.links.get_mut(&from) else { return };
         let ordered = !planted(Bug::LinkUnordered);
@@ -212,12 +221,54 @@ impl Paxos {
         {
             return;
         }
-        let lost = number > link.received.saturating_add(1);
-        link.received = number;
-        if lost && ordered {
-            link.gathered.clear();
-            self.protocol.reconnected(from);
+        if ordered && number > link.received.saturating_add(1) {
+            // The first of a life are often said before this replica knows of that.
+            let first = link.received == 0;
+            link.early.insert(number, body);
+            if first || link.early.len() > EARLY_MAX {
+                self.give_up_missing(from);
+            }
+            return;
         }
+        link.received = number;
+        self.deliver(from, body);
+        self.deliver_early(from);
+    }
+
+    /// At each tick: what has not come since the one before is lost.
+    pub(super) fn look_for_lost(&mut self) {
+        for peer in self.config.peers.clone() {
+            let Some(link) = self.links.get_mut(&peer) else { continue };
+            let stands = (!link.early.is_empty()).then_some(link.received);
+            let stood = std::mem::replace(&mut link.stood_at, stands);
+            if stands.is_some() && stands == stood {
+                self.give_up_missing(peer);
+            }
+        }
+    }
+
+    /// What is before the first early frame is lost.
+    fn give_up_missing(&mut self, from: NodeId) {
+        let Some(link) = self.links.get_mut(&from) else { return };
+        let Some(next) = link.early.keys().next().copied() else { return };
+        link.received = next.saturating_sub(1);
+        link.gathered.clear();
+        self.protocol.reconnected(from);
+        self.deliver_early(from);
+    }
+
+    /// Frames whose turn it is, now that those before them came or are lost.
+    fn deliver_early(&mut self, from: NodeId) {
+        while let Some(link) = self.links.get_mut(&from) {
+            let next = link.received.saturating_add(1);
+            link.early.retain(|number, _| *number >= next);
+            let Some(body) = link.early.remove(&next) else { return };
+            link.received = next;
+            self.deliver(from, body);
+        }
+    }
+
+    fn deliver(&mut self, from: NodeId, mut body: Body) {
         let Some(link) = self.links.get_mut(&from) else { return };
         if let Body::More { entries } = body {
             if link.gathered.len() + entries.len() <= GATHERED_MAX {

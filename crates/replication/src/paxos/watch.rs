@@ -154,6 +154,7 @@ impl Paxos {
         if self.installing.is_some() {
             return;
         }
+        self.look_for_lost();
         self.protocol.tick();
         self.probe(out);
         self.transfer_again(now, out);
