@@ -49,7 +49,7 @@ fn walks() {
 /// Each is the mistake of somebody's Raft; the walk finds it by what it breaks.
 #[cfg(feature = "planted")]
 #[test]
-fn every_planted_bug_is_found() {
+fn every_bug_is_found() {
     use crate::planted::Bug;
     let bugs = [
         (Bug::AckUnsynced, 200),
