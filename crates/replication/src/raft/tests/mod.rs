@@ -1,6 +1,7 @@
 //! The Raft engine, tested: the scenarios that every quorum engine goes through, and walks.
 
 mod noise;
+mod timing;
 
 use std::path::Path;
 
