@@ -144,20 +144,20 @@ bugs! {
     /// a frontend that finds no leader does not search again
     ExitOnNoLeader: "exit-on-no-leader",
     /// paxos: an acceptor forgets what it promised when it crashes
-    PromiseForgotten: "paxos-promise-forgotten",
+    PromiseForgotten: "promise-forgotten",
     /// paxos: an acceptor speaks of what is still on its way to its disk
-    AcceptUnsynced: "paxos-accept-unsynced",
+    AcceptUnsynced: "accept-unsynced",
     /// paxos: what comes late, twice or after a gap is heard as if it came in order
-    LinkUnordered: "paxos-link-unordered",
+    LinkUnordered: "link-unordered",
     /// paxos: a follower goes on behind a snapshot without what the snapshot stands for, as the
     /// stock crate's snapshots make it
-    StockSnapshot: "paxos-stock-snapshot",
+    StockSnapshot: "stock-snapshot",
     /// paxos: a follower believes that a snapshot stands for one entry more than it does
-    SnapshotOffByOne: "paxos-snapshot-off-by-one",
+    SnapshotOffByOne: "snapshot-off-by-one",
     /// paxos: a crash in the middle of taking over a leader's history leaves half of it
-    SyncTorn: "paxos-sync-torn",
+    SyncTorn: "sync-torn",
     /// paxos: a leader answers reads without asking whether it still leads
-    ProbeSkipped: "paxos-probe-skipped",
+    ProbeSkipped: "probe-skipped",
 }
 
 /// Whether a bug is planted in this run. Without the feature it never is, at no cost.

@@ -119,9 +119,19 @@ const ORDERS: &[&str] = &["once", "orders"];
 /// when it was acknowledged.
 const LOST: &[&str] = &["kept", "once", "replicas", "conserved", "stock"];
 
-/// The same where an engine looks at itself: it stops when its log cannot be as it is.
-const LOST_BY_MAJORITY: &[&str] =
-    &["kept", "once", "orders", "replicas", "conserved", "stock", "recovery", "invariant"];
+/// The same where an engine looks at itself: it stops when its log cannot be as it is, and then
+/// perhaps nobody is served any more.
+const LOST_BY_MAJORITY: &[&str] = &[
+    "kept",
+    "once",
+    "orders",
+    "replicas",
+    "conserved",
+    "stock",
+    "recovery",
+    "invariant",
+    "liveness",
+];
 
 /// What clients see of a cache that is too old.
 const STALE: &[&str] = &["stock"];
@@ -188,10 +198,16 @@ pub static ALL: &[Planted] = &[
     quorum(Protocol::Raft, points(&[Bug::VoteForgotten], LOST_BY_MAJORITY)),
     quorum(Protocol::Raft, points(&[Bug::TruncatesTooFar], LOST_BY_MAJORITY)),
     quorum(Protocol::Raft, points(&[Bug::ReachableMajority], LOST_BY_MAJORITY)),
-    quorum(Protocol::Raft, points(&[Bug::StaleLeaderRead], ORDERS)),
     quorum(Protocol::Raft, points(&[Bug::NoFence], STOCK)),
     quorum(Protocol::Raft, points(&[Bug::DedupeLost], ORDERS)),
     quorum(Protocol::Raft, points(&[Bug::HalfPurchase], STOCK)),
+    quorum(Protocol::Paxos, world(Lie::NoFsync, LOST_BY_MAJORITY)),
+    quorum(Protocol::Paxos, world(Lie::SnapshotMissesLast, LOST_BY_MAJORITY)),
+    quorum(Protocol::Paxos, points(&[Bug::StockSnapshot], LOST_BY_MAJORITY)),
+    quorum(Protocol::Paxos, points(&[Bug::PromiseForgotten], LOST_BY_MAJORITY)),
+    quorum(Protocol::Paxos, points(&[Bug::LinkUnordered], LOST_BY_MAJORITY)),
+    quorum(Protocol::Paxos, points(&[Bug::NoFence], STOCK)),
+    quorum(Protocol::Paxos, points(&[Bug::DedupeLost], ORDERS)),
 ];
 
 /// Those of which nothing can be seen, each with what stands in.
@@ -230,6 +246,16 @@ pub static RARE: &[Hidden] = &[
     Hidden {
         planted: of_two(&[Bug::JoinUnwaited, Bug::GatherSkipped, Bug::CommittedChanges], LOST),
         why: "a leader must die within a millisecond of the view that a follower came back by",
+    },
+    Hidden {
+        planted: quorum(Protocol::Raft, points(&[Bug::StaleLeaderRead], ORDERS)),
+        why: "a leader that nobody hears steps down before, or hardly after, another is elected; \
+              the walks of the engine alone find it (`crates/replication/src/raft/tests/mod.rs`)",
+    },
+    Hidden {
+        planted: quorum(Protocol::Paxos, points(&[Bug::AcceptUnsynced], LOST_BY_MAJORITY)),
+        why: "a majority must lose power within one sync; the walks of the engine alone find it \
+              (`crates/replication/src/paxos/tests/mod.rs`)",
     },
     hidden(&[Bug::ViewUncompared], "two replicas must be told to lead in the same milliseconds"),
     hidden(

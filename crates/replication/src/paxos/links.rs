@@ -100,9 +100,9 @@ impl Paxos {
         out.send(to, Message::Answer { to: link.asked_by, life, beat, decided, stored });
     }
 
-    /// A vote for all of this log, for the leader whose log it is. Only for the one that is promised
-    /// and followed: with a snapshot in the place of its log, a replica has one of an older term
-    /// that the leader of that term never had ([`super::transfer`]).
+    /// A vote for all of this log, for the leader whose log it is. Only for the one that is
+    /// promised and followed: with a snapshot in the place of its log, a replica has one of an
+    /// older term that the leader of that term never had ([`super::transfer`]).
     fn stored(&self) -> Option<(Term, Index)> {
         let protocol = &self.protocol;
         let leaders = protocol.follows().is_some() && protocol.accepted() == protocol.promised();

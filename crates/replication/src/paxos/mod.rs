@@ -7,10 +7,10 @@
 //! A log is a sequence, and Paxos agrees on one that only grows. A would-be leader takes a number
 //! that is higher than any it knows (its *ballot*; here [`Term`]) and goes through two phases:
 //!
-//! 1. *Prepare.* It asks all for a promise to listen to no lower number. Whoever promises says under
-//!    which number its log was accepted, and shows what the candidate lacks. With the promises of a
-//!    majority the candidate takes the log of the highest number, the longest of these: whatever
-//!    was decided before is in it, since a majority had it.
+//! 1. *Prepare.* It asks all for a promise to listen to no lower number. Whoever promises says
+//!    under which number its log was accepted, and shows what the candidate lacks. With the
+//!    promises of a majority the candidate takes the log of the highest number, the longest of
+//!    these: whatever was decided before is in it, since a majority had it.
 //! 2. *Accept.* It makes the others' logs equal to its own, and from then on only appends. What a
 //!    majority has on disk under its number is decided.
 //!
@@ -27,8 +27,8 @@
 //! 3: apply 1:0.1@3+0B Lead
 //! 3: leading 0.1@3
 //!
-//! 3 -> 2: #5 accept 0.1@3 [2:0.1@3+3B] decided 1               while 3's own disk writes
-//! 2 -> 3: #4 accepted 0.1@3 up to 2
+//! 3 -> 2: #4 accept 0.1@3 [2:0.1@3+3B] decided 1               while 3's own disk writes
+//! 2 -> 3: #3 accepted 0.1@3 up to 2
 //! 3: apply 2:0.1@3+3B tux
 //! ```
 //!
@@ -60,25 +60,25 @@
 //!
 //! The crate's own snapshots lose decided entries (0.2.4: the follower's base is made after its
 //! decided index was raised), and its `trim` lets a leader read below what is compacted; so neither
-//! is used. It writes a new accepted round before the history that belongs to it, which is safe only
-//! if both are written atomically. A first form of this engine counted what a replica says to have
-//! stored also after a snapshot; then the deposed leader of an older term got a vote for an entry of
-//! its own, and decided another one at that index. One random walk in some ten thousand long ones
-//! found it.
+//! is used. It writes a new accepted round before the history that belongs to it, which is safe
+//! only if both are written atomically. A first form of this engine counted what a replica says to
+//! have stored also after a snapshot; then the deposed leader of an older term got a vote for an
+//! entry of its own, and decided another one at that index. It took a random walk of 2000 steps,
+//! one in some thirty thousand, to find it.
 //!
 //! # What is left out, and what it costs
 //!
-//! - *Membership is fixed.* The crate's StopSign stops an instance and starts another; no message of
-//!   it is sent or heard.
-//! - *Proposals are not passed on* to the leader, since they can vanish on their way: whoever offers
-//!   one must know the leader.
+//! - *Membership is fixed.* The crate's StopSign stops an instance and starts another; no message
+//!   of it is sent or heard.
+//! - *Proposals are not passed on* to the leader, since they can vanish on their way: whoever
+//!   offers one must know the leader.
 //! - *A replica that follows later than the others gets everything after what it knows to be
 //!   decided*, though its log may have some of that: after a restart up to a checkpoint's distance,
 //!   twice. The crate's bookkeeping of what fits is trusted only within one term.
 //! - *A replica that reaches a majority but not the leader* stays behind until it does.
 //! - *No leases:* every read barrier costs a round trip, though not a write.
-//! - *A log of another engine* can be taken over only if all replicas begin with the same one: there
-//!   is no accepted term that says which is the better.
+//! - *A log of another engine* can be taken over only if all replicas begin with the same one:
+//!   there is no accepted term that says which is the better.
 //! - *A wiped disk* must not come back under its old id: it would forget its promises.
 //! - An election waits until nobody in a majority has heard a leader for 900 ms: a silent one is
 //!   replaced after 650 to 950 ms. A refused connection makes it 10 to 50 ms.

@@ -20,7 +20,9 @@ pub(super) struct Protocol {
     generation: u32,
     inner: OmniPaxos<Entry, Store>,
     told: Told,
-    /// The log as it is after the records taken out so far.
+    /// What was stored and not taken out yet.
+    records: Vec<Record>,
+    /// The log with all that was stored: what is checked against it is the crate's own.
     log: Log,
     accepted: Term,
 }
@@ -62,7 +64,7 @@ impl Protocol {
         let inner = OmniPaxosConfig { cluster_config, server_config }
             .build(store)
             .expect("ids from 1 to 9, this one among them, and at least one peer");
-        Protocol { id: config.id, generation, inner, told, log, accepted }
+        Protocol { id: config.id, generation, inner, told, records: Vec::new(), log, accepted }
     }
 
     pub(super) fn generation(&self) -> u32 {
@@ -112,40 +114,49 @@ impl Protocol {
 
     pub(super) fn hear(&mut self, message: Outer<Entry>) {
         self.inner.handle_incoming(message);
+        self.follow_store();
     }
 
     pub(super) fn tick(&mut self) {
         self.inner.tick();
+        self.follow_store();
     }
 
     /// Something between this replica and `peer` may have been lost.
     pub(super) fn reconnected(&mut self, peer: NodeId) {
         self.inner.reconnected(u64::from(peer.0));
+        self.follow_store();
     }
 
     /// Begins to lead, if others agree, under a term higher than any promised here.
     pub(super) fn try_to_lead(&mut self) {
         self.inner.try_become_leader();
+        self.follow_store();
     }
 
     /// As leader: puts an entry at the end of the log.
     pub(super) fn append(&mut self, entry: Entry) {
         let refused = self.inner.append(entry).is_err();
         assert!(!refused, "only a reconfiguration closes a log, and there are none");
+        self.follow_store();
     }
 
     /// What was stored by the last calls, oldest first.
     pub(super) fn records(&mut self) -> Vec<Record> {
-        let records: Vec<Record> = self.told.records.try_iter().collect();
-        for record in &records {
-            match record {
+        std::mem::take(&mut self.records)
+    }
+
+    /// Does to the log what the last call did to the store.
+    fn follow_store(&mut self) {
+        for record in self.told.records.try_iter() {
+            match &record {
                 Record::Promise(_) => {}
                 Record::Append(entry) => self.log.append(entry.clone()),
                 Record::Truncate(from) => self.log.truncate(*from),
                 Record::Accepted(term) => self.accepted = *term,
             }
+            self.records.push(record);
         }
-        records
     }
 
     /// What the last calls want to be said.

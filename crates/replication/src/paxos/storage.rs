@@ -1,8 +1,8 @@
 //! What the protocol crate stores, kept in memory and told as records.
 //!
 //! The crate owns its storage and shows it to nobody, so this one has a copy of the log, and says
-//! through a channel what it changed. [`super::protocol::Protocol`] takes the records out after each call,
-//! replays them on the log that the engine shows, and puts them on disk.
+//! through a channel what it changed. [`super::protocol::Protocol`] replays these records after
+//! each call on the log that the engine shows; the engine takes them out and puts them on disk.
 //!
 //! **Taking over a leader's history is one change of many records**: which term was accepted, what
 //! is cut off, what is appended. A replica that crashes in the middle must not come back with half

@@ -238,6 +238,8 @@ impl Paxos {
     fn begin_anew(&mut self, state: State) {
         self.rounds.before = self.rounds.now;
         self.found = state.promised;
+        let stored = self.protocol.records();
+        assert!(stored.is_empty(), "a step that begins anew stores nothing before: {stored:?}");
         self.protocol = Protocol::new(&self.config, self.protocol.generation(), state);
     }
 

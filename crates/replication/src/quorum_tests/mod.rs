@@ -14,6 +14,7 @@
 //! | [`walk`] | a seeded random walk with every fault |
 //! | [`temper`] | how likely each fault is |
 //! | [`healing`] | the end of a walk, when all must become well |
+//! | [`timing`] | how long elections take, and what does not cause one |
 //! | [`gate`] | many walks, and the first that finds a planted bug |
 //!
 //! An engine's tests plug in by a [`Protocol`]:
@@ -42,6 +43,7 @@ pub mod host;
 pub mod passing;
 pub mod scripts;
 pub mod temper;
+pub mod timing;
 pub mod walk;
 pub mod witness;
 pub mod world;

@@ -380,18 +380,6 @@ impl Engine for Raft {
     }
 }
 
-impl Raft {
-    fn on_checkpointed(&mut self, now: Time, index: Index, out: &mut Vec<Effect>) {
-        if self.disk.replaced(index) {
-            // The crate counts the snapshot as on disk, and only then as applied.
-            self.drain(now, out);
-            if self.node.raft.raft_log.applied < index.0 {
-                self.node.advance_apply_to(index.0);
-            }
-        }
-    }
-}
-
 impl fmt::Debug for Raft {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Raft").field("status", &self.status()).finish_non_exhaustive()

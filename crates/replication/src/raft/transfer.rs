@@ -261,6 +261,17 @@ impl Raft {
         self.tell_crate(theirs);
     }
 
+    /// A checkpoint is on disk, perhaps that of an installed snapshot.
+    pub(super) fn on_checkpointed(&mut self, now: Time, index: Index, out: &mut Vec<Effect>) {
+        if self.disk.replaced(index) {
+            // The crate counts the snapshot as on disk, and only then as applied.
+            self.drain(now, out);
+            if self.node.raft.raft_log.applied < index.0 {
+                self.node.advance_apply_to(index.0);
+            }
+        }
+    }
+
     /// A snapshot that the service could not read: everything is as before. It is asked for again
     /// after a rest, since it may have been damaged on its way.
     pub(super) fn on_not_installed(&mut self, now: Time, index: Index) {

@@ -52,8 +52,8 @@ pub(super) fn fault(message: &Message, known: &Known) -> Option<Fault> {
         ),
         Said::Appended { upto } if current && known.leads && *upto > known.last => {
             Some(Fault::Lost(format!(
-                "a replica has entry {upto} of this term, the leader's log ends at {}: the leader's \
-             disk lost what was on it",
+                "a replica has entry {upto} of this term, the leader's log ends at {}: the \
+                 leader's disk lost what was on it",
                 known.last
             )))
         }

@@ -7,6 +7,20 @@ use super::*;
 use crate::message::Reply;
 
 impl Orders {
+    pub(super) fn call(
+        &mut self,
+        call: Call,
+        request: Request,
+        deadline: Duration,
+        out: &mut Vec<Effect>,
+    ) {
+        self.next_call += 1;
+        let id = CallId(self.next_call);
+        self.calls.insert(id, call);
+        let to = Address::Catalog(NodeId(1));
+        out.push(Effect::Call { call: id, to, request, deadline });
+    }
+
     pub(super) fn on_answer(
         &mut self,
         now: Time,

@@ -122,7 +122,15 @@ impl Orders {
     /// A leader without room lets another lead, if a majority chooses: it could answer nobody.
     pub(super) fn on_disk_full(&mut self, now: Time, full: bool, out: &mut Vec<Effect>) {
         self.disk_full = full;
-        if full && self.state != State::Following && self.config.engine.protocol.is_quorum() {
+        self.hand_over_if_full(now, out);
+    }
+
+    /// Until somebody takes the lead: it may fail, when the others are busy.
+    pub(super) fn hand_over_if_full(&mut self, now: Time, out: &mut Vec<Effect>) {
+        let quorum = self.config.engine.protocol.is_quorum();
+        let should = self.disk_full && quorum && self.state != State::Following;
+        self.hand_over_at = should.then_some(now + HAND_OVER);
+        if should {
             self.drive(now, engine::Input::HandOver, out);
         }
     }

@@ -64,7 +64,7 @@ const RETRY: Duration = Duration::from_millis(50);
 /// recorded.
 const FLOOR_DELAY: Duration = Duration::from_millis(100);
 
-/// How long a leader that is asked to stop waits for another to lead.
+/// How long a leader that is to lead no longer waits for another to lead.
 const HAND_OVER: Duration = Duration::from_millis(500);
 
 /// Log entries between two checkpoints, at least; see [`Orders::checkpoint_is_due`].
@@ -143,6 +143,8 @@ pub struct Orders {
     retry_at: Option<Time>,
     /// The term of the leader before this one, as the log has it.
     previous_term: Term,
+    /// When to try again to hand the lead over, for want of room on the disk.
+    hand_over_at: Option<Time>,
     /// Asked to stop: when to do so even if nobody else leads yet.
     stop_at: Option<Time>,
     floor_at: Option<Time>,
@@ -184,6 +186,7 @@ impl Orders {
             next_call: 0,
             retry_at: None,
             previous_term: Term::ZERO,
+            hand_over_at: None,
             stop_at: None,
             floor_at: None,
             checkpointed: snapshot.index.0,
@@ -205,14 +208,6 @@ impl Orders {
     /// The replica's ledger.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
-    }
-
-    fn call(&mut self, call: Call, request: Request, deadline: Duration, out: &mut Vec<Effect>) {
-        self.next_call += 1;
-        let id = CallId(self.next_call);
-        self.calls.insert(id, call);
-        let to = Address::Catalog(NodeId(1));
-        out.push(Effect::Call { call: id, to, request, deadline });
     }
 
     /// Steps the engine and does what it says, until it says nothing more.
@@ -321,6 +316,9 @@ impl Orders {
             self.stop_at = None;
             out.push(Effect::Stopped);
         }
+        if self.hand_over_at.is_some_and(|at| at <= now) {
+            self.hand_over_if_full(now, out);
+        }
         self.batches.expire(now, out);
         if self.retry_at.is_some_and(|at| at <= now) {
             self.retry_at = None;
@@ -373,6 +371,7 @@ impl Node for Orders {
             self.batches.next_timer(),
             self.retry_at,
             self.floor_at,
+            self.hand_over_at,
             self.stop_at,
         ];
         timers.into_iter().flatten().min()

@@ -108,6 +108,22 @@ fn a_bad_choice_is_refused_with_the_choices() {
     check_refused(&output, 2, &["lots", "independent, exact"]);
 }
 
+/// Terms and what is committed mean another thing under another protocol.
+#[test]
+fn a_log_is_not_read_under_another_replication() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("replication"), "raft\n").unwrap();
+    let data = folder.path().to_str().unwrap();
+    let orders = "1=http://127.0.0.1:2";
+    let mut flags = vec!["order", "--id", "1", "--listen", "127.0.0.1:0", "--orders", orders];
+    flags.extend(["--catalog", "http://127.0.0.1:1", "--data", data, "--replication", "paxos"]);
+    let token = folder.path().join("token");
+    std::fs::write(&token, "0123456789abcdef0123456789abcdef").unwrap();
+    flags.extend(["--cluster-token-file", token.to_str().unwrap()]);
+    let output = toystore(&flags, &[]);
+    check_refused(&output, 1, &["--replication raft", "paxos cannot read it", "hint:"]);
+}
+
 #[test]
 fn ephemeral_and_a_folder_contradict_but_the_environment_gives_way() {
     let output = toystore(&["up", "--ephemeral", "--data", "x"], &[]);

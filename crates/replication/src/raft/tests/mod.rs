@@ -1,6 +1,7 @@
 //! The Raft engine, tested: the scenarios that every quorum engine goes through, and walks.
 
 mod noise;
+mod timing;
 
 use std::path::Path;
 
@@ -49,7 +50,7 @@ fn walks() {
 /// Each is the mistake of somebody's Raft; the walk finds it by what it breaks.
 #[cfg(feature = "planted")]
 #[test]
-fn every_planted_bug_is_found() {
+fn every_bug_is_found() {
     use crate::planted::Bug;
     let bugs = [
         (Bug::AckUnsynced, 200),
