@@ -11,7 +11,7 @@ use opentelemetry::trace::{TraceContextExt as _, Tracer as _};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::{SdkTracer, Span};
 use replication::engine::Message;
-use replication::{Entry, NodeId, Record, primary_backup};
+use replication::{Entry, NodeId, Record};
 use shop::message::Request;
 use shop::node::Address;
 
