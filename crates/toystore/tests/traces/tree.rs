@@ -34,13 +34,15 @@ fn draw_below(below: &BTreeMap<&str, Vec<&Span>>, parent: &str, depth: usize, te
     }
 }
 
-/// Fails unless every span lies within its parent, and none failed.
+/// Fails unless every span lies within its parent, and none failed. An order is answered when a
+/// majority has it: the last follower's copy may come later, and has begun before.
 pub fn check_times(spans: &[Span]) {
     let by_id: BTreeMap<&str, &Span> = spans.iter().map(|span| (span.id.as_str(), span)).collect();
     for span in spans {
         assert!(span.start <= span.end && !span.failed, "{span:?}");
         let Some(parent) = by_id.get(span.parent.as_str()) else { continue };
-        let within = parent.start <= span.start && span.end <= parent.end;
+        let ends = span.name == "replicate" || span.end <= parent.end;
+        let within = parent.start <= span.start && ends;
         assert!(within, "{span:?} does not lie within {parent:?}");
     }
 }
