@@ -23,6 +23,7 @@
 pub mod engine;
 pub mod log;
 pub mod paxos;
+mod pieces;
 pub mod planted;
 pub mod primary_backup;
 pub mod protocol;

@@ -15,6 +15,10 @@ use crate::primary_backup::{self, PrimaryBackup, Rules};
 use crate::raft::{self, Raft};
 use crate::term::NodeId;
 
+/// Entries kept in memory behind a snapshot, so that a follower that was away for a short while
+/// needs no snapshot; [`Config::entries_kept`] by default.
+pub const ENTRIES_KEPT: u64 = 8192;
+
 /// A way of agreeing.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,

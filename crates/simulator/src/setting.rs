@@ -9,7 +9,7 @@ use std::time::Duration;
 use checker::verdict::Guarantee;
 use rand::RngExt;
 use rand_pcg::Pcg64Mcg;
-use replication::primary_backup::ENTRIES_KEPT;
+use replication::protocol::ENTRIES_KEPT;
 use replication::{NodeId, Protocol};
 use shop::invalidation::Invalidation;
 use shop::shopper::{Probability, RETRY_INTERVAL_DEFAULT};

@@ -105,7 +105,7 @@ fn label(history: &History, operation: usize) -> String {
 }
 
 /// Text in a page.
-fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {

@@ -115,10 +115,6 @@ use reign::Reign;
 use transfer::{Incoming, Installing, Piece};
 use watch::{Heard, Rounds, Watch};
 
-/// Entries kept in memory behind a snapshot, so that a follower that was away for a short while
-/// needs no snapshot; [`Config::entries_kept`] by default.
-pub const ENTRIES_KEPT: u64 = 8192;
-
 /// One replica's place in the group.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Config {

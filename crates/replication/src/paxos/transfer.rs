@@ -35,22 +35,13 @@ use super::storage::State;
 use super::{Out, Paxos};
 use crate::engine::Effect;
 use crate::log::{Index, Log, Snapshot};
+use crate::pieces::{self, INSTALL_REST, SNAPSHOT_BYTES_MAX};
 use crate::planted::{Bug, planted};
 use crate::term::{NodeId, Term};
 use crate::time::Time;
 
-/// Bytes of one piece: far below the limit of an internal message body.
-const PIECE_BYTES: usize = 512 * 1024;
-
-/// The longest snapshot that a follower accepts, in bytes: a bound on what a length field that is
-/// wrong can make it allocate.
-const SNAPSHOT_BYTES_MAX: u64 = 8 << 30;
-
 /// After this long without an answer, a piece is sent again.
 const PIECE_DEADLINE: Duration = Duration::from_millis(300);
-
-/// How long a follower rests after a snapshot that it could not read: the next one is as large.
-const INSTALL_REST: Duration = Duration::from_secs(5);
 
 /// What a leader has under way.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -137,15 +128,13 @@ impl Paxos {
         let Some(snapshot) = &reign.transfers.snapshot else { return };
         let Some((offset, sent)) = reign.transfers.to.get_mut(&peer) else { return };
         *sent = now;
-        let begin = usize::try_from(*offset).unwrap_or(usize::MAX).min(snapshot.state.len());
-        let end = (begin + PIECE_BYTES).min(snapshot.state.len());
         let piece = Message::Piece {
             term: reign.term,
             index: snapshot.index,
             index_term: snapshot.term,
             offset: *offset,
             total: snapshot.state.len() as u64,
-            bytes: snapshot.state.slice(begin..end),
+            bytes: pieces::piece(snapshot, *offset),
         };
         out.send(peer, piece);
     }

@@ -88,10 +88,6 @@ use leader::Leader;
 /// Entries in one message: large enough to fill a frame, small enough not to hold up a heartbeat.
 const ENTRIES_PER_MESSAGE_MAX: usize = 512;
 
-/// Entries kept in memory behind a snapshot, so that a follower that was away for a short while
-/// needs no snapshot; [`Config::entries_kept`] by default.
-pub const ENTRIES_KEPT: u64 = 8192;
-
 /// Which rules hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Rules {

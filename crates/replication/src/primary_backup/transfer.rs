@@ -2,27 +2,16 @@
 //!
 //! One piece is under way at a time; what is lost is sent again with a later heartbeat.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 
 use crate::engine::Effect;
 use crate::log::{Index, Log, Snapshot};
+use crate::pieces::{self, INSTALL_REST, SNAPSHOT_BYTES_MAX};
 use crate::planted::{Bug, planted};
 use crate::term::{NodeId, Term};
 use crate::time::Time;
 
 use super::{Message, PrimaryBackup, Role};
-
-/// Bytes of one piece: far below the limit of an internal message body.
-const PIECE_BYTES: usize = 512 * 1024;
-
-/// The longest snapshot that a follower accepts, in bytes: a bound on what a length field that is
-/// wrong can make it allocate.
-const SNAPSHOT_BYTES_MAX: u64 = 8 << 30;
-
-/// How long a follower rests after a snapshot that it could not read: the next one is as large.
-const INSTALL_REST: Duration = Duration::from_secs(5);
 
 /// A snapshot that is arriving.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -99,15 +88,13 @@ impl PrimaryBackup {
         let Some(progress) = leader.followers.get_mut(&peer) else { return };
         let Some(offset) = progress.snapshot_bytes else { return };
         progress.moved = now;
-        let begin = usize::try_from(offset).unwrap_or(usize::MAX).min(snapshot.state.len());
-        let end = (begin + PIECE_BYTES).min(snapshot.state.len());
         let piece = Message::Piece {
             term: leader.term,
             index: snapshot.index,
             index_term: snapshot.term,
             offset,
             total: snapshot.state.len() as u64,
-            bytes: snapshot.state.slice(begin..end),
+            bytes: pieces::piece(snapshot, offset),
         };
         self.send(peer, piece, out);
     }

@@ -20,7 +20,8 @@ impl Raft {
         message: Message,
         out: &mut Vec<Effect>,
     ) {
-        if !self.others().any(|peer| peer == from) {
+        let member = self.node.raft.prs().get(u64::from(from.0)).is_some();
+        if from == self.config.id || !member {
             return;
         }
         let known = translate::Known {

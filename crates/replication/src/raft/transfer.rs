@@ -5,7 +5,6 @@
 //! bytes are there and the service has read them, so that a damaged snapshot changes nothing.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use bytes::Bytes;
 use raft::eraftpb::{Message as Theirs, MessageType};
@@ -16,19 +15,10 @@ use super::message::Said;
 use super::store::outline;
 use crate::engine::Effect;
 use crate::log::{Index, Snapshot};
+use crate::pieces::{self, INSTALL_REST, SNAPSHOT_BYTES_MAX};
 use crate::planted::{Bug, planted};
 use crate::term::{NodeId, Term};
 use crate::time::Time;
-
-/// Bytes of one piece: far below the limit of an internal message body.
-const PIECE_BYTES: usize = 512 * 1024;
-
-/// The longest snapshot that a follower accepts, in bytes: a bound on what a length field that is
-/// wrong can make it allocate.
-const SNAPSHOT_BYTES_MAX: u64 = 8 << 30;
-
-/// How long a follower rests after a snapshot that it could not read: the next one is as large.
-const INSTALL_REST: Duration = Duration::from_secs(5);
 
 /// A snapshot that is being sent to one follower.
 #[derive(Debug)]
@@ -112,14 +102,12 @@ impl Raft {
         let Some(sending) = self.transfers.sending.get_mut(&peer) else { return };
         let Some(snapshot) = &self.node.store().snapshot else { return };
         sending.again_at = now + self.config.timers.election;
-        let length = snapshot.state.len();
-        let begin = usize::try_from(sending.offset).unwrap_or(usize::MAX).min(length);
         let said = Said::Piece {
             index: snapshot.index,
             index_term: snapshot.term,
             offset: sending.offset,
-            total: length as u64,
-            bytes: snapshot.state.slice(begin..(begin + PIECE_BYTES).min(length)),
+            total: snapshot.state.len() as u64,
+            bytes: pieces::piece(snapshot, sending.offset),
         };
         out.push(self.send(peer, said));
     }

@@ -20,7 +20,7 @@ use std::fmt;
 use std::ops::Range;
 use std::time::Duration;
 
-use replication::primary_backup::ENTRIES_KEPT;
+use replication::protocol::ENTRIES_KEPT;
 use replication::{Protocol, Time};
 use shop::invalidation::Invalidation;
 use shop::shopper::Probability;

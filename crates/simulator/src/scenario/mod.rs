@@ -14,7 +14,7 @@ use std::time::Duration;
 use checker::verdict::{Guarantee, Verdict};
 use replication::Protocol;
 use replication::Time;
-use replication::primary_backup::ENTRIES_KEPT;
+use replication::protocol::ENTRIES_KEPT;
 use shop::invalidation::Invalidation;
 use shop::shopper::{Probability, RETRY_INTERVAL_DEFAULT};
 

@@ -6,8 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use clap::Args;
 use replication::NodeId;
-use replication::primary_backup::ENTRIES_KEPT;
-use replication::protocol;
+use replication::protocol::{self, ENTRIES_KEPT};
 use shop::node::Address;
 use shop::orders::{Config, Orders};
 

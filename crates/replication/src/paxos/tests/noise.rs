@@ -8,21 +8,11 @@ use crate::engine::{self, Effect, Engine, Input};
 use crate::log::{Entry, Index, Recovered};
 use crate::paxos::message::{Beat, Body, History, Life, Message, Sequence};
 use crate::paxos::{Config, Paxos, Timers};
+use crate::quorum_tests::temper::Random;
 use crate::term::{NodeId, Term};
 use crate::time::Time;
 
-/// SplitMix64 (Steele, Lea, Flood 2014).
-struct Random(u64);
-
 impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
     /// Mostly small, sometimes as large as can be.
     fn number(&mut self) -> u64 {
         match self.next() % 16 {

@@ -6,29 +6,13 @@ use bytes::Bytes;
 
 use crate::engine::{Engine, Input};
 use crate::primary_backup::Rules;
+use crate::quorum_tests::temper::Random;
 use crate::term::NodeId;
 
 use super::world::World;
 
-/// SplitMix64 (Steele, Lea, Flood 2014): enough for a walk, and one line in a failure report.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.next() % bound.max(1) as u64).expect("below a usize")
-    }
-
-    fn node(&mut self, count: u8) -> NodeId {
-        NodeId(1 + u8::try_from(self.below(usize::from(count))).expect("few nodes"))
-    }
+fn node(random: &mut Random, count: u8) -> NodeId {
+    NodeId(1 + u8::try_from(random.below(usize::from(count))).expect("few nodes"))
 }
 
 fn walk(seed: u64, steps: usize, rules: Rules) -> World {
@@ -55,8 +39,8 @@ fn fault_or_progress(
     loss: usize,
     command: &mut u32,
 ) {
-    let id = random.node(count);
-    let other = random.node(count);
+    let id = node(random, count);
+    let other = node(random, count);
     match random.below(1000) {
         0..400 if !world.network.is_empty() => {
             let position = random.below(world.network.len());

@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 
+use checker::picture::escape;
 use replication::Protocol;
 
 /// Pixels from one bar to the next.
@@ -45,11 +46,6 @@ pub struct Group {
     pub name: String,
     /// One for each protocol.
     pub bars: Vec<Bar>,
-}
-
-/// Text in a page.
-pub fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 /// The drawing; `label` says what it is to those who do not see it.

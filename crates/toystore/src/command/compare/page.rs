@@ -3,11 +3,12 @@
 //!
 //! Called by `compare::mod`; in the style of the checker's picture of a verdict.
 
+use checker::picture::escape;
 use std::time::Duration;
 
 use simulator::comparison::{Comparison, CostRow, LossRow, OutageRow};
 
-use super::chart::{Bar, Group, draw, escape};
+use super::chart::{Bar, Group, draw};
 use super::findings;
 use super::table::{links, seconds};
 use crate::command::paint;
