@@ -25,13 +25,13 @@ class Toystore:
 
     name = "toystore"
 
-    def __init__(self, folder, timers="default"):
+    def __init__(self, folder, replication, timers="default"):
         folder = fresh(folder)
         catalogue = folder / "toys.csv"
         lines = [f"toy-{toy:04},9.99,1000000000" for toy in range(TOYS)]
         catalogue.write_text("\n".join(["name,price,quantity", *lines, ""]))
         command = [TOYSTORE, "up", "--ports", "auto", "--data", folder / "data"]
-        command += ["--catalogue", catalogue, "--cache-capacity", TOYS, "--timers", timers]
+        command += ["--catalogue", catalogue, "--cache-capacity", TOYS, "--timers", timers, "--replication", replication]
         began = time.monotonic()
         self.log = (folder / "log").open("w")
         self.up = start(command, stdout=DEVNULL, stderr=PIPE, text=True)
