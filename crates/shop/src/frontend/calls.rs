@@ -77,6 +77,25 @@ impl Calls {
         self.open.remove(&call)
     }
 
+    /// Takes out what was asked of a leader under adoptions before `reign`, oldest first. Should an
+    /// answer come, nobody waits for it.
+    pub fn leave(&mut self, reign: u64) -> Vec<Purpose> {
+        let left = self.open.extract_if(.., |_, purpose| match purpose {
+            Purpose::Orders { reign: under, .. } | Purpose::Question { reign: under, .. } => {
+                *under < reign
+            }
+            Purpose::Fill
+            | Purpose::List(_)
+            | Purpose::Renew { .. }
+            | Purpose::Probe
+            | Purpose::End
+            | Purpose::Watch { .. }
+            | Purpose::Ping { .. }
+            | Purpose::Lead { .. } => false,
+        });
+        left.map(|(_, purpose)| purpose).collect()
+    }
+
     /// How many wait.
     pub fn in_flight(&self) -> usize {
         self.open.len()

@@ -76,15 +76,15 @@ pub struct Timers {
 impl Timers {
     /// For machines whose disks stall now and then.
     pub const STANDARD: Timers = Timers {
-        check: Duration::from_secs(1),
+        check: Duration::from_millis(500),
         ping: Duration::from_millis(300),
         lead: Duration::from_secs(2),
         call: Duration::from_secs(1),
     };
 
-    /// For quiet machines: a hung leader is left three times sooner.
+    /// For quiet machines: a hung leader is left about as soon as the replicas elect another.
     pub const FAST: Timers = Timers {
-        check: Duration::from_millis(200),
+        check: Duration::from_millis(50),
         ping: Duration::from_millis(100),
         lead: Duration::from_secs(1),
         call: Duration::from_millis(400),

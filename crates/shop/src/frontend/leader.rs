@@ -4,9 +4,10 @@
 //! each with a deadline, so that one that hangs costs as much as one that is dead. If one says that
 //! it leads, it is adopted, the highest term first: leadership is sticky. Else the highest id that
 //! answered is **told** to lead, and all others are told the same, dead ones or not; if it may not
-//! (it is not in the in-sync set), the next lower one is told. **Watch**: the leader is asked every
-//! second, and suspected at once when a call to it fails, its connection is refused, or it says
-//! that it does not lead. Where another replica is named instead, that one is asked first.
+//! (it is not in the in-sync set), the next lower one is told. **Watch**: the leader is asked again
+//! and again, and suspected at once when a call to it fails, its connection is refused, or it says
+//! that it does not lead. Where another replica is named instead, that one is asked first. Once
+//! another replica leads, nobody waits for what the one before was asked: it may hang.
 //!
 //! A search never ends without a leader: it rests a bounded while and begins again. Under engines
 //! that choose for themselves the telling is ignored, and the search finds whom they chose.
@@ -70,6 +71,8 @@ pub(super) struct Leadership {
     highest: Term,
     /// Counts adoptions: what a call sent under an earlier one says of the leader is old.
     reign: u64,
+    /// The replica that was adopted last, and the first of its adoptions in a row.
+    adopted: Option<(NodeId, u64)>,
     /// Counts askings and tellings, so that answers to an earlier one are not taken for this one's.
     round: u64,
     /// Searches since the order service last did anything for us.
@@ -90,6 +93,7 @@ impl Leadership {
             stage: Stage::Resting,
             highest: Term::ZERO,
             reign: 0,
+            adopted: None,
             round: 0,
             fruitless: 0,
             hints: 0,
@@ -102,6 +106,12 @@ impl Leadership {
     /// Whom to send orders to, and under which adoption.
     pub fn leader(&self) -> Option<(NodeId, u64)> {
         self.known.map(|known| (known.id, self.reign))
+    }
+
+    /// Calls under adoptions before this one went to another replica than the one that is believed
+    /// in.
+    pub fn reign_begun(&self) -> u64 {
+        self.adopted.map_or(0, |(_, reign)| reign)
     }
 
     /// For people.
@@ -168,6 +178,9 @@ impl Leadership {
         self.patient_until = Time(0);
         self.highest = self.highest.max(term.unwrap_or(Term::ZERO));
         self.reign += 1;
+        if self.adopted.is_none_or(|(before, _)| before != id) {
+            self.adopted = Some((id, self.reign));
+        }
         self.watching = false;
         self.stage = Stage::Resting;
         self.next_at = Some(now + self.timers.check);

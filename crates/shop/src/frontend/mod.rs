@@ -189,6 +189,29 @@ impl Frontend {
         }
     }
 
+    /// What was asked of another replica than the one that leads now is asked again, as if its
+    /// deadline had come: a leader that hangs holds nobody longer than it takes to find the next.
+    fn leave_old_leader(&mut self, out: &mut Outbox<'_>) {
+        for purpose in out.calls.leave(self.leadership.reign_begun()) {
+            match purpose {
+                Purpose::Orders { sequences, again, .. } => {
+                    self.orders.on_answer(out, sequences, again, Answer::Unknown);
+                }
+                Purpose::Question { sequence, .. } => {
+                    self.questions.on_answer(out, sequence, Answer::Unknown);
+                }
+                Purpose::Fill
+                | Purpose::List(_)
+                | Purpose::Renew { .. }
+                | Purpose::Probe
+                | Purpose::End
+                | Purpose::Watch { .. }
+                | Purpose::Ping { .. }
+                | Purpose::Lead { .. } => unreachable!("no leader is asked this: {purpose:?}"),
+            }
+        }
+    }
+
     fn on_stop(&mut self, out: &mut Outbox<'_>) {
         if self.stopping.is_none() {
             let ending = self.lease.end(out);
@@ -203,6 +226,7 @@ impl Frontend {
         self.lease.ask_if_due(out);
         self.leadership.wake_if_due(out);
         if let Some(leader) = self.leadership.leader() {
+            self.leave_old_leader(out);
             let deadline = self.config.timers.call;
             self.orders.send(out, leader, deadline);
             self.questions.send(out, leader, deadline);

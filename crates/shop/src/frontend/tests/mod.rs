@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt::Write as _;
 use std::path::Path;
+use std::time::Duration;
 
 use replication::{NodeId, Term, View};
 use test_each_file::test_each_path;
@@ -139,7 +140,10 @@ impl Default for World {
 
 fn config() -> Config {
     let replicas = (1..=3).map(NodeId).collect();
-    Config::new(1, replicas, "http://frontend-1".to_string(), 77)
+    let config = Config::new(1, replicas, "http://frontend-1".to_string(), 77);
+    // Rarer than in truth, so that a script shows what it is about.
+    let timers = Timers { check: Duration::from_secs(1), ..config.timers };
+    Config { timers, ..config }
 }
 
 fn generation(text: &str) -> Outcome<Generation> {
