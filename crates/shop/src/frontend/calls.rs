@@ -69,6 +69,8 @@ pub(super) enum Purpose {
 pub(super) struct Calls {
     last: u64,
     open: BTreeMap<CallId, Purpose>,
+    /// What was asked of a leader before this adoption was taken out.
+    left: u64,
 }
 
 impl Calls {
@@ -80,7 +82,10 @@ impl Calls {
     /// Takes out what was asked of a leader under adoptions before `reign`, oldest first. Should an
     /// answer come, nobody waits for it.
     pub fn leave(&mut self, reign: u64) -> Vec<Purpose> {
-        let left = self.open.extract_if(.., |_, purpose| match purpose {
+        if std::mem::replace(&mut self.left, reign) == reign {
+            return Vec::new();
+        }
+        let old = |purpose: &Purpose| match purpose {
             Purpose::Orders { reign: under, .. } | Purpose::Question { reign: under, .. } => {
                 *under < reign
             }
@@ -92,8 +97,10 @@ impl Calls {
             | Purpose::Watch { .. }
             | Purpose::Ping { .. }
             | Purpose::Lead { .. } => false,
-        });
-        left.map(|(_, purpose)| purpose).collect()
+        };
+        let left: Vec<CallId> =
+            self.open.iter().filter(|(_, purpose)| old(purpose)).map(|(call, _)| *call).collect();
+        left.iter().filter_map(|call| self.open.remove(call)).collect()
     }
 
     /// How many wait.
