@@ -12,6 +12,7 @@
 //! | [`log`] | entries, the in-memory log, what is written to disk |
 //! | [`engine`] | the trait that every way of agreeing implements |
 //! | [`protocol`] | which of them a store uses, and how a replica of it is set up |
+//! | [`migration`] | from one of them to another, on the disks of a store that is stopped |
 //! | [`single`] | one node: the catalog by default |
 //! | [`paxos`] | a majority agrees without an arbiter: Sequence Paxos |
 //! | [`planted`] | faults that are planted on purpose, under cargo feature `planted` |
@@ -22,6 +23,7 @@
 
 pub mod engine;
 pub mod log;
+pub mod migration;
 pub mod paxos;
 mod pieces;
 pub mod planted;

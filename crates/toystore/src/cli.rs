@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::command::{
-    catalog, check, client, compare, control, demo, export, frontend, health, order, paint, run,
-    sim, status, up,
+    catalog, check, client, compare, control, demo, export, frontend, health, migrate, order,
+    paint, run, sim, status, up,
 };
 use crate::supervisor::control::Action;
 
@@ -61,6 +61,7 @@ enum Command {
     /// Returns when it answers.
     Start(control::Control),
     Export(export::Export),
+    Migrate(migrate::Migrate),
     Sim(sim::Sim),
     Run(run::Run),
     Compare(compare::Compare),
@@ -103,6 +104,7 @@ pub fn run() -> ExitCode {
         Command::Resume(control) => control.run(Action::Resume),
         Command::Start(control) => control.run(Action::Start),
         Command::Export(export) => export.run(),
+        Command::Migrate(migrate) => migrate.run(),
         Command::Sim(sim) => sim.run(),
         Command::Run(run) => run.run(),
         Command::Compare(compare) => compare.run(),

@@ -115,6 +115,13 @@ use reign::Reign;
 use transfer::{Incoming, Installing, Piece};
 use watch::{Heard, Rounds, Watch};
 
+/// The log, the promise and the accepted term that a disk holds, for whoever reads one that no
+/// process runs on.
+pub fn on_disk(recovered: &Recovered) -> (Log, Term, Term) {
+    let (state, _) = storage::replay(recovered);
+    (state.log, state.promised, state.accepted)
+}
+
 /// One replica's place in the group.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Config {

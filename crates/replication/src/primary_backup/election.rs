@@ -149,14 +149,17 @@ impl PrimaryBackup {
             Viewed::Granted(_) => {}
             Viewed::Refused(in_force) => {
                 let me = self.config.id;
-                let member = in_force.in_sync.contains(&me);
+                // A view of a generation before this one: whoever is of this one began with all.
+                let converted = in_force.term.generation < self.promised.generation;
+                let member = converted || in_force.in_sync.contains(&me);
                 if !member && !self.config.unclean && !planted(Bug::HoleLeads) {
                     self.election = None;
                     effects.push(Effect::NotInSync(in_force));
                     return;
                 }
                 let leader = in_force.leader();
-                let failed = [after.node, me].contains(&leader) || in_force.term <= *after;
+                let failed =
+                    converted || [after.node, me].contains(&leader) || in_force.term <= *after;
                 if !failed && in_force.term > self.seen_view {
                     // This question was long on its way: the failed leader has been succeeded. If
                     // its successor failed too, the frontend chooses again, and the view is known.
@@ -167,10 +170,10 @@ impl PrimaryBackup {
                     return;
                 }
                 // Only who was in sync and answers now; after an unclean election, nobody else.
-                let mut in_sync: BTreeSet<NodeId> = if member {
-                    in_force.in_sync.intersection(answered).copied().collect()
-                } else {
-                    BTreeSet::new()
+                let mut in_sync: BTreeSet<NodeId> = match (converted, member) {
+                    (true, _) => answered.clone(),
+                    (false, true) => in_force.in_sync.intersection(answered).copied().collect(),
+                    (false, false) => BTreeSet::new(),
                 };
                 in_sync.insert(me);
                 let term = self.promised.max(in_force.term).next(me);

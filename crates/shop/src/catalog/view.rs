@@ -4,10 +4,13 @@
 //! by the node, to refuse at once what cannot be granted, and by [`Stock`](super::stock::Stock)
 //! when the command is applied, which decides.
 
+use replication::log::Recovered;
 use replication::planted::{Bug, planted};
-use replication::{NodeId, Term, View};
+use replication::{Log, NodeId, Term, View};
 use serde::{Deserialize, Serialize};
 
+use super::command::Command;
+use super::stock::Stock;
 use crate::message::Problem;
 
 /// A view that somebody wants to be in force.
@@ -36,7 +39,9 @@ pub enum Verdict {
 ///
 /// Only a member of the current in-sync set may propose: every other replica may lack an order
 /// that was acknowledged. Before there is a view, nothing was acknowledged and anybody may; with
-/// `unclean`, an operator's choice to lose what only the others have, anybody may too.
+/// `unclean`, an operator's choice to lose what only the others have, anybody may too. So may anybody
+/// of a generation that has no view yet: its replicas all began with everything that there was
+/// (`toystore migrate`), and have acknowledged nothing since.
 ///
 /// # Errors
 /// `Bad` if the view makes no sense by itself, `Fenced` or `NotInSync` with the view in force.
@@ -56,7 +61,8 @@ pub fn judge(current: &View, proposal: &ProposedView) -> Result<Verdict, Problem
     if proposed.term <= current.term {
         return Err(Problem::Fenced(current.clone()));
     }
-    let anybody = current.term == Term::ZERO || *unclean || planted(Bug::HoleLeads);
+    let converted = proposed.term.generation > current.term.generation;
+    let anybody = current.term == Term::ZERO || converted || *unclean || planted(Bug::HoleLeads);
     if !anybody && !current.in_sync.contains(&proposed.leader()) {
         return Err(Problem::NotInSync(current.clone()));
     }
@@ -64,4 +70,50 @@ pub fn judge(current: &View, proposal: &ProposedView) -> Result<Verdict, Problem
         return Err(Problem::Fenced(current.clone()));
     }
     Ok(Verdict::Grant)
+}
+
+/// The view that a catalog's disk holds, for whoever reads one that no process runs on.
+///
+/// # Errors
+/// If the disk holds what this version cannot read.
+pub fn on_disk(recovered: &Recovered) -> Result<View, String> {
+    let mut stock = Stock::restore(&recovered.checkpoint.snapshot.state)?;
+    let (log, _) = Log::recover(recovered);
+    for entry in log.from(log.start().next(), usize::MAX) {
+        stock.apply(Command::decode(&entry.command)?);
+    }
+    Ok(stock.view().clone())
+}
+
+#[cfg(test)]
+mod tests {
+    //! The rule at the border of two generations; the others are in the golden scripts.
+
+    use super::*;
+
+    fn proposal(generation: u32, leader: u8) -> ProposedView {
+        let term = Term { generation, number: 2, node: NodeId(leader) };
+        let view = View { term, in_sync: [NodeId(leader)].into() };
+        ProposedView { view, previous: in_force(0).term, unclean: false }
+    }
+
+    fn in_force(generation: u32) -> View {
+        let term = Term { generation, number: 9, node: NodeId(3) };
+        View { term, in_sync: [NodeId(3)].into() }
+    }
+
+    #[test]
+    fn the_first_view_of_a_generation_may_be_anybodys() {
+        assert_eq!(judge(&in_force(0), &proposal(1, 2)), Ok(Verdict::Grant));
+    }
+
+    #[test]
+    fn the_next_one_may_not_and_a_folder_of_before_is_fenced() {
+        let current = in_force(1);
+        let term = current.term.next(NodeId(2));
+        let view = View { term, in_sync: [NodeId(2)].into() };
+        let next = ProposedView { view, previous: current.term, unclean: false };
+        assert_eq!(judge(&current, &next), Err(Problem::NotInSync(current.clone())));
+        assert_eq!(judge(&current, &proposal(0, 3)), Err(Problem::Fenced(current)));
+    }
 }

@@ -32,6 +32,7 @@ mod lead;
 pub mod ledger;
 pub mod purchase;
 pub mod reads;
+pub mod recovered;
 mod serve;
 mod status;
 

@@ -4,9 +4,9 @@
 //! Every flag is also an environment variable, since a container is configured by those.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{ErrorKind, Read, Write as _};
+use std::io::Read;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +20,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::Signals;
+use crate::disk::write_whole;
 use crate::driver::Driver;
 use crate::driver::disk::DiskQueue;
 use crate::http::connection::Url;
@@ -28,6 +29,8 @@ use crate::http::served::Served;
 use crate::http::server::{self, CONNECTIONS_MAX_DEFAULT};
 use crate::http::site::Site;
 use crate::peer::Peers;
+use crate::supervisor::folder::{REPLICATION_FILE, written_under};
+use crate::supervisor::migration;
 use crate::trace;
 
 /// How long a node may take to come to an end by itself.
@@ -118,42 +121,27 @@ impl Disk {
     /// # Errors
     /// If the log was written under another one; and as [`Disk::open`].
     pub fn open_as(&self, protocol: Protocol) -> Result<(DiskQueue, replication::log::Recovered)> {
-        let path = self.data.join(REPLICATION_FILE);
-        let written = match std::fs::read_to_string(&path) {
-            Ok(text) => Some(text.trim().to_string()),
-            Err(error) if error.kind() == ErrorKind::NotFound => None,
-            Err(error) => return Err(error).context(format!("cannot read {}", path.display())),
-        };
-        if let Some(written) = &written
+        if let Some(store) = self.data.parent() {
+            migration::refuse_unfinished(store)?;
+        }
+        if let Some(written) = written_under(&self.data)?
             && written != protocol.name()
         {
             bail!(
                 "the log in {} was written under --replication {written}, and {protocol} cannot \
-                 read it\nhint: start this replica with --replication {written}, or begin a new \
-                 store in another folder",
+                 read it\nhint: start this replica with --replication {written}, or convert its \
+                 whole store with toystore migrate --replication {protocol}",
                 self.data.display()
             );
         }
         let (disk, recovered) = self.open()?;
-        if written.is_none() {
-            write_durably(&path, protocol.name())
+        let path = self.data.join(REPLICATION_FILE);
+        if !path.exists() {
+            write_whole(&path, format!("{protocol}\n").as_bytes())
                 .with_context(|| format!("cannot write {}", path.display()))?;
         }
         Ok((disk, recovered))
     }
-}
-
-/// Names the protocol, beside the log.
-const REPLICATION_FILE: &str = "replication";
-
-/// A whole file or none, on disk when this returns.
-fn write_durably(path: &Path, line: &str) -> std::io::Result<()> {
-    let unfinished = path.with_extension("tmp");
-    let mut file = std::fs::File::create(&unfinished)?;
-    writeln!(file, "{line}")?;
-    file.sync_all()?;
-    std::fs::rename(&unfinished, path)?;
-    path.parent().map_or(Ok(()), |folder| std::fs::File::open(folder)?.sync_all())
 }
 
 /// One replica of the order service and its address: `3=http://127.0.0.1:8093`.

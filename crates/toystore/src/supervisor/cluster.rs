@@ -13,8 +13,8 @@ use rustix::process::{Pid, test_kill_process};
 use serde::{Deserialize, Serialize};
 
 use super::control;
-use super::folder::write_atomically;
 use super::layout::Role;
+use crate::disk::write_whole;
 use crate::http::connection::Url;
 use replication::Protocol;
 
@@ -126,7 +126,8 @@ impl Cluster {
     /// If it cannot be written.
     pub fn write(&self) -> Result<()> {
         let text = serde_json::to_vec_pretty(self).context("cannot write cluster.json")?;
-        write_atomically(&self.data.join("cluster.json"), &text)
+        let path = self.data.join("cluster.json");
+        write_whole(&path, &text).with_context(|| format!("cannot write {}", path.display()))
     }
 
     /// All nodes of a role.

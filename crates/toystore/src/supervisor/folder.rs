@@ -7,6 +7,7 @@
 //! DATA/cluster.json   who runs where, as long as it runs (see `cluster`)
 //! DATA/control.sock   where `kill`, `pause`, `resume` and `start` are heard (see `control`)
 //! DATA/catalog/, DATA/order-1/, …   each node's own
+//! DATA/migrate/       another way of replication on its way (see `migration`)
 //! ```
 //!
 //! Called by the supervisor, and by commands that look for a running store.
@@ -21,11 +22,29 @@ use serde::{Deserialize, Serialize};
 
 use replication::Protocol;
 
+use crate::disk::write_whole;
+
 /// The length of a cluster token before it is written in hexadecimal.
 const TOKEN_BYTES: usize = 32;
 
 /// Raised when the folder's layout changes so that an older program would misread it.
 const FORMAT: u32 = 1;
+
+/// Names the way of replication, beside a replica's log.
+pub const REPLICATION_FILE: &str = "replication";
+
+/// Under which way of replication the log in a replica's folder was written, if that is known.
+///
+/// # Errors
+/// If the note cannot be read.
+pub fn written_under(folder: &Path) -> Result<Option<String>> {
+    let path = folder.join(REPLICATION_FILE);
+    match fs::read_to_string(&path) {
+        Ok(text) => Ok(Some(text.trim().to_string())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).context(format!("cannot read {}", path.display())),
+    }
+}
 
 /// A data folder that this process owns.
 #[derive(Debug)]
@@ -52,6 +71,11 @@ impl Made {
     /// What a new store keeps.
     pub fn new(replication: Protocol, orders: u8) -> Made {
         Made { format: FORMAT, replication, orders }
+    }
+
+    /// The same under another way of replication.
+    pub fn under(self, replication: Protocol) -> Made {
+        Made { replication, ..self }
     }
 }
 
@@ -146,7 +170,8 @@ impl Folder {
     /// If that fails.
     pub fn remember(&self, made: Made) -> Result<()> {
         let text = serde_json::to_vec_pretty(&made).context("cannot write store.json")?;
-        write_atomically(&self.path.join("store.json"), &text)
+        let path = self.path.join("store.json");
+        write_whole(&path, &text).with_context(|| format!("cannot write {}", path.display()))
     }
 
     /// The secret of the internal endpoints, made at the first start.
@@ -186,17 +211,6 @@ pub fn make_token(path: &Path, mode: u32) -> Result<()> {
         .mode(mode)
         .open(path)
         .and_then(|mut file| writeln!(file, "{hex}"))
-        .with_context(|| format!("cannot write {}", path.display()))
-}
-
-/// Readers see the old file or the new one, never half of one.
-///
-/// # Errors
-/// If it cannot be written.
-pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    let new = path.with_extension("new");
-    fs::write(&new, bytes)
-        .and_then(|()| fs::rename(&new, path))
         .with_context(|| format!("cannot write {}", path.display()))
 }
 

@@ -16,6 +16,7 @@
 //! | [`leader`] | who leads |
 //! | [`node_status`] | what a node says of itself |
 //! | [`cluster`] | cluster.json |
+//! | [`migration`] | another way of replication, of a store that is stopped |
 //! | [`event`] | what it reports |
 //! | [`control`] | the socket for other commands |
 
@@ -27,6 +28,7 @@ pub mod folder;
 pub mod health;
 pub mod layout;
 pub mod leader;
+pub mod migration;
 pub mod node_status;
 mod operate;
 pub mod options;
@@ -302,27 +304,29 @@ impl Node {
 
 /// What the store is made with: what the folder remembers, if nothing contradicts it.
 fn agree(options: &Options, folder: &Folder) -> Result<Made> {
+    migration::refuse_unfinished(folder.path())?;
     let Some(made) = folder.made()? else {
         let made = options.made();
         folder.remember(made)?;
         return Ok(made);
     };
-    let refuse = |flag: &str, has: String, wanted: String| {
+    let data = folder.path().display();
+    let refuse = |flag: &str, has: String, wanted: String, convert: String| {
         bail!(
-            "the store in {} was made with {flag} {has}, and {flag} {wanted} contradicts that\n\
-             hint: leave {flag} away, or begin a new store in another folder with --data",
-            folder.path().display()
+            "the store in {data} was made with {flag} {has}, and {flag} {wanted} contradicts that\n\
+             hint: leave {flag} away, {convert}or begin a new store in another folder with --data"
         )
     };
     match options.replication {
         Some(wanted) if wanted != made.replication => {
-            refuse("--replication", made.replication.to_string(), wanted.to_string())?;
+            let convert = format!("convert it (toystore migrate --replication {wanted}), ");
+            refuse("--replication", made.replication.to_string(), wanted.to_string(), convert)?;
         }
         _ => {}
     }
     match options.orders {
         Some(wanted) if wanted != made.orders => {
-            refuse("--orders", made.orders.to_string(), wanted.to_string())?;
+            refuse("--orders", made.orders.to_string(), wanted.to_string(), String::new())?;
         }
         _ => {}
     }

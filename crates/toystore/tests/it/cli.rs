@@ -34,9 +34,9 @@ fn check_refused(output: &Output, code: i32, parts: &[&str]) {
     assert!(!words.contains("panicked"), "{words}");
 }
 
-const COMMANDS: [&str; 16] = [
+const COMMANDS: [&str; 17] = [
     "up", "catalog", "order", "frontend", "client", "check", "demo", "status", "kill", "pause",
-    "resume", "start", "export", "health", "compare", "help",
+    "resume", "start", "export", "health", "migrate", "compare", "help",
 ];
 
 #[test]

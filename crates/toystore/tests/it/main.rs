@@ -10,6 +10,7 @@ mod exchange;
 mod faults;
 mod history;
 mod load;
+mod migrate;
 mod network;
 mod observability;
 mod openapi;

@@ -1,0 +1,158 @@
+//! What is on the disks of a store that is stopped, and what it comes to: the state that every
+//! replica is to begin with.
+//!
+//! Called by `toystore migrate`; which replica counts is [`replication::migration`]'s to say.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, anyhow, bail};
+use replication::log::{Checkpoint, Index, Recovered, Snapshot};
+use replication::migration::{self, Standing};
+use replication::{NodeId, Protocol, View};
+use shop::catalog::view;
+use shop::message::Order;
+use shop::orders::ledger::Ledger;
+use shop::orders::recovered;
+
+use super::replica;
+use crate::driver::disk::DiskQueue;
+use crate::supervisor::folder::{Made, written_under};
+
+/// A replica that could be read.
+pub struct Read {
+    /// What counts when one is chosen.
+    pub standing: Standing,
+    snapshot: Snapshot,
+    /// Held so that nobody starts on this folder meanwhile.
+    _disk: DiskQueue,
+}
+
+/// All replicas.
+pub struct Survey {
+    made: Made,
+    view: View,
+    /// Those that could be read.
+    pub read: BTreeMap<NodeId, Read>,
+    /// Why the others could not.
+    pub unread: BTreeMap<NodeId, String>,
+}
+
+/// What all replicas are to begin with.
+pub struct Beginning {
+    /// Whose state it is.
+    pub chosen: NodeId,
+    /// Up to which index of its log.
+    pub index: Index,
+    /// How many orders are in it.
+    pub orders: u64,
+    /// What every new folder holds.
+    pub checkpoint: Checkpoint,
+    /// What the others have and this one has not. Nobody was told of it, unless under `naive`.
+    pub left_out: Vec<(NodeId, Order)>,
+}
+
+/// Reads every replica, and the view if the old way has one.
+///
+/// # Errors
+/// If one of them is in use, or the view cannot be read.
+pub fn look(data: &Path, made: Made) -> Result<Survey> {
+    let mut survey =
+        Survey { made, view: View::default(), read: BTreeMap::new(), unread: BTreeMap::new() };
+    if made.replication.has_arbiter() {
+        let folder = data.join("catalog");
+        let words = "the catalog keeps the view, which says who has every acknowledged order";
+        let (_, recovered) = open(&folder).context(words)?;
+        survey.view = view::on_disk(&recovered).map_err(|why| anyhow!(why)).context(words)?;
+    }
+    for number in 1..=made.orders {
+        match read(&data.join(replica(number)), made) {
+            Ok(found) => _ = survey.read.insert(NodeId(number), found),
+            Err(error) if is_in_use(&error) => return Err(error),
+            Err(error) => _ = survey.unread.insert(NodeId(number), format!("{error:#}")),
+        }
+    }
+    Ok(survey)
+}
+
+fn is_in_use(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(wal::WalError::InUse { .. }))
+}
+
+/// Opens a log that is there: an empty folder would be taken for a new one, and a disk that lost
+/// everything for one that never had anything.
+fn open(folder: &Path) -> Result<(DiskQueue, Recovered)> {
+    if !folder.is_dir() {
+        bail!("{} is missing", folder.display());
+    }
+    let entries = fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let entries = entries.with_context(|| format!("cannot read {}", folder.display()))?;
+    let is_log = |name: &str| name.ends_with(".segment") || name.ends_with(".checkpoint");
+    if !entries.iter().any(|entry| entry.file_name().to_str().is_some_and(is_log)) {
+        bail!("there is no log in {}", folder.display());
+    }
+    DiskQueue::open(folder, wal::Options::default(), false)
+}
+
+fn read(folder: &Path, made: Made) -> Result<Read> {
+    if let Some(written) = written_under(folder)?
+        && written != made.replication.name()
+    {
+        bail!("the log in {} was written under --replication {written}", folder.display());
+    }
+    let (disk, recovered) = open(folder)?;
+    let standing = Standing::of(made.replication, made.orders.into(), &recovered);
+    Ok(Read { standing, snapshot: recovered.checkpoint.snapshot, _disk: disk })
+}
+
+impl Survey {
+    /// The state that holds everything that was ever acknowledged, under a new generation.
+    ///
+    /// # Errors
+    /// If too few replicas could be read to know it, with the reason of each.
+    pub fn choose(&self) -> Result<Beginning> {
+        let standings = self.read.iter().map(|(id, read)| (*id, read.standing.clone())).collect();
+        let Made { replication: from, orders: all, .. } = self.made;
+        let chosen = migration::choose(from, all.into(), &standings, &self.view);
+        let chosen = chosen.map_err(|why| self.refused(from, &why))?;
+        let mut ledger = self.ledger(chosen)?;
+        let left_out = self.left_out(chosen, &ledger);
+        let (index, _) = ledger.applied();
+        let term = migration::first_term(chosen, standings.values(), &self.view);
+        let term = term.context("there is no generation after the last one")?;
+        let first = migration::first_entry(term, index);
+        ledger.apply(&first);
+        let checkpoint = migration::checkpoint(term, first.index, ledger.snapshot());
+        Ok(Beginning { chosen, index, orders: ledger.len(), checkpoint, left_out })
+    }
+
+    fn refused(&self, from: Protocol, why: &migration::TooFew) -> anyhow::Error {
+        let mut words = format!("this cannot be done without risk under {from}: {why}");
+        for (id, reason) in &self.unread {
+            _ = write!(words, "\n  order-{id}: {reason}");
+        }
+        words.push_str("\nhint: bring their folders back, and try again");
+        anyhow!(words)
+    }
+
+    fn ledger(&self, id: NodeId) -> Result<Ledger> {
+        let Read { standing, snapshot, .. } = &self.read[&id];
+        let ledger = recovered::ledger(self.made.replication, snapshot, &standing.log);
+        ledger.map_err(|why| anyhow!("the log of order-{id} cannot be applied: {why}"))
+    }
+
+    fn left_out(&self, chosen: NodeId, kept: &Ledger) -> Vec<(NodeId, Order)> {
+        let mut left_out = Vec::new();
+        for id in self.read.keys().filter(|id| **id != chosen) {
+            // One that cannot be applied has nothing that could be named.
+            let Ok(other) = self.ledger(*id) else { continue };
+            let missing = other.records().filter(|(_, request_id, _)| {
+                !matches!(kept.fate(*request_id), Some(shop::message::Fate::Recorded(_)))
+            });
+            left_out.extend(missing.map(|(order, ..)| (*id, order)));
+        }
+        left_out
+    }
+}
