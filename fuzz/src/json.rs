@@ -69,12 +69,12 @@ fn in_range(request: &Request) {
         assert!((1..=Quantity::MAX).contains(&quantity), "{quantity} of a toy");
     };
     match request {
-        Request::ReadProduct { name } => is_name(name),
-        Request::Fill { name, holder } => {
+        Request::ReadProduct { name, .. } => is_name(name),
+        Request::Fill { name, holder, .. } => {
             is_name(name);
             assert!(holder.as_ref().is_none_or(|holder| holder.frontend > 0), "{holder:?}");
         }
-        Request::ListProducts { after, limit } => {
+        Request::ListProducts { after, limit, .. } => {
             after.iter().for_each(is_name);
             assert!(*limit > 0, "no toys on a page");
         }

@@ -11,7 +11,7 @@ use crate::search::Budget;
 use crate::staleness::Staleness;
 use crate::stock::Proof;
 use crate::verdict::{Counterexample, Judgement, Verdict};
-use crate::{invariants, once, sessions, staleness, stock};
+use crate::{invariants, levels, once, sessions, staleness, stock};
 
 /// Steps of all searches of one history, unless told otherwise: some ten seconds, and 300 MB.
 pub const STEPS_DEFAULT: u64 = 20_000_000;
@@ -39,6 +39,7 @@ pub fn judge(history: &History, steps: u64) -> Judged {
     let accounts = Accounts::of(history, &purchases);
     let [read_your_writes, monotonic_reads] = sessions::judge(history);
     let (stale, staleness) = staleness::judge(history, &objects);
+    let [leader_reads, local_reads] = levels::judge(history, &objects, &proofs, &numbers);
     let judgements = vec![
         stock,
         numbers.linearizable(),
@@ -51,6 +52,8 @@ pub fn judge(history: &History, steps: u64) -> Judged {
         read_your_writes,
         monotonic_reads,
         stale,
+        leader_reads,
+        local_reads,
     ];
     Judged { judgements, staleness, objects, proofs }
 }

@@ -20,7 +20,7 @@
 //!    true; [`search`], a just-in-time search bounded in steps and memory, for any order that fits.
 //!    It ends with *held*, *broke*, or *not decided*.
 //! 4. Everything else that was promised: `once`, `orders`, `invariants`, `conservation`,
-//!    `sessions`, [`staleness`].
+//!    `sessions`, [`staleness`]. Reads that were asked for less are judged by `levels`.
 //!
 //! Called by `toystore check` and by whatever runs a store and wants a verdict.
 
@@ -30,6 +30,7 @@ mod conservation;
 pub mod history;
 mod invariants;
 mod judge;
+mod levels;
 pub mod model;
 mod once;
 mod orders;

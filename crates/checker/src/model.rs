@@ -221,7 +221,9 @@ pub fn objects(history: &History, purchases: &Purchases) -> Vec<Object> {
         objects[place].moves.extend(of(place < known));
     };
     for (place, operation) in history.operations.iter().enumerate() {
-        if let Asked::Read { toy } = operation.asked {
+        if let Asked::Read { toy } = operation.asked
+            && operation.is_linearizable()
+        {
             put(toy, &|known| {
                 let (invoked, returned) = (operation.invoked, operation.returned);
                 let action = read(&operation.outcome, known)?;

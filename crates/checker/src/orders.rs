@@ -52,6 +52,9 @@ impl<'a> Numbers<'a> {
         let mut reads = 0;
         for (place, operation) in history.operations.iter().enumerate() {
             let Asked::Order { number } = operation.asked else { continue };
+            if !operation.is_linearizable() {
+                continue;
+            }
             match operation.outcome {
                 Outcome::Found { toy, quantity, .. } => {
                     numbers.entry(number).or_default().found.push((place, toy, quantity));
@@ -72,6 +75,21 @@ impl<'a> Numbers<'a> {
             }
         }
         Numbers { history, numbers, open, reads }
+    }
+
+    /// What stands under a number, by those who could rely on it, and who said so first.
+    pub fn truth(&self, number: u64) -> Option<(usize, Name, i64)> {
+        let one = self.numbers.get(&number)?;
+        let bought = one.purchases.first();
+        let bought = bought.map(|p| (p.told.unwrap_or(p.operations[0]), p.toy, p.quantity));
+        bought.or_else(|| one.found.first().copied())
+    }
+
+    /// When it was asked for such an order first, and by which operation.
+    pub fn began(&self, number: u64, toy: Name, quantity: i64) -> Option<(Micros, usize)> {
+        let purchases = self.numbers.get(&number).into_iter().flat_map(|one| &one.purchases);
+        let began = purchases.map(|p| (p.invoked, p.operations[0])).min();
+        began.or_else(|| self.open.get(&(toy, quantity)).copied())
     }
 
     /// Judges whether each number is linearizable.

@@ -40,8 +40,16 @@ fn not_promised_by(head: &Head, guarantee: Guarantee) -> Option<&str> {
         | Guarantee::Replicas
         | Guarantee::Gapless
         | Guarantee::Conserved
-        | Guarantee::Oversold => naive,
+        | Guarantee::Oversold
+        | Guarantee::LeaderReads
+        | Guarantee::LocalReads => naive,
     }
+}
+
+/// Whether it has a line. What nobody asked for has none.
+pub fn is_shown(judgement: &Judgement) -> bool {
+    let weak = matches!(judgement.guarantee, Guarantee::LeaderReads | Guarantee::LocalReads);
+    !weak || judgement.verdict != Verdict::NotJudged
 }
 
 /// What a guarantee's line says behind its name.
@@ -106,7 +114,7 @@ fn window(history: &History, judged: &Judged, found: &Counterexample) -> Option<
 /// The verdict as text.
 pub fn text(history: &History, judged: &Judged) -> String {
     let mut text = format!("history    {}\n\nverdict\n", summary(history));
-    for judgement in &judged.judgements {
+    for judgement in judged.judgements.iter().filter(|judgement| is_shown(judgement)) {
         let line = format!(
             "{} {:<17} {}\n",
             mark(judgement.verdict),

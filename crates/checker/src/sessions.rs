@@ -48,6 +48,8 @@ pub fn judge(history: &History) -> [Judgement; 2] {
                 bought.push(shown(Thing::Order(told.order), 1, returned));
                 bought.extend(told.version.map(|v| shown(Thing::Toy(toy), v, returned)));
             }
+            // What was asked for less has no part in it.
+            (Asked::Read { .. } | Asked::Order { .. }, _) if !operation.is_linearizable() => {}
             (Asked::Read { toy }, Outcome::Product { version: Some(version), .. }) => {
                 seen.push(shown(Thing::Toy(toy), version, returned));
                 reads.push(shown(Thing::Toy(toy), version, invoked));

@@ -37,11 +37,15 @@ pub enum Guarantee {
     MonotonicReads,
     /// How old answers are that were older than they might have been.
     Staleness,
+    /// Reads at level `leader` show states that were.
+    LeaderReads,
+    /// Reads at level `local` show states that were, and no process goes back.
+    LocalReads,
 }
 
 impl Guarantee {
     /// All, in the order in which they are shown.
-    pub const ALL: [Guarantee; 11] = [
+    pub const ALL: [Guarantee; 13] = [
         Guarantee::Stock,
         Guarantee::Orders,
         Guarantee::Once,
@@ -53,6 +57,8 @@ impl Guarantee {
         Guarantee::ReadYourWrites,
         Guarantee::MonotonicReads,
         Guarantee::Staleness,
+        Guarantee::LeaderReads,
+        Guarantee::LocalReads,
     ];
 }
 
@@ -71,6 +77,8 @@ impl Guarantee {
             Guarantee::ReadYourWrites => "read-your-writes",
             Guarantee::MonotonicReads => "monotonic-reads",
             Guarantee::Staleness => "staleness",
+            Guarantee::LeaderReads => "leader-reads",
+            Guarantee::LocalReads => "local-reads",
         }
     }
 }

@@ -158,6 +158,10 @@ bugs! {
     SyncTorn: "sync-torn",
     /// paxos: a leader answers reads without asking whether it still leads
     ProbeSkipped: "probe-skipped",
+    /// a replica that is read locally answers from entries that are not known to be committed
+    UncommittedRead: "uncommitted-read",
+    /// the answer to a local read is kept in the cache, where nobody drops it when it is old
+    LocalAnswerKept: "local-answer-kept",
 }
 
 /// Whether a bug is planted in this run. Without the feature it never is, at no cost.

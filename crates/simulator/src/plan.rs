@@ -8,7 +8,7 @@ use std::time::Duration;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use replication::Time;
-use shop::message::{NewOrder, RequestId};
+use shop::message::{Consistency, NewOrder, RequestId};
 use shop::toy::{Quantity, ToyName};
 
 use crate::fault::{Fault, Moment, Shape, Target, Timeline};
@@ -51,6 +51,8 @@ pub struct Ask {
     pub frontend: u8,
     /// What.
     pub question: Question,
+    /// How fresh the answer must be, if it is a read.
+    pub consistency: Consistency,
 }
 
 /// All that is decided before a run.
@@ -291,7 +293,8 @@ fn asks(setting: &Setting, end: Time, random: &mut Pcg64Mcg) -> Vec<Ask> {
             _ => Question::Order(random.random_range(0..1100)),
         };
         let frontend = 1 + random.random_range(0..setting.seats.frontends);
-        asks.push(Ask { at, frontend, question });
+        let consistency = setting.levels.of_question(asks.len() as u64);
+        asks.push(Ask { at, frontend, question, consistency });
         let most = 2 * setting.ask_interval.as_millis() as u64;
         at = at + Duration::from_millis(random.random_range(1..most));
     }

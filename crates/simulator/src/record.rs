@@ -222,8 +222,10 @@ impl Record {
         if !setting.fresh() && judgements.iter().any(wrong) {
             // Where reads may be stale, what was bought must fit one order all the same. Where none
             // was, it does so because the whole history does.
-            let is_read = |line: &&String| line.starts_with(r#"{"op":"read""#);
-            let history = read(&head, self.lines.iter().filter(|line| !is_read(line)));
+            let stale = |line: &&String| {
+                line.starts_with(r#"{"op":"read""#) && !line.contains(r#""consistency":"#)
+            };
+            let history = read(&head, self.lines.iter().filter(|line| !stale(line)));
             judgements.retain(|one| one.guarantee == Guarantee::Staleness);
             let others = checker::judge(&history, STEPS).judgements.into_iter();
             judgements.extend(others.filter(|one| one.guarantee != Guarantee::Staleness));

@@ -7,10 +7,13 @@
 //! clients that are simulated (`record`) and for those that are real (`client::runner` of the
 //! shell).
 
-use checker::history::{Cache, FateKind, Line, OpKind, OutcomeKind, Reason, Text};
+use checker::history::{
+    Cache, Consistency as Level, FateKind, Line, OpKind, OutcomeKind, Reason, Text,
+};
 use replication::Time;
 use shop::message::{
-    CacheUse, Fate, Ordered, Problem, Refusal, Reply, Request, RequestId, Response,
+    CacheUse, Consistency, Fate, Ordered, Problem, ReadFrom, Refusal, Reply, Request, RequestId,
+    Response,
 };
 use shop::node::Answer;
 use shop::toy::{Product, Version};
@@ -62,11 +65,17 @@ impl Recorder {
         };
         let (asked, of_key);
         match &attempt.request {
-            Request::ReadProduct { name } => {
-                asked = Line { op: Some(OpKind::Read), toy: Some(name.spelling().into()), ..base };
+            Request::ReadProduct { name, consistency } => {
+                let asked =
+                    Line { op: Some(OpKind::Read), toy: Some(name.spelling().into()), ..base };
+                return vec![told_at(asked, *consistency, answer)];
             }
-            Request::ListProducts { .. } => {
-                let Answer::Said(Ok(Reply::Products(products))) = answer else { return vec![] };
+            Request::ListProducts { consistency, .. } => {
+                let Answer::Said(Ok(Reply::Products { products, from })) = answer else {
+                    return vec![];
+                };
+                let process = from.process();
+                let base = at_level(base, *consistency, Some((from, &process)));
                 let read = |product| seen(Line { op: Some(OpKind::Read), ..base.clone() }, product);
                 // Over HTTP a list has no versions; a read without one only lengthens the proof.
                 let seen = products.iter().filter(|product| product.version.0 > 0);
@@ -81,8 +90,9 @@ impl Recorder {
                     ..base
                 };
             }
-            Request::ReadOrder { number } => {
-                asked = Line { op: Some(OpKind::Order), order: Some(number.0), ..base };
+            Request::ReadOrder { number, consistency } => {
+                let asked = Line { op: Some(OpKind::Order), order: Some(number.0), ..base };
+                return vec![told_at(asked, *consistency, answer)];
             }
             Request::ReadFate { request_id } => {
                 of_key = key_of(*request_id);
@@ -113,6 +123,35 @@ impl Recorder {
     }
 }
 
+/// The line of a read, with its level and whose state it saw.
+fn told_at(asked: Line<'_>, consistency: Consistency, answer: &Answer) -> String {
+    let from = match answer {
+        Answer::Said(Ok(Reply::Product { from, .. } | Reply::Order { from, .. })) => Some(from),
+        Answer::Said(Err(Problem::NoOrderHere(from))) => Some(from),
+        Answer::Said(_) | Answer::Refused | Answer::Unknown => None,
+    };
+    let process = from.map(ReadFrom::process).unwrap_or_default();
+    let from = from.map(|from| (from, process.as_str()));
+    told(at_level(asked, consistency, from), answer).json()
+}
+
+/// The same with the level that was asked for; a store that does not say whose state it was, told
+/// no more.
+fn at_level<'a>(
+    asked: Line<'a>,
+    consistency: Consistency,
+    from: Option<(&ReadFrom, &'a str)>,
+) -> Line<'a> {
+    let from = from.filter(|(from, _)| from.applied > 0);
+    let consistency = match consistency {
+        Consistency::Linearizable => None,
+        Consistency::Leader => Some(Level::Leader),
+        Consistency::Local => Some(Level::Local),
+    };
+    let applied = from.map(|(from, _)| from.applied);
+    Line { consistency, from: from.map(|(_, process)| process.into()), applied, ..asked }
+}
+
 /// The line with what was seen.
 fn told<'a>(asked: Line<'a>, answer: &'a Answer) -> Line<'a> {
     let response: &Response = match answer {
@@ -121,7 +160,7 @@ fn told<'a>(asked: Line<'a>, answer: &'a Answer) -> Line<'a> {
         Answer::Unknown => return ended(asked, OutcomeKind::Unknown),
     };
     match (asked.op, response) {
-        (Some(OpKind::Read), Ok(Reply::Product { product, cache })) => Line {
+        (Some(OpKind::Read), Ok(Reply::Product { product, cache, .. })) => Line {
             cache: Some(match cache {
                 CacheUse::Hit => Cache::Hit,
                 CacheUse::Miss => Cache::Miss,
@@ -130,7 +169,7 @@ fn told<'a>(asked: Line<'a>, answer: &'a Answer) -> Line<'a> {
             ..seen(asked, product)
         },
         (Some(OpKind::Buy), Ok(Reply::Ordered(ordered))) => bought(asked, *ordered),
-        (Some(OpKind::Order), Ok(Reply::Order(order))) => Line {
+        (Some(OpKind::Order), Ok(Reply::Order { order, .. })) => Line {
             toy: Some(order.name.spelling().into()),
             quantity: Some(i64::from(order.quantity.get())),
             index: index(order.index),
@@ -192,7 +231,7 @@ fn refused<'a>(asked: Line<'a>, problem: &Problem) -> Line<'a> {
             ..because(asked, Reason::Insufficient)
         },
         Problem::UnknownProduct => because(asked, Reason::NoSuchToy),
-        Problem::UnknownOrder => because(asked, Reason::NoSuchOrder),
+        Problem::UnknownOrder | Problem::NoOrderHere(_) => because(asked, Reason::NoSuchOrder),
         Problem::Resolved => because(asked, Reason::Resolved),
         Problem::KeyReused => because(asked, Reason::Other),
         Problem::Unavailable(_) => ended(asked, OutcomeKind::Unavailable),
@@ -278,8 +317,11 @@ mod tests {
             quantity,
             version: Version(2),
         };
-        let all = Reply::Products(vec![product("Tux", 4), product("Fox", 5)]);
-        let lines_of_list = lines(Request::ListProducts { after: None, limit: 9 }, all);
+        let products = vec![product("Tux", 4), product("Fox", 5)];
+        let all = Reply::Products { products, from: ReadFrom::UNTOLD };
+        let consistency = Consistency::Linearizable;
+        let request = Request::ListProducts { after: None, limit: 9, consistency };
+        let lines_of_list = lines(request, all);
         let begin = r#"{"op":"read","client":3,"session":"s","invoked":5,"returned":9,"#;
         let end = r#""version":2,"outcome":"ok"}"#;
         let expected = [r#""toy":"Tux","quantity":4,"#, r#""toy":"Fox","quantity":5,"#];

@@ -12,6 +12,7 @@ use rand_pcg::Pcg64Mcg;
 use replication::protocol::ENTRIES_KEPT;
 use replication::{NodeId, Protocol};
 use shop::invalidation::Invalidation;
+use shop::message::Consistency;
 use shop::shopper::{Probability, RETRY_INTERVAL_DEFAULT};
 use wal::memory::Random;
 
@@ -193,6 +194,48 @@ pub struct Setting {
     pub strict: bool,
     /// A bug that is planted.
     pub planted: Option<&'static Planted>,
+    /// How fresh the answers to reads must be.
+    pub levels: Levels,
+}
+
+/// How fresh the answers to the reads of one run must be: of each shopper by itself, of the asker
+/// by question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Levels {
+    /// Whether any is to be below `linearizable`.
+    weak: bool,
+    seed: u64,
+}
+
+impl Levels {
+    /// All linearizable.
+    pub const STRONG: Levels = Levels { weak: false, seed: 0 };
+
+    /// Every other seed has weak ones. Drawn apart, so that whatever else a seed draws is as it was
+    /// before there were levels.
+    fn drawn(seed: u64) -> Levels {
+        Levels { weak: Random(seed ^ 0x1e7e_15ee).below(2) == 0, seed }
+    }
+
+    /// A third of the shoppers look at the leader or nearby.
+    pub fn of_shopper(&self, shopper: u8) -> Consistency {
+        self.at(u64::from(shopper) << 32)
+    }
+
+    /// And a third of the questions do.
+    pub fn of_question(&self, number: u64) -> Consistency {
+        self.at(number)
+    }
+
+    fn at(&self, place: u64) -> Consistency {
+        let mixed =
+            (self.seed ^ 0x5eed_1e7e).wrapping_add(place.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        match Random(mixed).below(6) {
+            0 if self.weak => Consistency::Leader,
+            1 if self.weak => Consistency::Local,
+            _ => Consistency::Linearizable,
+        }
+    }
 }
 
 /// One of these.
@@ -242,6 +285,7 @@ impl Setting {
             absence: wishes.protocol.is_safe() && Random(!seed).below(3) == 0,
             strict: wishes.strict,
             planted: wishes.planted,
+            levels: Levels::drawn(seed),
         };
         // A shelf that is empty most of the time sells nothing.
         if setting.toys < 6 {
@@ -276,6 +320,7 @@ impl Setting {
             | Guarantee::Gapless
             | Guarantee::Conserved
             | Guarantee::Oversold => self.firm(),
+            Guarantee::LeaderReads | Guarantee::LocalReads => self.firm(),
             Guarantee::ReadYourWrites | Guarantee::MonotonicReads => self.firm() && self.fresh(),
             Guarantee::Replicas => true,
             // Only a mode that bounds the age is judged; clocks beyond their bound bound nothing.

@@ -191,6 +191,30 @@ pub enum Cache {
     Bypass,
 }
 
+/// How fresh the answer to a read was to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Consistency {
+    /// It sees whatever was acknowledged before it began.
+    #[default]
+    Linearizable,
+    /// A state that was, of whoever thought that it leads: it may be old.
+    Leader,
+    /// A state that was, of any replica: it may be old.
+    Local,
+}
+
+impl Consistency {
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Consistency::Linearizable => "linearizable",
+            Consistency::Leader => "leader",
+            Consistency::Local => "local",
+        }
+    }
+}
+
 /// What became of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -285,6 +309,12 @@ pub struct Line<'a> {
     pub what: Option<Text<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub orders: Option<Vec<LoggedLine<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub consistency: Option<Consistency>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<Text<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub applied: Option<u64>,
 }
 
 impl Line<'_> {

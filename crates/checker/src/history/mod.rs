@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 
 pub use event::{Event, Logged};
 pub use line::{
-    Cache, EventKind, FateKind, Head, Line, LoggedLine, OpKind, OutcomeKind, Reason, RestockRule,
-    Shelf, Text,
+    Cache, Consistency, EventKind, FateKind, Head, Line, LoggedLine, OpKind, OutcomeKind, Reason,
+    RestockRule, Shelf, Text,
 };
 pub use read::{BadInput, LINE_BYTES_MAX, NUMBER_MAX, QUANTITY_MAX, Reader, read};
 
@@ -206,6 +206,19 @@ pub struct Operation {
     pub asked: Asked,
     /// What was answered.
     pub outcome: Outcome,
+    /// How fresh the answer was to be, if it is a read of a toy or of an order.
+    pub consistency: Consistency,
+    /// Whose state the answer is from: a process, another one after each start.
+    pub from: Option<Name>,
+    /// How far the replicated log was applied in that state.
+    pub applied: Option<u64>,
+}
+
+impl Operation {
+    /// Whether it was to see whatever was acknowledged before it began.
+    pub fn is_linearizable(&self) -> bool {
+        self.consistency == Consistency::Linearizable
+    }
 }
 
 /// What clients saw, and what nodes say happened.

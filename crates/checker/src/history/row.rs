@@ -4,8 +4,8 @@
 
 use super::read::{BadInput, NUMBER_MAX, QUANTITY_MAX, bad, column_of};
 use super::{
-    Asked, Bought, Event, EventKind, FateKind, History, Line, Logged, LoggedLine, NEVER_RETURNED,
-    Name, OpKind, Operation, Outcome, OutcomeKind, Reason, Refused, Text,
+    Asked, Bought, Consistency, Event, EventKind, FateKind, History, Line, Logged, LoggedLine,
+    NEVER_RETURNED, Name, OpKind, Operation, Outcome, OutcomeKind, Reason, Refused, Text,
 };
 
 /// One line on its way into the history.
@@ -55,6 +55,7 @@ impl Row<'_> {
             ("taken", line.taken),
             ("version", line.version),
             ("index", line.index),
+            ("applied", line.applied),
         ];
         let logged = logged().flat_map(of_logged).map(|number| ("orders", number));
         for (field, number) in numbers.into_iter().chain(logged) {
@@ -110,6 +111,14 @@ impl Row<'_> {
         let put = |text: &Text<'_>| self.history.names.put(&text.0);
         let [process, node] = [&line.process, &line.node].map(Option::as_ref);
         let (process, node) = (process.map(put), node.map(|n| self.history.names.put(&n.0)));
+        let from = line.from.as_ref().map(|from| self.history.names.put(&from.0));
+        let (consistency, applied) = (line.consistency.unwrap_or_default(), line.applied);
+        if consistency != Consistency::Linearizable
+            && !matches!(asked, Asked::Read { .. } | Asked::Order { .. })
+        {
+            let words = "expected a `consistency` below linearizable of a read only";
+            return Err(self.wrong("consistency", words.into()));
+        }
         let attempts = line.attempts.unwrap_or(1);
         let line = self.line;
         Ok(Operation {
@@ -123,6 +132,9 @@ impl Row<'_> {
             attempts,
             asked,
             outcome,
+            consistency,
+            from,
+            applied,
         })
     }
 

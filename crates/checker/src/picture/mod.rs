@@ -21,7 +21,7 @@ pub fn page(history: &History, judged: &Judged) -> String {
     let scene = scene::scene(history, judged);
     let drawing = draw::draw(history, &scene);
     let mut rows = String::new();
-    for judgement in &judged.judgements {
+    for judgement in judged.judgements.iter().filter(|judgement| report::is_shown(judgement)) {
         let class = match judgement.verdict {
             Verdict::Held => "held",
             Verdict::Broke => "broke",

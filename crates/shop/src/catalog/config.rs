@@ -34,6 +34,8 @@ pub struct Config {
     pub checkpoint_entries: u64,
     /// Or when the commands of those entries have so many bytes.
     pub checkpoint_bytes: u64,
+    /// Another number for each process, so that readers can tell a restart.
+    pub incarnation: u64,
 }
 
 impl Default for Config {
@@ -47,6 +49,7 @@ impl Default for Config {
             fencing: true,
             checkpoint_entries: CHECKPOINT_ENTRIES,
             checkpoint_bytes: CHECKPOINT_BYTES,
+            incarnation: 0,
         }
     }
 }

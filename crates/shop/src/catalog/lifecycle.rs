@@ -55,6 +55,11 @@ impl Chores {
         self.bytes += entry.command.len() as u64;
     }
 
+    /// The last applied entry.
+    pub(super) fn applied(&self) -> Index {
+        self.applied.0
+    }
+
     /// A checkpoint is on disk.
     pub(super) fn checkpointed(&mut self) {
         self.checkpointing = false;

@@ -6,18 +6,19 @@
 use std::collections::BTreeMap;
 
 use replication::planted::{Bug, planted};
-use replication::{Term, Time};
+use replication::{NodeId, Term, Time};
 
 use super::command::{Command, Item, ToyId};
 use super::stock::Applied;
 use super::takes::Outcome;
 use super::view::{ProposedView, Verdict, judge};
-use super::{Catalog, PROPOSALS_MAX, Phase, Proposal, Then, misdirected, reply};
+use super::{Catalog, Config, PROPOSALS_MAX, Phase, Proposal, Then, misdirected, reply};
 use crate::invalidation::Invalidation;
 use crate::message::{
-    CacheUse, Generation, LeaseHolder, Problem, Reply, Request, Settled, TakeItem,
+    CacheUse, Consistency, Generation, LeaseHolder, Problem, ReadFrom, Reply, Request, Settled,
+    TakeItem,
 };
-use crate::node::{Effect, Token};
+use crate::node::{Address, Effect, Token};
 use crate::toy::{Product, ToyName};
 
 /// The most remembered takes, over all terms: about 2 MB. A leader whose floor does not rise is
@@ -39,19 +40,24 @@ impl Catalog {
         effects: &mut Vec<Effect>,
     ) {
         match request {
-            Request::Fill { name, holder } => {
+            Request::Fill { name, holder, consistency } => {
+                let holder = holder.filter(|_| consistency == Consistency::Linearizable);
                 let response = self.serving(now).and_then(|()| self.fill(now, &name, holder));
-                let filled = |(product, generation)| Reply::Filled { product, generation };
+                let from = self.read_from(consistency);
+                let filled = |(product, generation)| Reply::Filled { product, generation, from };
                 reply(effects, token, response.map(filled));
             }
-            Request::ReadProduct { name } => {
+            Request::ReadProduct { name, consistency } => {
                 let response = self.serving(now).and_then(|()| self.fill(now, &name, None));
-                let read = |(product, _)| Reply::Product { product, cache: CacheUse::Bypass };
+                let (cache, from) = (CacheUse::Bypass, self.read_from(consistency));
+                let read = |(product, _)| Reply::Product { product, cache, from };
                 reply(effects, token, response.map(read));
             }
-            Request::ListProducts { after, limit } => {
+            Request::ListProducts { after, limit, consistency } => {
                 let response = self.serving(now).and_then(|()| self.list(after.as_ref(), limit));
-                reply(effects, token, response.map(Reply::Products));
+                let from = self.read_from(consistency);
+                let listed = |products| Reply::Products { products, from };
+                reply(effects, token, response.map(listed));
             }
             Request::Take { term, floor, items } => {
                 self.on_take(now, token, term, floor, &items, effects);
@@ -80,6 +86,13 @@ impl Catalog {
             | Request::ReadDigest { .. }
             | Request::ReadMissed { .. } => reply(effects, token, Err(misdirected(&request))),
         }
+    }
+
+    /// What an answer says of where it is from.
+    fn read_from(&self, consistency: Consistency) -> ReadFrom {
+        let Config { incarnation, .. } = self.config;
+        let (node, applied) = (Address::Catalog(NodeId(1)), self.chores.applied().0);
+        ReadFrom { consistency, node, incarnation, applied }
     }
 
     /// Whether reads and takes are answered.

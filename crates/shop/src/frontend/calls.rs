@@ -18,6 +18,8 @@ pub(super) enum Purpose {
     Fill,
     /// A page of products for one reader.
     List(Token),
+    /// A product for one reader, who wants no more than the catalog's own state.
+    Look(Token),
     /// The lease.
     Renew {
         /// When the request left: the lease counts from here.
@@ -60,6 +62,11 @@ pub(super) enum Purpose {
         /// Under which adoption of a leader it was sent.
         reign: u64,
         /// The question, as numbered by `questions`.
+        sequence: u64,
+    },
+    /// An order read that any replica may answer.
+    Near {
+        /// The read, as numbered by `nearby`.
         sequence: u64,
     },
 }

@@ -60,6 +60,9 @@ pub(super) const READERS_MAX: usize = 16_384;
 /// `ListProducts` calls in flight.
 pub(super) const LISTS_MAX: usize = 256;
 
+/// Calls in flight for products that are read at a weaker level: each has one reader.
+pub(super) const LOOKS_MAX: usize = 1024;
+
 /// How soon the frontend suspects an order replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Timers {

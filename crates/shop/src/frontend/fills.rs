@@ -22,7 +22,7 @@ use replication::planted::{Bug, planted};
 
 use super::calls::{Outbox, Purpose};
 use super::config::{CATALOG, CATALOG_DEADLINE, FILLS_MAX, READERS_MAX};
-use crate::message::{CacheUse, Generation, LeaseHolder, Problem, Request};
+use crate::message::{CacheUse, Consistency, Generation, LeaseHolder, Problem, Request};
 use crate::node::{CallId, Token};
 use crate::toy::ToyName;
 
@@ -130,7 +130,8 @@ impl Fills {
             }
             return false;
         }
-        let request = Request::Fill { name: name.clone(), holder };
+        let consistency = Consistency::Linearizable;
+        let request = Request::Fill { name: name.clone(), holder, consistency };
         let call = out.call(Purpose::Fill, CATALOG, request, CATALOG_DEADLINE);
         if cover != Cover::Nothing {
             self.joinable.insert(name.clone(), call);

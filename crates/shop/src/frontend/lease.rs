@@ -19,7 +19,7 @@ use replication::planted::{Bug, planted};
 use super::calls::{Outbox, Purpose};
 use super::config::{CATALOG, Config, STOP_DEADLINE};
 use crate::invalidation::Invalidation;
-use crate::message::{Generation, LeaseHolder, Problem, Reply, Request};
+use crate::message::{Consistency, Generation, LeaseHolder, Problem, Reply, Request};
 use crate::node::Answer;
 
 /// How often the lease is renewed: a quarter of its 2 s, so that two lost renewals do no harm.
@@ -135,7 +135,8 @@ impl Lease {
             self.next_at = None;
             return;
         } else {
-            let request = Request::ListProducts { after: None, limit: 1 };
+            let consistency = Consistency::Linearizable;
+            let request = Request::ListProducts { after: None, limit: 1, consistency };
             out.call(Purpose::Probe, CATALOG, request, RENEW_INTERVAL);
         }
         self.asked = true;

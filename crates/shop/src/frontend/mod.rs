@@ -35,6 +35,7 @@
 //! | `leader` | search, watch, notify |
 //! | `orders` | orders that wait, in batches |
 //! | `questions` | order reads and fates that wait |
+//! | `nearby` | order reads that any replica may answer |
 //! | `calls` | what an answer is for |
 //! | `body` | the lab's JSON, prepared once |
 //! | `status` | what `/status` shows |
@@ -48,6 +49,7 @@ mod config;
 mod fills;
 mod leader;
 mod lease;
+mod nearby;
 mod orders;
 mod questions;
 mod reads;
@@ -65,10 +67,11 @@ use config::STOP_DEADLINE;
 use fills::Fills;
 use leader::Leadership;
 use lease::Lease;
+use nearby::Nearby;
 use orders::{News, Orders};
 use questions::Questions;
 
-use crate::message::{Problem, Request};
+use crate::message::{Consistency, Problem, Request};
 use crate::node::{Address, Answer, CallId, Effect, Input, Node, Token};
 
 /// A clean stop under way.
@@ -93,8 +96,10 @@ pub struct Frontend {
     leadership: Leadership,
     orders: Orders,
     questions: Questions,
+    nearby: Nearby,
     calls: Calls,
     lists: usize,
+    looks: usize,
     stopping: Option<Stopping>,
 }
 
@@ -109,8 +114,10 @@ impl Frontend {
             leadership: Leadership::new(&config),
             orders: Orders::new(&config),
             questions: Questions::new(&config),
+            nearby: Nearby::new(&config),
             calls: Calls::default(),
             lists: 0,
+            looks: 0,
             stopping: None,
             config,
         }
@@ -118,11 +125,15 @@ impl Frontend {
 
     fn on_request(&mut self, out: &mut Outbox<'_>, token: Token, request: Request) {
         match request {
-            Request::ReadProduct { name } => self.on_read(out, token, name),
-            Request::ListProducts { after, limit } => {
-                self.on_list(out, token, Request::ListProducts { after, limit });
+            Request::ReadProduct { name, consistency } => {
+                self.on_read(out, token, name, consistency);
             }
+            Request::ListProducts { .. } => self.on_list(out, token, request),
             Request::PlaceOrder(order) => self.orders.place(out, token, order),
+            Request::ReadOrder { number, consistency: Consistency::Local } => {
+                let leader = self.leadership.leader().map(|(id, _)| id);
+                self.nearby.ask(out, leader, token, number);
+            }
             Request::ReadOrder { .. } | Request::ReadFate { .. } | Request::ResolveFate { .. } => {
                 self.questions.ask(out, token, request);
             }
@@ -151,6 +162,7 @@ impl Frontend {
         match purpose {
             Purpose::Fill => self.on_filled(out, call, answer),
             Purpose::List(token) => self.on_listed(out, token, answer),
+            Purpose::Look(token) => self.on_looked(out, token, answer),
             Purpose::Renew { left } => {
                 if self.lease.on_renewed(out, left, answer) {
                     self.drop_all();
@@ -176,6 +188,10 @@ impl Frontend {
             Purpose::Question { reign, sequence } => {
                 let news = self.questions.on_answer(out, sequence, answer);
                 self.on_news(out, reign, news);
+            }
+            Purpose::Near { sequence } => {
+                let leader = self.leadership.leader().map(|(id, _)| id);
+                self.nearby.on_answer(out, leader, sequence, answer);
             }
         }
     }
@@ -232,12 +248,14 @@ impl Frontend {
             self.questions.send(out, leader, deadline);
         }
         let Some(stopping) = &mut self.stopping else { return };
-        let waiting = self.orders.len() + self.questions.len() + self.fills.readers();
+        let reading = self.fills.readers() + self.looks + self.nearby.len();
+        let waiting = self.orders.len() + self.questions.len() + reading;
         let over = out.now >= stopping.at;
         if !stopping.said && (over || (!stopping.ending && waiting == 0)) {
             stopping.said = true;
             self.orders.end(out);
             self.questions.end(out);
+            self.nearby.end(out);
             self.leadership.end();
             out.effects.push(Effect::Stopped);
         }
@@ -258,6 +276,7 @@ impl Node for Frontend {
             Input::Request { token, request } => self.on_request(&mut out, token, request),
             Input::Answer { call, answer } => self.on_answer(&mut out, call, answer),
             Input::Link { node: Address::Order(replica), up } => {
+                self.nearby.on_link(replica, up);
                 self.leadership.on_link(&mut out, replica, up);
             }
             Input::Stop => self.on_stop(&mut out),
@@ -310,8 +329,8 @@ impl Node for Frontend {
             cache: self.cache.slots().map(slot).collect(),
             counters: self.counters,
             orders_waiting: self.orders.len(),
-            questions_waiting: self.questions.len(),
-            readers_waiting: self.fills.readers(),
+            questions_waiting: self.questions.len() + self.nearby.len(),
+            readers_waiting: self.fills.readers() + self.looks,
             calls_in_flight: self.calls.in_flight(),
         }
     }

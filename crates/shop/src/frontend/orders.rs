@@ -61,6 +61,7 @@ pub(super) fn judge(problem: Problem) -> Verdict {
         Problem::Unavailable(_) => Verdict::NotNow(problem),
         Problem::UnknownProduct
         | Problem::UnknownOrder
+        | Problem::NoOrderHere(_)
         | Problem::InsufficientStock { .. }
         | Problem::Resolved
         | Problem::KeyReused

@@ -10,14 +10,16 @@ use bytes::Bytes;
 use replication::Time;
 use replication::planted::{Bug, planted};
 
-use super::cache::{Kept, Slot};
+use super::cache::{Filled, Kept, Slot};
 use super::calls::{Outbox, Purpose};
-use super::config::{CATALOG, CATALOG_DEADLINE, LISTS_MAX};
+use super::config::{CATALOG, CATALOG_DEADLINE, Config, LISTS_MAX, LOOKS_MAX};
 use super::fills::Cover;
 use super::{Frontend, body};
 use crate::invalidation::Invalidation;
-use crate::message::{CacheUse, Generation, LeaseHolder, Problem, Reply, Request};
-use crate::node::{Answer, CallId, Token};
+use crate::message::{
+    CacheUse, Consistency, Generation, LeaseHolder, Problem, ReadFrom, Reply, Request,
+};
+use crate::node::{Address, Answer, CallId, Token};
 use crate::toy::{ToyName, Version};
 
 /// A read answered from the cache.
@@ -27,6 +29,8 @@ pub struct Hit {
     pub body: Bytes,
     /// The toy's version, for the answer's headers.
     pub version: Version,
+    /// Whose state it is, for the same.
+    pub from: ReadFrom,
 }
 
 impl Frontend {
@@ -39,7 +43,21 @@ impl Frontend {
         let lower = name.is_ascii() && !name.bytes().any(|byte| byte.is_ascii_uppercase());
         let slot =
             if lower { self.touch(now, name)? } else { self.touch(now, &name.to_lowercase())? };
-        Some(Hit { body: slot.body.clone(), version: slot.product.version })
+        let (body, version, applied) = (slot.body.clone(), slot.product.version, slot.applied);
+        Some(Hit { body, version, from: self.from_cache(self.cache_promises(), applied) })
+    }
+
+    /// The level of what the cache may serve now: only a lease promises anything.
+    fn cache_promises(&self) -> Consistency {
+        match self.config.invalidation {
+            Invalidation::Lease => Consistency::Linearizable,
+            Invalidation::Push | Invalidation::Ttl(_) | Invalidation::None => Consistency::Local,
+        }
+    }
+
+    fn from_cache(&self, consistency: Consistency, applied: u64) -> ReadFrom {
+        let Config { id, incarnation, .. } = self.config;
+        ReadFrom { consistency, node: Address::Frontend(id), incarnation, applied }
     }
 
     /// The slot of a toy that may be served now, as a hit. `key` is in lower case.
@@ -86,10 +104,20 @@ impl Frontend {
         }
     }
 
-    pub(super) fn on_read(&mut self, out: &mut Outbox<'_>, token: Token, name: ToyName) {
+    pub(super) fn on_read(
+        &mut self,
+        out: &mut Outbox<'_>,
+        token: Token,
+        name: ToyName,
+        consistency: Consistency,
+    ) {
+        if consistency != Consistency::Linearizable {
+            return self.on_weak_read(out, token, name, consistency);
+        }
         if let Some(slot) = self.touch(out.now, name.key()) {
-            let product = slot.product.clone();
-            return out.reply(token, Ok(Reply::Product { product, cache: CacheUse::Hit }));
+            let (product, applied) = (slot.product.clone(), slot.applied);
+            let (cache, from) = (CacheUse::Hit, self.from_cache(self.cache_promises(), applied));
+            return out.reply(token, Ok(Reply::Product { product, cache, from }));
         }
         let (cover, holder) = self.cover(out.now);
         match cover {
@@ -99,6 +127,51 @@ impl Frontend {
         if self.fills.read(out, token, name, cover, holder) {
             self.counters.fills += 1;
         }
+    }
+
+    /// Below `linearizable`: from the cache, `local` also where its lease has run out; else from the
+    /// catalog. The answer is for this reader alone: no cache keeps it, and nobody waits along.
+    fn on_weak_read(
+        &mut self,
+        out: &mut Outbox<'_>,
+        token: Token,
+        name: ToyName,
+        consistency: Consistency,
+    ) {
+        let live = self.lease.current(out.now).is_some();
+        let level = if live { self.cache_promises() } else { Consistency::Local };
+        if level <= consistency
+            && let Some(slot) = self.cache.touch(name.key())
+        {
+            self.counters.hits += 1;
+            let (product, applied) = (slot.product.clone(), slot.applied);
+            let (cache, from) = (CacheUse::Hit, self.from_cache(level, applied));
+            return out.reply(token, Ok(Reply::Product { product, cache, from }));
+        }
+        if self.looks == LOOKS_MAX {
+            let full = format!("{LOOKS_MAX} calls wait for the catalog");
+            return out.reply(token, Err(Problem::Unavailable(full)));
+        }
+        self.looks += 1;
+        self.counters.bypasses += 1;
+        let request = Request::Fill { name, holder: None, consistency };
+        out.call(Purpose::Look(token), CATALOG, request, CATALOG_DEADLINE);
+    }
+
+    pub(super) fn on_looked(&mut self, out: &mut Outbox<'_>, token: Token, answer: Answer) {
+        self.looks -= 1;
+        self.note_catalog(&answer);
+        let Answer::Said(Ok(Reply::Filled { product, from, .. })) = answer else {
+            return out.reply(token, Err(catalog_problem(answer)));
+        };
+        if planted(Bug::LocalAnswerKept)
+            && let Some(generation) = self.lease.current(out.now)
+        {
+            let (product, body) = (product.clone(), body::product(&product));
+            let (filled_at, applied) = (out.now, from.applied);
+            self.cache.keep(Filled { product, generation, filled_at, body, applied });
+        }
+        out.reply(token, Ok(Reply::Product { product, cache: CacheUse::Bypass, from }));
     }
 
     pub(super) fn on_list(&mut self, out: &mut Outbox<'_>, token: Token, request: Request) {
@@ -143,7 +216,7 @@ impl Frontend {
         self.lists -= 1;
         self.note_catalog(&answer);
         let response = match answer {
-            Answer::Said(Ok(Reply::Products(products))) => Ok(Reply::Products(products)),
+            Answer::Said(Ok(reply @ Reply::Products { .. })) => Ok(reply),
             Answer::Said(_) | Answer::Refused | Answer::Unknown => Err(catalog_problem(answer)),
         };
         out.reply(token, response);
@@ -160,7 +233,7 @@ impl Frontend {
         self.note_catalog(&answer);
         let fill = self.fills.finish(call);
         let cache = fill.cache_use();
-        let Answer::Said(Ok(Reply::Filled { product, generation })) = answer else {
+        let Answer::Said(Ok(Reply::Filled { product, generation, from })) = answer else {
             let problem = catalog_problem(answer);
             for token in fill.starters.into_iter().chain(fill.joined) {
                 out.reply(token, Err(problem.clone()));
@@ -177,18 +250,21 @@ impl Frontend {
                 Cover::Lease(generation) => generation,
                 Cover::Nothing | Cover::Age(_) => Generation::default(),
             };
-            match self.cache.keep(product.clone(), generation, fill.left, body) {
+            let (product, filled_at, applied) = (product.clone(), fill.left, from.applied);
+            match self.cache.keep(Filled { product, generation, filled_at, body, applied }) {
                 Kept::Evicted(_) => self.counters.evictions += 1,
                 Kept::Added | Kept::Replaced | Kept::Ignored => {}
             }
         }
-        let (served, anew) = if covered || planted(Bug::UncoveredFillShared) {
-            (fill.starters.into_iter().chain(fill.joined).collect(), Vec::new())
-        } else {
-            (fill.starters, fill.joined)
+        let mut reply = |token, from| {
+            out.reply(token, Ok(Reply::Product { product: product.clone(), cache, from }));
         };
-        for token in served {
-            out.reply(token, Ok(Reply::Product { product: product.clone(), cache }));
+        fill.starters.into_iter().for_each(|token| reply(token, from));
+        let mut anew = fill.joined;
+        if covered || planted(Bug::UncoveredFillShared) {
+            // Who joined may have come after a change of which nobody is told in time.
+            let shared = ReadFrom { consistency: self.cache_promises(), ..from };
+            anew.drain(..).for_each(|token| reply(token, shared));
         }
         if !anew.is_empty() && self.fills.begin(out, anew, fill.name, cover, holder) {
             self.counters.fills += 1;

@@ -5,7 +5,7 @@ use std::fmt;
 use super::reply::{
     CacheUse, Fate, OrderOutcome, Refusal, Reply, Settled, TakeAnswer, Taken, Unsettled,
 };
-use super::{LeaseHolder, NewOrder, Ordered, Problem, Request, TakeItem};
+use super::{Consistency, LeaseHolder, NewOrder, Ordered, Problem, Request, TakeItem};
 
 /// Writes `items` separated by a space, in brackets.
 fn list<T: fmt::Display>(
@@ -20,6 +20,14 @@ fn list<T: fmt::Display>(
         write!(f, "{item}")?;
     }
     write!(f, "]")
+}
+
+/// ` local`: only what is not the default is said.
+fn level(consistency: Consistency) -> String {
+    match consistency {
+        Consistency::Linearizable => String::new(),
+        Consistency::Leader | Consistency::Local => format!(" {consistency}"),
+    }
 }
 
 impl fmt::Display for NewOrder {
@@ -43,17 +51,27 @@ impl fmt::Display for LeaseHolder {
 impl fmt::Display for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Request::ReadProduct { name } => write!(f, "read {name}"),
-            Request::ListProducts { after: None, limit } => write!(f, "products limit={limit}"),
-            Request::ListProducts { after: Some(after), limit } => {
-                write!(f, "products after={after} limit={limit}")
+            Request::ReadProduct { name, consistency } => {
+                write!(f, "read {name}{}", level(*consistency))
+            }
+            Request::ListProducts { after: None, limit, consistency } => {
+                write!(f, "products limit={limit}{}", level(*consistency))
+            }
+            Request::ListProducts { after: Some(after), limit, consistency } => {
+                write!(f, "products after={after} limit={limit}{}", level(*consistency))
             }
             Request::PlaceOrder(order) => write!(f, "order {order}"),
-            Request::ReadOrder { number } => write!(f, "read-order {number}"),
+            Request::ReadOrder { number, consistency } => {
+                write!(f, "read-order {number}{}", level(*consistency))
+            }
             Request::ReadFate { request_id } => write!(f, "fate {request_id}"),
             Request::ResolveFate { request_id } => write!(f, "resolve {request_id}"),
-            Request::Fill { name, holder: None } => write!(f, "fill {name}"),
-            Request::Fill { name, holder: Some(holder) } => write!(f, "fill {name} for {holder}"),
+            Request::Fill { name, holder: None, consistency } => {
+                write!(f, "fill {name}{}", level(*consistency))
+            }
+            Request::Fill { name, holder: Some(holder), consistency } => {
+                write!(f, "fill {name} for {holder}{}", level(*consistency))
+            }
             Request::RenewLease { frontend, incarnation, .. } => {
                 write!(f, "renew-lease frontend-{frontend}/{incarnation}")
             }
@@ -83,9 +101,11 @@ impl fmt::Display for Request {
                 list(f, names)
             }
             Request::DropCache { catalog } => write!(f, "drop-cache before g{catalog}"),
-            Request::ListOrders { after: None, limit } => write!(f, "list-orders limit={limit}"),
-            Request::ListOrders { after: Some(after), limit } => {
-                write!(f, "list-orders after={after} limit={limit}")
+            Request::ListOrders { after: None, limit, consistency } => {
+                write!(f, "list-orders limit={limit}{}", level(*consistency))
+            }
+            Request::ListOrders { after: Some(after), limit, consistency } => {
+                write!(f, "list-orders after={after} limit={limit}{}", level(*consistency))
             }
             Request::ReadDigest { upto: None } => write!(f, "digest"),
             Request::ReadDigest { upto: Some(upto) } => write!(f, "digest upto={upto}"),
@@ -177,21 +197,26 @@ impl fmt::Display for CacheUse {
 impl fmt::Display for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Reply::Product { product, cache } => write!(f, "{product} {cache}"),
-            Reply::Products(products) => list(f, products),
+            Reply::Product { product, cache, from } => write!(f, "{product} {cache}{from}"),
+            Reply::Products { products, from } => {
+                list(f, products)?;
+                write!(f, "{from}")
+            }
             Reply::Ordered(ordered) => write!(f, "ordered {ordered}"),
-            Reply::Order(order) => {
+            Reply::Order { order, from } => {
                 write!(
                     f,
-                    "order {} {}x{} @{}",
+                    "order {} {}x{} @{}{from}",
                     order.number, order.name, order.quantity, order.index
                 )
             }
             Reply::Fate(fate) => write!(f, "{fate}"),
-            Reply::Filled { product, generation: Some(generation) } => {
-                write!(f, "{product} keep {generation}")
+            Reply::Filled { product, generation: Some(generation), from } => {
+                write!(f, "{product} keep {generation}{from}")
             }
-            Reply::Filled { product, generation: None } => write!(f, "{product} do-not-keep"),
+            Reply::Filled { product, generation: None, from } => {
+                write!(f, "{product} do-not-keep{from}")
+            }
             Reply::Leased(lease) => write!(f, "lease {} {}ms", lease.generation, lease.duration_ms),
             Reply::Leader(leader) => {
                 let who = leader.leader.map_or("nobody".to_string(), |id| id.to_string());
@@ -205,7 +230,9 @@ impl fmt::Display for Reply {
             }
             Reply::Takes(answers) => list(f, answers),
             Reply::Done => write!(f, "done"),
-            Reply::OrderLog { orders, total } => write!(f, "{} of {total} orders", orders.len()),
+            Reply::OrderLog { orders, total, from } => {
+                write!(f, "{} of {total} orders{from}", orders.len())
+            }
             Reply::Digest { upto, digest } => write!(f, "digest of {upto}: {digest}"),
             Reply::Missed { snapshot, entries, committed } => {
                 let snapshot = if snapshot.is_some() { "snapshot and " } else { "" };

@@ -13,6 +13,7 @@
 //! | anybody with the token | order replica | `ListOrders` `ReadDigest` `ReadMissed` |
 //! | order replica | order replica | one-way: [`replication::engine::Message`] |
 
+mod consistency;
 mod display;
 mod problem;
 mod reply;
@@ -23,6 +24,7 @@ use replication::{NodeId, Term, View};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+pub use consistency::{Consistency, ReadFrom};
 pub use problem::Problem;
 pub use reply::{
     CacheUse, Fate, Leader, Lease, Order, OrderOutcome, Ordered, Refusal, Reply, Response, Settled,
@@ -154,6 +156,8 @@ pub enum Request {
     ReadProduct {
         /// Which toy.
         name: ToyName,
+        /// How fresh.
+        consistency: Consistency,
     },
     /// `GET /products`, in catalogue order. → [`Reply::Products`]
     ListProducts {
@@ -161,6 +165,8 @@ pub enum Request {
         after: Option<ToyName>,
         /// At most so many.
         limit: u32,
+        /// How fresh.
+        consistency: Consistency,
     },
     /// `POST /orders` at a frontend. → [`Reply::Ordered`]
     PlaceOrder(NewOrder),
@@ -168,6 +174,8 @@ pub enum Request {
     ReadOrder {
         /// Which order.
         number: OrderNumber,
+        /// How fresh.
+        consistency: Consistency,
     },
     /// `GET /requests/{key}`: what became of a request; linearizable. → [`Reply::Fate`]
     ReadFate {
@@ -186,6 +194,8 @@ pub enum Request {
         name: ToyName,
         /// Who will cache the answer, if anybody (`X-Frontend`).
         holder: Option<LeaseHolder>,
+        /// How fresh. Below `linearizable` nobody keeps the answer.
+        consistency: Consistency,
     },
     /// `PUT /frontends/{id}/lease`. → [`Reply::Leased`]
     RenewLease {
@@ -261,6 +271,8 @@ pub enum Request {
         after: Option<OrderNumber>,
         /// At most so many.
         limit: u32,
+        /// How fresh. Over HTTP it is `local` where nobody says: a replica shows its own log.
+        consistency: Consistency,
     },
     /// `GET /digest?upto=N`: a hash of the first N orders (all, if absent). → [`Reply::Digest`]
     ReadDigest {

@@ -4,6 +4,7 @@
 use replication::{NodeId, View};
 use serde::{Deserialize, Serialize};
 
+use super::ReadFrom;
 use crate::toy::Version;
 
 /// An expected failure: a value, never a panic. A timeout is not among them: it is
@@ -42,13 +43,15 @@ pub enum Problem {
     Unavailable(String),
     /// No answer in time: it may have been done or not. A retry with the same key is harmless.
     OutcomeUnknown(String),
+    /// This state has no order of this number; below `linearizable`, where that proves nothing.
+    NoOrderHere(ReadFrom),
 }
 
 impl Problem {
     /// The HTTP status.
     pub fn status(&self) -> u16 {
         match self {
-            Problem::UnknownProduct | Problem::UnknownOrder => 404,
+            Problem::UnknownProduct | Problem::UnknownOrder | Problem::NoOrderHere(_) => 404,
             Problem::InsufficientStock { .. } | Problem::Bad(_) => 400,
             Problem::KeyReused => 422,
             Problem::NotLeader { .. } => 421,
@@ -83,6 +86,13 @@ impl Problem {
             Problem::Unavailable(what) => format!("not available: {what}; nothing was done"),
             Problem::OutcomeUnknown(what) => {
                 format!("outcome unknown: {what}; retry with the same Idempotency-Key")
+            }
+            Problem::NoOrderHere(from) => {
+                let ReadFrom { consistency, node, applied, .. } = from;
+                format!(
+                    "order not found by {node} at log index {applied}; read as {consistency}, it \
+                     may be recorded all the same"
+                )
             }
         }
     }

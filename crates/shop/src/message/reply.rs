@@ -4,7 +4,7 @@ use replication::log::Snapshot;
 use replication::{Entry, NodeId, Term, View};
 use serde::{Deserialize, Serialize};
 
-use super::{Generation, NewOrder, OrderNumber, Problem};
+use super::{Generation, NewOrder, OrderNumber, Problem, ReadFrom};
 use crate::toy::{Product, Quantity, ToyName, Version};
 
 /// An answer, or the expected failure.
@@ -164,15 +164,27 @@ pub enum Reply {
     Product {
         /// The toy.
         product: Product,
-        /// Where it came from.
+        /// How it came about.
         cache: CacheUse,
+        /// Whose state it is.
+        from: ReadFrom,
     },
     /// Products in catalogue order.
-    Products(Vec<Product>),
+    Products {
+        /// The toys.
+        products: Vec<Product>,
+        /// Whose state it is.
+        from: ReadFrom,
+    },
     /// The order is recorded.
     Ordered(Ordered),
     /// An order.
-    Order(Order),
+    Order {
+        /// It.
+        order: Order,
+        /// Whose state it is in.
+        from: ReadFrom,
+    },
     /// The fate of a request.
     Fate(Fate),
     /// A product, from the catalog.
@@ -181,6 +193,8 @@ pub enum Reply {
         product: Product,
         /// It may be cached under this generation; absent if it may not be cached.
         generation: Option<Generation>,
+        /// Whose state it is.
+        from: ReadFrom,
     },
     /// A lease was given or renewed.
     Leased(Lease),
@@ -205,6 +219,8 @@ pub enum Reply {
         orders: Vec<Order>,
         /// How many there are in all.
         total: u64,
+        /// Whose log it is.
+        from: ReadFrom,
     },
     /// A hash of the first orders.
     Digest {

@@ -242,11 +242,16 @@ impl Orders {
         }
     }
 
-    pub(super) fn leader_reply(&self) -> Reply {
-        let leading = match self.state {
+    /// Whether it thinks that it leads.
+    pub(super) fn leads(&self) -> bool {
+        match self.state {
             State::Following | State::Settling { leading: false, .. } => false,
             State::Fencing { .. } | State::Settling { leading: true, .. } | State::Open(_) => true,
-        };
+        }
+    }
+
+    pub(super) fn leader_reply(&self) -> Reply {
+        let leading = self.leads();
         let term = self.engine.status().term;
         Reply::Leader(crate::message::Leader { leader: self.leader, term, leading })
     }

@@ -44,7 +44,9 @@ use replication::log::{Recovered, Snapshot};
 use replication::protocol;
 use replication::{Engine, Entry, NodeId, Term, Time};
 
-use crate::message::{Order, Ordered, Problem, Request, RequestId, Response, Unsettled};
+use crate::message::{
+    Consistency, Order, Ordered, Problem, Request, RequestId, Response, Unsettled,
+};
 use crate::node::{Address, Answer, CallId, Effect, Input, Node, Token};
 use batch::Batches;
 use ledger::{Applied, Ledger};
@@ -79,6 +81,8 @@ const LEAD_WAITERS_MAX: usize = 64;
 pub struct Config {
     /// Its place among the replicas.
     pub engine: protocol::Config,
+    /// Another number for each process, so that readers can tell a restart.
+    pub incarnation: u64,
 }
 
 /// Where this replica stands.
@@ -252,7 +256,7 @@ impl Orders {
             engine::Effect::Following { leader } => self.on_following(leader, out),
             engine::Effect::Passed(tag) => {
                 for (token, read) in self.reads.finish(tag) {
-                    let response = self.answer_read(read);
+                    let response = self.answer_read(read, Consistency::Linearizable);
                     out.push(Effect::Reply { token, response });
                 }
             }

@@ -1,7 +1,7 @@
 //! Reads at the leader that must not be old: they wait for a read barrier, many share one.
 //!
-//! Only "there is none" and "not yet" need it: an order and a fate are written once, and what is
-//! found is final.
+//! Only "there is none" and "not yet" need it, and a page of the log: an order and a fate are
+//! written once, and what is found is final.
 
 use std::collections::BTreeMap;
 
@@ -15,6 +15,8 @@ pub enum Read {
     Order(OrderNumber),
     /// What became of a request.
     Fate(RequestId),
+    /// A page of the order log, after this number, of so many at most.
+    Log(Option<OrderNumber>, u32),
 }
 
 /// Reads that wait for a barrier.

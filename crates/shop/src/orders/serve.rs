@@ -3,7 +3,7 @@
 use replication::planted::{Bug, planted};
 
 use super::*;
-use crate::message::{Fate, NewOrder, OrderNumber, Reply};
+use crate::message::{Fate, NewOrder, OrderNumber, ReadFrom, Reply};
 use crate::orders::purchase::PURCHASES_MAX;
 use crate::orders::reads::Read;
 
@@ -35,16 +35,21 @@ impl Orders {
             Request::PlaceOrder(order) => {
                 return self.on_orders(now, token, vec![order], true, out);
             }
-            Request::ReadOrder { number } => return self.on_read(token, Read::Order(number), out),
+            Request::ReadOrder { number, consistency } => {
+                return self.on_read(token, Read::Order(number), consistency, out);
+            }
             Request::ReadFate { request_id } => {
-                return self.on_read(token, Read::Fate(request_id), out);
+                let read = Read::Fate(request_id);
+                return self.on_read(token, read, Consistency::Linearizable, out);
+            }
+            Request::ListOrders { after, limit, consistency } => {
+                return self.on_read(token, Read::Log(after, limit), consistency, out);
             }
             Request::ResolveFate { request_id } => {
                 return self.on_resolve(now, token, request_id, out);
             }
             Request::Lead { leader, after } => return self.on_lead(now, token, leader, after, out),
             Request::ReadLeader => Ok(self.leader_reply()),
-            Request::ListOrders { after, limit } => Ok(self.list(after, limit)),
             Request::ReadDigest { upto } => Ok(self.digest(upto)),
             Request::ReadMissed { after } => Ok(self.missed(after)),
             Request::ReadProduct { .. }
@@ -151,9 +156,25 @@ impl Orders {
         }
     }
 
-    fn on_read(&mut self, token: Token, read: Read, out: &mut Vec<Effect>) {
-        let final_answer = match self.answer_read(read) {
-            Ok(Reply::Fate(Fate::Unknown | Fate::Pending)) | Err(_) => None,
+    fn on_read(
+        &mut self,
+        token: Token,
+        read: Read,
+        consistency: Consistency,
+        out: &mut Vec<Effect>,
+    ) {
+        let at_once = match consistency {
+            Consistency::Linearizable => None,
+            Consistency::Leader if !self.leads() => Some(Err(self.not_leader())),
+            Consistency::Leader | Consistency::Local => Some(self.answer_read(read, consistency)),
+        };
+        if let Some(response) = at_once {
+            return out.push(Effect::Reply { token, response });
+        }
+        let final_answer = match self.answer_read(read, consistency) {
+            Ok(Reply::Fate(Fate::Unknown | Fate::Pending) | Reply::OrderLog { .. }) | Err(_) => {
+                None
+            }
             found => Some(found),
         };
         let response = match (final_answer, &self.state) {
@@ -173,11 +194,38 @@ impl Orders {
         out.push(Effect::Reply { token, response });
     }
 
-    pub(super) fn answer_read(&self, read: Read) -> Response {
+    /// What the applied state says.
+    pub(super) fn answer_read(&self, read: Read, consistency: Consistency) -> Response {
+        let uncommitted = consistency == Consistency::Local && planted(Bug::UncommittedRead);
+        if uncommitted {
+            return self.answer_uncommitted(read, consistency);
+        }
+        self.answer_from(&self.ledger, read, consistency)
+    }
+
+    /// The bug: entries of the log count that are not known to be committed.
+    fn answer_uncommitted(&self, read: Read, consistency: Consistency) -> Response {
+        let mut ledger = self.ledger.clone();
+        for entry in self.engine.log().from(ledger.applied().0.next(), usize::MAX) {
+            ledger.apply(entry);
+        }
+        self.answer_from(&ledger, read, consistency)
+    }
+
+    fn answer_from(&self, ledger: &Ledger, read: Read, consistency: Consistency) -> Response {
+        let from = ReadFrom {
+            consistency,
+            node: Address::Order(self.config.engine.id),
+            incarnation: self.config.incarnation,
+            applied: ledger.applied().0.0,
+        };
         match read {
-            Read::Order(number) => {
-                self.ledger.order(number).map(Reply::Order).ok_or(Problem::UnknownOrder)
-            }
+            Read::Order(number) => match (ledger.order(number), consistency) {
+                (Some(order), _) => Ok(Reply::Order { order, from }),
+                (None, Consistency::Linearizable) => Err(Problem::UnknownOrder),
+                (None, Consistency::Leader | Consistency::Local) => Err(Problem::NoOrderHere(from)),
+            },
+            Read::Log(after, limit) => Ok(list(ledger, after, limit, from)),
             Read::Fate(request_id) => {
                 let pending =
                     self.purchases.contains(request_id) || self.resolving.contains_key(&request_id);
@@ -266,14 +314,6 @@ impl Orders {
         }
     }
 
-    fn list(&self, after: Option<OrderNumber>, limit: u32) -> Reply {
-        let first = after.map_or(0, |number| number.0.saturating_add(1));
-        let limit = u64::from(limit).min(BATCH_MAX as u64);
-        let numbers = first..first.saturating_add(limit);
-        let orders = numbers.map_while(|number| self.ledger.order(OrderNumber(number))).collect();
-        Reply::OrderLog { orders, total: self.ledger.len() }
-    }
-
     fn digest(&self, upto: Option<u64>) -> Reply {
         let upto = upto.unwrap_or(u64::MAX).min(self.ledger.len());
         let digest = self.ledger.digest_of(upto);
@@ -287,6 +327,14 @@ impl Orders {
         let entries = log.from(from.next(), MISSED_MAX).to_vec();
         Reply::Missed { snapshot, entries, committed: self.ledger.applied().0.0 }
     }
+}
+
+fn list(ledger: &Ledger, after: Option<OrderNumber>, limit: u32, from: ReadFrom) -> Reply {
+    let first = after.map_or(0, |number| number.0.saturating_add(1));
+    let limit = u64::from(limit).min(BATCH_MAX as u64);
+    let numbers = first..first.saturating_add(limit);
+    let orders = numbers.map_while(|number| ledger.order(OrderNumber(number))).collect();
+    Reply::OrderLog { orders, total: ledger.len(), from }
 }
 
 /// The answer to an order whose fate is decided.

@@ -124,6 +124,7 @@ impl Book {
             Outcome::Ok
             | Outcome::Refused
             | Outcome::NotFound
+            | Outcome::NotYet
             | Outcome::Unavailable
             | Outcome::Unknown
             | Outcome::Failed => {
@@ -136,7 +137,7 @@ impl Book {
     pub fn compare(&mut self, place: usize, outcome: Outcome, reply: Option<Reply>) {
         let ordered = Side::from(&self.lines[place]);
         let difference = match (outcome, reply) {
-            (_, Some(Reply::Order(order))) => {
+            (_, Some(Reply::Order { order, .. })) => {
                 let found = Side::from(&order);
                 if found == ordered {
                     self.summary.matched += 1;
@@ -145,6 +146,7 @@ impl Book {
                 Difference::Mismatched { ordered, found }
             }
             (Outcome::NotFound, _) => Difference::Missing { ordered },
+            (Outcome::NotYet, _) => Difference::NotYet { ordered },
             (
                 Outcome::Ok
                 | Outcome::Refused

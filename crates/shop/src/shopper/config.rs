@@ -6,6 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::message::Consistency;
 use crate::toy::ToyName;
 
 /// How often a failed request is tried again, unless told otherwise: the original client's number.
@@ -122,6 +123,8 @@ pub struct Config {
     pub pause: Duration,
     /// How long one call may take, see [`CALL_DEADLINE_DEFAULT`].
     pub call_deadline: Duration,
+    /// How fresh the answers to its reads must be.
+    pub consistency: Consistency,
     /// Fixes every choice. A store remembers request ids, which are made of the seed: two runs
     /// against one store need two seeds.
     pub seed: u64,
@@ -141,6 +144,7 @@ impl Config {
             retry_interval: RETRY_INTERVAL_DEFAULT,
             pause: Duration::ZERO,
             call_deadline: CALL_DEADLINE_DEFAULT,
+            consistency: Consistency::Linearizable,
             seed,
         }
     }

@@ -7,12 +7,17 @@
 //!
 //! Called by `shopper::mod`, which makes the calls.
 
+use std::time::Duration;
+
 use replication::Time;
 
 use super::config::Config;
 use super::record::Outcome;
 use crate::message::{Problem, Reply, Request};
 use crate::node::{Answer, CallId};
+
+/// How soon an order is looked at again that a replica does not have yet.
+const NOT_YET_PAUSE: Duration = Duration::from_millis(50);
 
 /// What an errand is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -65,6 +70,14 @@ impl Errand {
                 Problem::UnknownProduct | Problem::UnknownOrder => {
                     return Next::Over(Outcome::NotFound, None);
                 }
+                // Where that proves nothing: it is looked at again, as long as retries would take.
+                Problem::NoOrderHere(_) => {
+                    let patience = config.retry_interval.saturating_mul(config.retries);
+                    if now.since(self.began) >= patience {
+                        return Next::Over(Outcome::NotYet, None);
+                    }
+                    return Next::Wait(now + NOT_YET_PAUSE);
+                }
                 Problem::Resolved
                 | Problem::KeyReused
                 | Problem::Bad(_)
@@ -98,8 +111,8 @@ fn answers(request: &Request, reply: &Reply) -> bool {
     matches!(
         (request, reply),
         (Request::ReadProduct { .. }, Reply::Product { .. })
-            | (Request::ListProducts { .. }, Reply::Products(_))
+            | (Request::ListProducts { .. }, Reply::Products { .. })
             | (Request::PlaceOrder(_), Reply::Ordered(_))
-            | (Request::ReadOrder { .. }, Reply::Order(_))
+            | (Request::ReadOrder { .. }, Reply::Order { .. })
     )
 }

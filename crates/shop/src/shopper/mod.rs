@@ -172,7 +172,8 @@ impl Shopper {
     }
 
     fn begin_page(&mut self, now: Time, effects: &mut Vec<Effect>) {
-        let request = Request::ListProducts { after: self.toys.last().cloned(), limit: PAGE };
+        let (after, consistency) = (self.toys.last().cloned(), self.config.consistency);
+        let request = Request::ListProducts { after, limit: PAGE, consistency };
         self.begin(now, Stage::Listing, request, effects);
     }
 
@@ -189,7 +190,8 @@ impl Shopper {
     fn begin_round(&mut self, now: Time, effects: &mut Vec<Effect>) {
         match self.plan.next_round(self.toys.len()) {
             Some(round) => {
-                let request = Request::ReadProduct { name: self.toys[round.toy].clone() };
+                let (name, consistency) = (self.toys[round.toy].clone(), self.config.consistency);
+                let request = Request::ReadProduct { name, consistency };
                 self.begin(now, Stage::Looking(round.order), request, effects);
             }
             None => self.begin_asking(now, effects),
@@ -221,7 +223,7 @@ impl Shopper {
             self.book.close();
             return self.finish(effects);
         };
-        let request = Request::ReadOrder { number };
+        let request = Request::ReadOrder { number, consistency: self.config.consistency };
         self.begin(now, Stage::Comparing(place), request, effects);
     }
 
@@ -313,7 +315,7 @@ impl Shopper {
     /// A page of the list. It ends with an empty page, since a server may give fewer than asked
     /// for.
     fn on_page(&mut self, now: Time, reply: Option<Reply>, effects: &mut Vec<Effect>) {
-        let Some(Reply::Products(products)) = reply else { return self.finish(effects) };
+        let Some(Reply::Products { products, .. }) = reply else { return self.finish(effects) };
         let last = self.toys.last().cloned();
         self.toys.extend(products.into_iter().map(|product| product.name));
         self.toys.truncate(TOYS_MAX);

@@ -53,6 +53,8 @@ pub enum Outcome {
     /// An answer that no shopper should get: another kind than asked for, a bad request, a used
     /// key.
     Failed,
+    /// No such order where that proves nothing, however often it was looked at.
+    NotYet,
 }
 
 impl fmt::Display for Outcome {
@@ -64,6 +66,7 @@ impl fmt::Display for Outcome {
             Outcome::Unavailable => "unavailable",
             Outcome::Unknown => "unknown",
             Outcome::Failed => "wrong answer",
+            Outcome::NotYet => "not yet found",
         })
     }
 }
@@ -167,6 +170,11 @@ pub enum Difference {
         /// Its `Idempotency-Key`.
         key: String,
     },
+    /// No replica that was asked has shown the order yet, at a level at which that proves nothing.
+    NotYet {
+        /// What this shopper was told when it ordered.
+        ordered: Side,
+    },
 }
 
 /// In a sentence, for whoever must look into it.
@@ -188,6 +196,12 @@ impl fmt::Display for Difference {
             Difference::Unknown { key } => {
                 write!(f, "it was never learned whether order {key} was done")
             }
+            Difference::NotYet { ordered } => write!(
+                f,
+                "{ordered} was acknowledged, and the replicas that were read did not show it yet; \
+                 below linearizable that proves nothing: read it again with \
+                 consistency=linearizable"
+            ),
         }
     }
 }
@@ -269,7 +283,7 @@ impl Summary {
             (Outcome::Ok, Kind::Order) => &mut self.orders,
             (Outcome::Ok, Kind::List | Kind::OrderQuery) => return,
             (Outcome::Refused, _) => &mut self.refused,
-            (Outcome::NotFound, _) => &mut self.not_found,
+            (Outcome::NotFound | Outcome::NotYet, _) => &mut self.not_found,
             (Outcome::Unavailable, _) => &mut self.unavailable,
             (Outcome::Unknown, _) => &mut self.unknown,
             (Outcome::Failed, _) => &mut self.failed,

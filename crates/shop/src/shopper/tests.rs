@@ -12,7 +12,7 @@ use goldenscript::Command as Line;
 use test_each_file::test_each_path;
 
 use super::*;
-use crate::message::{CacheUse, Order, OrderNumber, Ordered, Problem};
+use crate::message::{CacheUse, Order, OrderNumber, Ordered, Problem, ReadFrom};
 use crate::toy::{Cents, Product, Version};
 
 test_each_path! { in "crates/shop/src/shopper/testscripts" as scripts => run_script }
@@ -162,7 +162,10 @@ impl goldenscript::Runner for World {
             // A product: its name and quantity.
             "shows" => {
                 let product = product(&next()?, next()?.parse()?)?;
-                self.say(Reply::Product { product, cache: CacheUse::Miss }, out)?;
+                self.say(
+                    Reply::Product { product, cache: CacheUse::Miss, from: ReadFrom::UNTOLD },
+                    out,
+                )?;
             }
             // A page of products.
             "lists" => {
@@ -170,7 +173,7 @@ impl goldenscript::Runner for World {
                 while let Ok(name) = next() {
                     products.push(product(&name, 1)?);
                 }
-                self.say(Reply::Products(products), out)?;
+                self.say(Reply::Products { products, from: ReadFrom::UNTOLD }, out)?;
             }
             // An order is recorded under this number.
             "records" => {
@@ -182,7 +185,8 @@ impl goldenscript::Runner for World {
             "finds" => {
                 let (number, name) = (OrderNumber(next()?.parse()?), next()?.parse()?);
                 let quantity = Quantity::new(next()?.parse()?)?;
-                self.say(Reply::Order(Order { number, name, quantity, index: 2 }), out)?;
+                let order = Order { number, name, quantity, index: 2 };
+                self.say(Reply::Order { order, from: ReadFrom::UNTOLD }, out)?;
             }
             "problem" => self.answer(Answer::Said(Err(problem(&next()?)?)), out)?,
             "refused" => self.answer(Answer::Refused, out)?,

@@ -20,7 +20,7 @@ use shop::shopper::{Probability, RETRY_INTERVAL_DEFAULT};
 
 use crate::fault::{Fault, Timeline};
 use crate::plan::Plan;
-use crate::setting::{Kinds, Network, Setting};
+use crate::setting::{Kinds, Levels, Network, Setting};
 use crate::who::Seats;
 
 pub use file::Wrong;
@@ -153,6 +153,7 @@ impl Scenario {
             absence: false,
             strict: false,
             planted: None,
+            levels: Levels::STRONG,
         };
         let heal_at = Time(0) + self.length;
         let (faults, asks) = (self.faults.clone(), Vec::new());

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use shop::message::{NewOrder, OrderNumber, Problem, Request, RequestId};
+use shop::message::{Consistency, NewOrder, OrderNumber, Problem, Request, RequestId};
 use shop::node::{Answer, CallId};
 use shop::toy::Quantity;
 
@@ -46,16 +46,17 @@ impl Asker {
 impl World {
     /// Asks the plan's question with this number.
     pub(super) fn ask(&mut self, number: usize) {
-        let Ask { frontend, question, .. } = self.plan.asks[number].clone();
+        let Ask { frontend, question, consistency, .. } = self.plan.asks[number].clone();
         let request = match question {
             Question::Buy(order) => Request::PlaceOrder(order),
             Question::Fate(request_id) => Request::ReadFate { request_id },
             Question::Resolve(request_id) => Request::ResolveFate { request_id },
-            Question::Look(name) => Request::ReadProduct { name },
-            Question::List => Request::ListProducts { after: None, limit: 100 },
+            Question::Look(name) => Request::ReadProduct { name, consistency },
+            Question::List => Request::ListProducts { after: None, limit: 100, consistency },
             Question::Order(share) => {
                 let highest = self.record.acknowledged.keys().last().map_or(0, |(n, _)| n.0 + 1);
-                Request::ReadOrder { number: OrderNumber(highest * share / 1000) }
+                let number = OrderNumber(highest * share / 1000);
+                Request::ReadOrder { number, consistency }
             }
         };
         self.put(frontend, request);
@@ -78,7 +79,9 @@ impl World {
     pub(super) fn probe(&mut self) {
         let name = toys(&self.plan.setting).remove(0);
         for frontend in 1..=self.seats.frontends {
-            let look = self.put(frontend, Request::ReadProduct { name: name.clone() });
+            let consistency = Consistency::Linearizable;
+            let look = Request::ReadProduct { name: name.clone(), consistency };
+            let look = self.put(frontend, look);
             let order = NewOrder {
                 request_id: RequestId(u128::MAX - u128::from(frontend)),
                 name: name.clone(),

@@ -52,6 +52,7 @@ impl Process {
                     invalidation: setting.invalidation,
                     fencing: setting.protocol.is_safe(),
                     checkpoint_entries: setting.catalog_checkpoint_entries,
+                    incarnation,
                     ..catalog::Config::default()
                 };
                 Process::Catalog(Box::new(Catalog::new(config, recovered)?))
@@ -66,7 +67,7 @@ impl Process {
                     entries_kept: setting.entries_kept,
                     seed: setting.seed,
                 };
-                let orders = Orders::new(orders::Config { engine }, recovered)?;
+                let orders = Orders::new(orders::Config { engine, incarnation }, recovered)?;
                 let orders = orders.checkpoint_every(setting.checkpoint_entries);
                 Process::Order(Box::new(orders))
             }
@@ -87,6 +88,7 @@ impl Process {
                     retry_interval: setting.retry_interval,
                     probability: setting.probability,
                     pause: setting.pause,
+                    consistency: setting.levels.of_shopper(session),
                     ..shopper::Config::new(session.into(), frontends, setting.seed)
                 };
                 Process::Shopper(Box::new(Shopper::new(config)))

@@ -53,6 +53,7 @@ impl CatalogCommand {
             restock_interval: self.restock_interval,
             invalidation,
             fencing: replication.is_safe(),
+            incarnation: rand::random::<u64>() >> 1,
             ..Config::default()
         };
         service.run(Role::Catalog, async |_| {

@@ -42,7 +42,7 @@ const JSON: &str = "application/json";
 const RETRY_SECONDS: &str = "1";
 
 /// Content type, who served, and what proof needs: room for all of it at once.
-const HEADERS_BYTES: usize = 320;
+const HEADERS_BYTES: usize = 448;
 
 /// A body of so many bytes is written together with its head; a larger one is not copied.
 const BODY_BYTES_COPIED: usize = 16 * 1024;

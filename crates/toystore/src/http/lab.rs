@@ -11,7 +11,10 @@ use hyper::StatusCode;
 use replication::log::Snapshot;
 use serde_json::{Value, json};
 use shop::frontend::body;
-use shop::message::{CacheUse, Fate, Order, OrderOutcome, Ordered, Problem, Refusal, Reply};
+use shop::message::{
+    CacheUse, Consistency, Fate, Order, OrderOutcome, Ordered, Problem, ReadFrom, Refusal, Reply,
+};
+use shop::node::Address;
 use shop::toy::{Product, Version};
 
 use super::answer::{self, Answer, Digits, data, empty, json, status_of};
@@ -33,6 +36,8 @@ pub fn problem_in_words(problem: &Problem, message: &str) -> Answer {
             add_version(&mut answer, *version);
             add_index(&mut answer, *index);
         }
+        Problem::UnknownOrder => add_consistency(&mut answer, Consistency::Linearizable),
+        Problem::NoOrderHere(from) => add_from(&mut answer, from),
         _ => {}
     }
     answer
@@ -43,6 +48,7 @@ pub fn product(
     data: Bytes,
     version: Version,
     cache: CacheUse,
+    from: &ReadFrom,
     if_none_match: Option<&[u8]>,
 ) -> Answer {
     let mut space = Digits::default();
@@ -55,6 +61,7 @@ pub fn product(
     answer.add("cache-control", "private, no-cache");
     answer.add_parts("etag", &[b"\"", version, b"\""]);
     answer.add("toystore-toy-version", version);
+    add_from(&mut answer, from);
     answer
 }
 
@@ -88,23 +95,42 @@ pub fn add_index(answer: &mut Answer, index: u64) {
     answer.add("toystore-log-index", answer::digits(index, &mut Digits::default()));
 }
 
+fn add_consistency(answer: &mut Answer, consistency: Consistency) {
+    answer.add("toystore-consistency", consistency.name());
+}
+
+/// `Toystore-Consistency`, `Toystore-Applied-Index`, `Toystore-Read-From`.
+pub fn add_from(answer: &mut Answer, from: &ReadFrom) {
+    add_consistency(answer, from.consistency);
+    answer.add("toystore-applied-index", answer::digits(from.applied, &mut Digits::default()));
+    let (role, number) = match from.node {
+        Address::Frontend(number) => ("frontend-", number),
+        Address::Order(id) => ("order-", id.0),
+        Address::Catalog(id) => ("catalog-", id.0),
+    };
+    let (mut one, mut other) = (Digits::default(), Digits::default());
+    let number = answer::digits(number.into(), &mut one);
+    let incarnation = answer::digits(from.incarnation, &mut other);
+    answer.add_parts("toystore-read-from", &[role.as_bytes(), number, b"/", incarnation]);
+}
+
 /// The lab's JSON for a reply; a catalog's products tell their version in the body too.
 pub fn reply(role: Role, reply: &Reply, if_none_match: Option<&[u8]>) -> Answer {
     match reply {
-        Reply::Product { product: toy, cache } => {
-            product(body::product(toy), toy.version, *cache, if_none_match)
+        Reply::Product { product: toy, cache, from } => {
+            product(body::product(toy), toy.version, *cache, from, if_none_match)
         }
-        Reply::Filled { product: toy, .. } => {
+        Reply::Filled { product: toy, from, .. } => {
             let body = format!("{{\"data\":{}}}", versioned(toy));
-            product(body.into(), toy.version, CacheUse::Bypass, if_none_match)
+            product(body.into(), toy.version, CacheUse::Bypass, from, if_none_match)
         }
-        Reply::Products(products) => {
+        Reply::Products { products, from } => {
             let written = |toy: &Product| match role {
                 Role::Catalog => versioned(toy),
                 Role::Frontend | Role::SeedFrontend | Role::Order => body::object(toy),
             };
             let list: Vec<String> = products.iter().map(written).collect();
-            json(StatusCode::OK, format!("{{\"data\":[{}]}}", list.join(",")))
+            page(&list, from)
         }
         Reply::Ordered(made) => {
             let number = made.number.0;
@@ -113,17 +139,18 @@ pub fn reply(role: Role, reply: &Reply, if_none_match: Option<&[u8]>) -> Answer 
             add_ordered(&mut answer, made);
             answer
         }
-        Reply::Order(found) => {
+        Reply::Order { order: found, from } => {
             let mut answer = json(StatusCode::OK, format!("{{\"data\":{}}}", order(found)));
             add_index(&mut answer, found.index);
+            add_from(&mut answer, from);
             answer
         }
         Reply::Fate(fate) => fate_answer(fate),
         Reply::Orders(outcomes) => data(&outcomes.iter().map(outcome).collect()),
         Reply::Done => empty(StatusCode::NO_CONTENT),
-        Reply::OrderLog { orders, .. } => {
+        Reply::OrderLog { orders, from, .. } => {
             let list: Vec<String> = orders.iter().map(order).collect();
-            json(StatusCode::OK, format!("{{\"data\":[{}]}}", list.join(",")))
+            page(&list, from)
         }
         Reply::Digest { upto, digest } => data(&json!({"upto": upto, "digest": digest})),
         Reply::Leased(lease) => data(&json!(lease)),
@@ -142,6 +169,13 @@ pub fn reply(role: Role, reply: &Reply, if_none_match: Option<&[u8]>) -> Answer 
     }
 }
 
+/// Some of a list.
+fn page(list: &[String], from: &ReadFrom) -> Answer {
+    let mut answer = json(StatusCode::OK, format!("{{\"data\":[{}]}}", list.join(",")));
+    add_from(&mut answer, from);
+    answer
+}
+
 /// `GET /snapshot`.
 pub fn snapshot(snapshot: &Snapshot) -> Answer {
     data(&snapshot_value(snapshot))
@@ -153,13 +187,15 @@ fn snapshot_value(snapshot: &Snapshot) -> Value {
 }
 
 /// A page of the order log as CSV.
-pub fn order_log_csv(orders: &[Order]) -> Answer {
+pub fn order_log_csv(orders: &[Order], from: &ReadFrom) -> Answer {
     let mut text = csv::line(["number", "name", "quantity"]);
     for order in orders {
         let (number, quantity) = (order.number.to_string(), order.quantity.to_string());
         text += &csv::line([&number, order.name.spelling(), &quantity]);
     }
-    answer::whole(StatusCode::OK, "text/csv; charset=utf-8", text)
+    let mut answer = answer::whole(StatusCode::OK, "text/csv; charset=utf-8", text);
+    add_from(&mut answer, from);
+    answer
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -122,8 +122,8 @@ impl Port {
         let known = asked.head.header("if-none-match");
         match (self.role, response) {
             (Role::SeedFrontend, response) => seed::render(asked, response),
-            (_, Ok(Reply::OrderLog { orders, .. })) if accepts_csv(asked.head) => {
-                lab::order_log_csv(orders)
+            (_, Ok(Reply::OrderLog { orders, from, .. })) if accepts_csv(asked.head) => {
+                lab::order_log_csv(orders, from)
             }
             (role, Ok(reply)) => lab::reply(role, reply, known),
             (_, Err(problem)) => lab::problem(problem),

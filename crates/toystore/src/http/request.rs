@@ -7,7 +7,9 @@ use percent_encoding::percent_decode_str;
 use replication::Index;
 use serde::Deserialize;
 use serde_json::Value;
-use shop::message::{Generation, LeaseHolder, NewOrder, OrderNumber, Problem, Request, RequestId};
+use shop::message::{
+    Consistency, Generation, LeaseHolder, NewOrder, OrderNumber, Problem, Request, RequestId,
+};
 use shop::toy::{Quantity, ToyName, Version};
 
 use super::endpoint::{Endpoint, Role};
@@ -58,13 +60,19 @@ pub fn read(asked: &Asked<'_>) -> Result<Option<Message>, Problem> {
         Endpoint::Product => product(asked)?,
         Endpoint::Products => {
             let after = asked.query("after")?.map(|text| text.parse().map_err(bad)).transpose()?;
-            Request::ListProducts { after, limit: asked.limit()? }
+            let (limit, consistency) = (asked.limit()?, asked.consistency()?.unwrap_or_default());
+            Request::ListProducts { after, limit, consistency }
         }
         Endpoint::PlaceOrder => return place_order(asked).map(Some),
-        Endpoint::Order => Request::ReadOrder { number: number(&asked.argument()?)? },
+        Endpoint::Order => {
+            let consistency = asked.consistency()?.unwrap_or_default();
+            Request::ReadOrder { number: number(&asked.argument()?)?, consistency }
+        }
         Endpoint::OrderLog => {
             let after = asked.query("after")?.map(|text| number(&text)).transpose()?;
-            Request::ListOrders { after, limit: asked.limit()? }
+            // A replica shows its own log, unless more is asked of it.
+            let consistency = asked.consistency()?.unwrap_or(Consistency::Local);
+            Request::ListOrders { after, limit: asked.limit()?, consistency }
         }
         Endpoint::Fate => Request::ReadFate { request_id: asked.request_id()? },
         Endpoint::Resolve => Request::ResolveFate { request_id: asked.request_id()? },
@@ -168,6 +176,11 @@ impl Asked<'_> {
         values.next().map(|value| decode_text(&value.replace('+', " "))).transpose()
     }
 
+    /// How fresh the answer must be, if it is said.
+    fn consistency(&self) -> Result<Option<Consistency>, Problem> {
+        self.query("consistency")?.map(|text| text.parse().map_err(bad)).transpose()
+    }
+
     fn limit(&self) -> Result<u32, Problem> {
         let Some(text) = self.query("limit")? else { return Ok(LIMIT_DEFAULT) };
         let digits = !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit());
@@ -195,9 +208,9 @@ fn number(text: &str) -> Result<OrderNumber, Problem> {
 }
 
 fn product(asked: &Asked<'_>) -> Result<Request, Problem> {
-    let name = asked.name()?;
+    let (name, consistency) = (asked.name()?, asked.consistency()?.unwrap_or_default());
     match asked.role {
-        Role::Frontend | Role::SeedFrontend => Ok(Request::ReadProduct { name }),
+        Role::Frontend | Role::SeedFrontend => Ok(Request::ReadProduct { name, consistency }),
         Role::Catalog | Role::Order => {
             let holder = asked.head.header(FRONTEND_HEADER).map(|value| {
                 let holder = std::str::from_utf8(value).ok().and_then(holder);
@@ -205,7 +218,7 @@ fn product(asked: &Asked<'_>) -> Result<Request, Problem> {
                     bad("X-Frontend: expected NUMBER CATALOG.COUNT, its lease's generation")
                 })
             });
-            Ok(Request::Fill { name, holder: holder.transpose()? })
+            Ok(Request::Fill { name, holder: holder.transpose()?, consistency })
         }
     }
 }
@@ -423,6 +436,16 @@ mod tests {
         check(Endpoint::Products, "", more, "", &format!("products limit={most}"));
         check(Endpoint::Products, "", "limit=0", "", "400 limit=0 is no limit");
         check(Endpoint::Products, "", "limit=many", "", "400 limit=many is no limit");
+        let level = "consistency=local";
+        check(Endpoint::Product, "Tux", level, "", "read Tux local");
+        check(Endpoint::Products, "", level, "", "products limit=100 local");
+        check(Endpoint::Order, "12", "x=1&consistency=leader", "", "read-order 12 leader");
+        check(Endpoint::OrderLog, "", "", "", "list-orders limit=100 local");
+        check(Endpoint::OrderLog, "", "consistency=linearizable", "", "list-orders limit=100");
+        for endpoint in [Endpoint::Product, Endpoint::Products, Endpoint::Order] {
+            let wrong = "400 consistency=strong is none: expected linearizable, leader or local";
+            check(endpoint, "1", "consistency=strong", "", wrong);
+        }
         let fill = |frontend: &str, expected: &str| {
             let head = format!("GET / HTTP/1.1\r\nHost: x\r\nX-Frontend: {frontend}\r\n\r\n");
             check_head(Role::Catalog, Endpoint::Product, "Tux", &head, "", expected);

@@ -15,21 +15,23 @@ use super::request::{self, Asked};
 /// The answer to a message.
 pub fn render(asked: &Asked<'_>, response: &Response) -> Answer {
     match response {
-        Ok(Reply::Product { product, cache }) => {
+        Ok(Reply::Product { product, cache, from }) => {
             let name = Value::from(product.name.key());
             let (quantity, price) = (product.quantity, product.price);
             let body = format!("{{\"name\":{name},\"qty\":{quantity},\"cost\":{price}}}");
             let mut answer = answer::json(StatusCode::OK, body);
             lab::add_cache_use(&mut answer, *cache);
             lab::add_version(&mut answer, product.version);
+            lab::add_from(&mut answer, from);
             answer
         }
-        Ok(Reply::Order(order)) => {
+        Ok(Reply::Order { order, from }) => {
             let name = Value::from(order.name.key());
             let (number, quantity) = (order.number, order.quantity);
             let body = format!("{{\"number\":{number},\"name\":{name},\"qty\":{quantity}}}");
             let mut answer = answer::json(StatusCode::OK, body);
             lab::add_index(&mut answer, order.index);
+            lab::add_from(&mut answer, from);
             answer
         }
         Ok(Reply::Done) => {
@@ -42,7 +44,9 @@ pub fn render(asked: &Asked<'_>, response: &Response) -> Answer {
             let message = match (problem, asked.endpoint) {
                 (Problem::UnknownProduct, Endpoint::PlaceOrder) => "Invalid toy name".to_string(),
                 (Problem::UnknownProduct, _) => "Product not found".to_string(),
-                (Problem::UnknownOrder, _) => "Order not found".to_string(),
+                (Problem::UnknownOrder | Problem::NoOrderHere(_), _) => {
+                    "Order not found".to_string()
+                }
                 (Problem::InsufficientStock { .. }, _) => {
                     "Insufficient quantity available".to_string()
                 }

@@ -93,12 +93,16 @@ impl<N: Served> Site<N> {
             return None;
         }
         let name = head.path().strip_prefix("/products/")?;
+        if !head.query().is_empty() {
+            // It may ask for another level.
+            return None;
+        }
         // Borrows, unless there is something to decode.
         let name = percent_decode_str(name).decode_utf8().ok()?;
         let hit = self.driver.with(|node, now| node.hit(now, &name))?;
         self.counters.hits.fetch_add(1, Ordering::Relaxed);
         let known = head.header("if-none-match");
-        let answer = lab::product(hit.body, hit.version, CacheUse::Hit, known);
+        let answer = lab::product(hit.body, hit.version, CacheUse::Hit, &hit.from, known);
         self.driver.traces().hit(head, answer.status().as_u16());
         Some(answer)
     }

@@ -15,7 +15,7 @@ use replication::engine::Message;
 use replication::{NodeId, Term, View};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use shop::message::{Request, Response, Settled, TakeItem};
+use shop::message::{Consistency, Request, Response, Settled, TakeItem};
 use shop::node::Address;
 use shop::toy::ToyName;
 
@@ -149,9 +149,12 @@ impl Encoding {
 /// The HTTP request for a message.
 pub fn to_http(request: &Request, token: &str) -> Ask {
     let ask = match request {
-        Request::ReadProduct { name } => Ask::get(format!("/products/{}", segment(name.key()))),
-        Request::Fill { name, holder } => {
-            let ask = Ask::get(format!("/products/{}", segment(name.spelling())));
+        Request::ReadProduct { name, consistency } => {
+            Ask::get(format!("/products/{}{}", segment(name.key()), level("?", *consistency)))
+        }
+        Request::Fill { name, holder, consistency } => {
+            let level = level("?", *consistency);
+            let ask = Ask::get(format!("/products/{}{level}", segment(name.spelling())));
             match holder {
                 Some(holder) => {
                     let generation = holder.generation;
@@ -161,13 +164,15 @@ pub fn to_http(request: &Request, token: &str) -> Ask {
                 None => ask,
             }
         }
-        Request::ListProducts { after, limit } => {
+        Request::ListProducts { after, limit, consistency } => {
             let after = after.as_ref().map(|name| segment(name.spelling()));
-            page("/products", after, *limit)
+            page("/products", after, *limit, &level("&", *consistency))
         }
         Request::PlaceOrder(order) => body(Method::POST, "/orders", &vec![order]),
         Request::PlaceOrders(orders) => body(Method::POST, "/orders", orders),
-        Request::ReadOrder { number } => Ask::get(format!("/orders/{number}")),
+        Request::ReadOrder { number, consistency } => {
+            Ask::get(format!("/orders/{number}{}", level("?", *consistency)))
+        }
         Request::ReadFate { request_id } => Ask::get(format!("/requests/{:032x}", request_id.0)),
         Request::ResolveFate { request_id } => {
             body(Method::POST, &format!("/requests/{:032x}/resolve", request_id.0), &())
@@ -197,8 +202,10 @@ pub fn to_http(request: &Request, token: &str) -> Ask {
         Request::DropCache { catalog } => {
             body(Method::DELETE, "/cache", &CacheBody::Catalog(*catalog))
         }
-        Request::ListOrders { after, limit } => {
-            page("/orders", after.map(|number| number.to_string()), *limit)
+        Request::ListOrders { after, limit, consistency } => {
+            // Here no level means `local`.
+            let level = format!("&consistency={consistency}");
+            page("/orders", after.map(|number| number.to_string()), *limit, &level)
         }
         Request::ReadDigest { upto: None } => Ask::get("/digest"),
         Request::ReadDigest { upto: Some(upto) } => Ask::get(format!("/digest?upto={upto}")),
@@ -207,9 +214,17 @@ pub fn to_http(request: &Request, token: &str) -> Ask {
     sign(ask, token)
 }
 
-fn page(path: &str, after: Option<String>, limit: u32) -> Ask {
+fn page(path: &str, after: Option<String>, limit: u32, level: &str) -> Ask {
     let after = after.map_or_else(String::new, |after| format!("after={after}&"));
-    Ask::get(format!("{path}?{after}limit={limit}"))
+    Ask::get(format!("{path}?{after}limit={limit}{level}"))
+}
+
+/// The level as a part of a query; nothing, if it is the default.
+fn level(before: &str, consistency: Consistency) -> String {
+    match consistency {
+        Consistency::Linearizable => String::new(),
+        Consistency::Leader | Consistency::Local => format!("{before}consistency={consistency}"),
+    }
 }
 
 fn body(method: Method, path: &str, body: &impl Serialize) -> Ask {

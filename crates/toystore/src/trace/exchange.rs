@@ -104,7 +104,7 @@ impl Arrival {
                 KeyValue::new("toystore.toy", order.name.to_string()),
                 KeyValue::new("toystore.quantity", i64::from(order.quantity.get())),
             ],
-            Request::ReadProduct { name } | Request::Fill { name, .. } => {
+            Request::ReadProduct { name, .. } | Request::Fill { name, .. } => {
                 vec![KeyValue::new("toystore.toy", name.to_string())]
             }
             Request::PlaceOrders(orders) => vec![together(orders.len())],

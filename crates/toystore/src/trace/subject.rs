@@ -47,9 +47,9 @@ pub fn begun_by(request: &Request) -> Vec<(usize, Subject)> {
             });
             subjects.collect()
         }
-        Request::ReadProduct { name } => vec![(0, Subject::Fill(name.clone()))],
+        Request::ReadProduct { name, .. } => vec![(0, Subject::Fill(name.clone()))],
         Request::ListProducts { after, .. } => vec![(0, Subject::Page(after.clone()))],
-        Request::ReadOrder { number } => vec![(0, Subject::Order(*number))],
+        Request::ReadOrder { number, .. } => vec![(0, Subject::Order(*number))],
         Request::ReadFate { request_id } | Request::ResolveFate { request_id } => {
             vec![(0, Subject::Fate(*request_id))]
         }
@@ -85,7 +85,7 @@ pub fn causes_of(request: &Request) -> Vec<Subject> {
         Request::Invalidate { names } => names.iter().cloned().map(Subject::Change).collect(),
         Request::Fill { name, .. } => vec![Subject::Fill(name.clone())],
         Request::ListProducts { after, .. } => vec![Subject::Page(after.clone())],
-        Request::ReadOrder { number } => vec![Subject::Order(*number)],
+        Request::ReadOrder { number, .. } => vec![Subject::Order(*number)],
         Request::ReadFate { request_id } | Request::ResolveFate { request_id } => {
             vec![Subject::Fate(*request_id)]
         }

@@ -7,7 +7,9 @@ use crate::catalog::stock::Stock;
 use crate::catalog::{
     Config, FRONTENDS_MAX, LIST_LIMIT_MAX, PROPOSALS_MAX, TAKE_ITEMS_MAX, TAKES_MAX, catalogue,
 };
-use crate::message::{NewOrder, Problem, Reply, Request, RequestId, Response, TakeItem};
+use crate::message::{
+    Consistency, NewOrder, Problem, Reply, Request, RequestId, Response, TakeItem,
+};
 use crate::node::Node;
 use crate::toy::Quantity;
 
@@ -93,8 +95,15 @@ fn proposals_end_when_the_disk_is_too_slow() {
 #[test]
 fn the_list_ends() {
     let mut world = started();
-    let all = ask(&mut world, Request::ListProducts { after: None, limit: u32::MAX });
-    let Ok(Reply::Products(products)) = all else { panic!("{all:?}") };
+    let all = ask(
+        &mut world,
+        Request::ListProducts {
+            after: None,
+            limit: u32::MAX,
+            consistency: Consistency::Linearizable,
+        },
+    );
+    let Ok(Reply::Products { products, .. }) = all else { panic!("{all:?}") };
     assert_eq!(products.len(), catalogue::built_in().len());
     assert!(products.len() <= LIST_LIMIT_MAX as usize);
 }

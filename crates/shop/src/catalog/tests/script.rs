@@ -15,7 +15,7 @@ use crate::catalog::Config;
 use crate::catalog::catalogue::Toy;
 use crate::invalidation::Invalidation;
 use crate::message::{
-    Generation, LeaseHolder, NewOrder, Reply, Request, RequestId, Settled, TakeItem,
+    Consistency, Generation, LeaseHolder, NewOrder, Reply, Request, RequestId, Settled, TakeItem,
 };
 use crate::node::{Answer, Input, Node};
 use crate::toy::{Cents, Quantity, ToyName};
@@ -153,11 +153,13 @@ impl Driver {
                     let generation = generation.or(last.map(|holder| holder.generation));
                     LeaseHolder { frontend, generation: generation.unwrap_or_default() }
                 });
-                Request::Fill { name, holder }
+                Request::Fill { name, holder, consistency: level(args)? }
             }
             "list" => {
                 let after = args.take_key("after").map(toy).transpose()?;
-                Request::ListProducts { after, limit: key(args, "limit")?.unwrap_or(100) }
+                let limit = key(args, "limit")?.unwrap_or(100);
+                let consistency = level(args)?;
+                Request::ListProducts { after, limit, consistency }
             }
             "take" => {
                 let term = term(&pos::<String>(args, "TERM")?)?;
@@ -231,6 +233,10 @@ where
     T::Err: Error + 'static,
 {
     Ok(args.next_pos().ok_or_else(|| format!("{what} is missing"))?.parse()?)
+}
+
+fn level(args: &mut ArgumentConsumer<'_>) -> Outcome<Consistency> {
+    Ok(args.take_key("level").map(str::parse).transpose()?.unwrap_or_default())
 }
 
 fn key<T: FromStr>(args: &mut ArgumentConsumer<'_>, name: &str) -> Outcome<Option<T>>

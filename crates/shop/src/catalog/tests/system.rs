@@ -13,8 +13,8 @@ use replication::{NodeId, Term, Time, View};
 use super::world::World;
 use crate::catalog::Phase;
 use crate::message::{
-    Generation, LeaseHolder, NewOrder, Problem, Reply, Request, RequestId, Response, Settled,
-    TakeItem, Taken,
+    Consistency, Generation, LeaseHolder, NewOrder, Problem, Reply, Request, RequestId, Response,
+    Settled, TakeItem, Taken,
 };
 use crate::node::{Address, Answer, CallId, Input, Node, Token};
 use crate::toy::{Product, Quantity, ToyName, Version};
@@ -325,7 +325,8 @@ impl System {
         let asker = Asker::Fill { front: id, process: front.process, id: fill, toy, floor };
         let holder = front.lease.map(|(generation, _)| LeaseHolder { frontend: id, generation });
         let Asker::Fill { toy, .. } = &asker else { unreachable!() };
-        let request = Request::Fill { name: toy.clone(), holder };
+        let request =
+            Request::Fill { name: toy.clone(), holder, consistency: Consistency::Linearizable };
         self.ask(asker, request);
     }
 
@@ -433,7 +434,7 @@ impl System {
     fn on_reply(&mut self, asker: Asker, response: Response) {
         match (asker, response) {
             (Asker::Fill { front, process, id, toy, floor }, Ok(reply)) => {
-                let Reply::Filled { product, generation } = reply else { panic!("{reply}") };
+                let Reply::Filled { product, generation, .. } = reply else { panic!("{reply}") };
                 self.saw(&product, floor);
                 let front = self.fronts.get_mut(&front).expect("known");
                 let passed = front.fills.remove(&id).map(|(_, passed)| passed);

@@ -30,6 +30,8 @@ pub struct Slot {
     pub hits: u64,
     /// The answer's JSON, prepared once.
     pub body: Bytes,
+    /// How far the catalog's log was applied in the state that it is from.
+    pub applied: u64,
     /// The slot that was used just after this one; [`NOWHERE`] for the newest.
     newer: usize,
     /// The slot that was used just before this one; [`NOWHERE`] for the oldest.
@@ -39,9 +41,26 @@ pub struct Slot {
 /// A product has no hash of its own, and its name and version say all.
 impl std::hash::Hash for Slot {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        let Slot { product, generation, filled_at, hits, newer, older, body: _ } = self;
-        (&product.name, product.version, generation, filled_at, hits, newer, older).hash(state);
+        let Slot { product, generation, filled_at, hits, applied, newer, older, body: _ } = self;
+        let position = (newer, older);
+        (&product.name, product.version, generation, filled_at, hits, applied).hash(state);
+        position.hash(state);
     }
+}
+
+/// What a fill brought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filled {
+    /// What the catalog said.
+    pub product: Product,
+    /// Under which generation it may be kept.
+    pub generation: Generation,
+    /// When the fill left.
+    pub filled_at: Time,
+    /// The answer's JSON.
+    pub body: Bytes,
+    /// How far the catalog's log was applied.
+    pub applied: u64,
 }
 
 /// What a fill did to the cache.
@@ -108,13 +127,8 @@ impl Cache {
     }
 
     /// Keeps what a fill brought, as the most recently used.
-    pub fn keep(
-        &mut self,
-        product: Product,
-        generation: Generation,
-        filled_at: Time,
-        body: Bytes,
-    ) -> Kept {
+    pub fn keep(&mut self, filled: Filled) -> Kept {
+        let Filled { product, generation, filled_at, body, applied } = filled;
         if self.capacity == 0 {
             return Kept::Ignored;
         }
@@ -133,8 +147,8 @@ impl Cache {
             self.invalidate(oldest.key());
             kept = Kept::Evicted(oldest);
         }
-        let slot =
-            Slot { product, generation, filled_at, hits: 0, body, newer: NOWHERE, older: NOWHERE };
+        let (hits, newer, older) = (0, NOWHERE, NOWHERE);
+        let slot = Slot { product, generation, filled_at, hits, body, applied, newer, older };
         let place = self.free.pop().unwrap_or(self.slots.len());
         if place == self.slots.len() {
             self.slots.push(Some(slot));

@@ -13,7 +13,9 @@ fn product(name: &str, version: u64) -> Product {
 
 fn keep(cache: &mut Cache, name: &str, version: u64) -> Kept {
     let generation = Generation { catalog: 1, count: 1 };
-    cache.keep(product(name, version), generation, Time(version), Bytes::from_static(b"{}"))
+    let (filled_at, body) = (Time(version), Bytes::from_static(b"{}"));
+    let product = product(name, version);
+    cache.keep(Filled { product, generation, filled_at, body, applied: version })
 }
 
 fn order(cache: &Cache) -> Vec<String> {
@@ -96,6 +98,7 @@ fn a_new_generation_may_go_back_in_versions() {
     let mut cache = Cache::new(2);
     keep(&mut cache, "a", 5);
     let generation = Generation { catalog: 2, count: 1 };
-    let kept = cache.keep(product("a", 1), generation, Time(9), Bytes::new());
+    let (product, filled_at, body) = (product("a", 1), Time(9), Bytes::new());
+    let kept = cache.keep(Filled { product, generation, filled_at, body, applied: 1 });
     assert_eq!(kept, Kept::Replaced);
 }

@@ -12,7 +12,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::super::*;
 use crate::invalidation::Invalidation;
-use crate::message::{Generation, Lease as Granted, Reply};
+use crate::message::{Consistency, Generation, Lease as Granted, ReadFrom, Reply};
 use crate::toy::{Cents, Product, ToyName, Version};
 
 /// One step of the clock. Three of them outlast a lease on both sides, two on none.
@@ -286,7 +286,7 @@ impl World {
             Message::Filled(call, version, generation) => {
                 let (price, version) = (Cents(1), Version(version));
                 let product = Product { name: tux(), price, quantity: 1, version };
-                self.answer(call, Reply::Filled { product, generation });
+                self.answer(call, Reply::Filled { product, generation, from: ReadFrom::UNTOLD });
             }
             Message::Invalidate => {
                 self.request(INVALIDATION, Request::Invalidate { names: vec![tux()] });
@@ -310,7 +310,10 @@ impl World {
         let hit = self.frontend.clone().hit(self.time(), "TUX");
         self.hits += u32::from(hit.is_some());
         self.reads.insert(self.tokens, visible);
-        self.request(self.tokens, Request::ReadProduct { name: tux() });
+        self.request(
+            self.tokens,
+            Request::ReadProduct { name: tux(), consistency: Consistency::Linearizable },
+        );
     }
 
     fn restart(&mut self) {

@@ -19,7 +19,7 @@ use crate::invalidation::Invalidation;
 use crate::message::{Fate, Problem};
 use crate::message::{
     Generation, Leader, Lease as Granted, NewOrder, Order, OrderNumber, OrderOutcome, Ordered,
-    Reply, RequestId,
+    ReadFrom, Reply, RequestId,
 };
 use crate::toy::{Cents, Product, Quantity, ToyName, Version};
 
@@ -52,14 +52,22 @@ enum Command {
     /// The process sleeps until then: no timer, no answer.
     PausedUntil(u64),
     /// A request to the frontend.
-    Read(ToyName),
+    Read {
+        name: ToyName,
+        #[arg(key, optional)]
+        level: Option<Consistency>,
+    },
     List,
     Order {
         name: ToyName,
         quantity: i64,
         key: String,
     },
-    ReadOrder(u64),
+    ReadOrder {
+        number: u64,
+        #[arg(key, optional)]
+        level: Option<Consistency>,
+    },
     Fate(String),
     Resolve(String),
     Invalidate(Vec<ToyName>),
@@ -80,6 +88,8 @@ enum Command {
         version: u64,
         #[arg(key, optional)]
         keep: Option<String>,
+        #[arg(key, optional)]
+        level: Option<Consistency>,
     },
     Products(u64),
     Leads {
@@ -101,6 +111,8 @@ enum Command {
         call: u64,
         number: u64,
         name: ToyName,
+        #[arg(key, optional)]
+        level: Option<Consistency>,
     },
     Recorded {
         call: u64,
@@ -161,6 +173,9 @@ fn problem(text: &str) -> Outcome<Problem> {
     Ok(match kind {
         "unknown-product" => Problem::UnknownProduct,
         "unknown-order" => Problem::UnknownOrder,
+        "no-order-here" => {
+            Problem::NoOrderHere(from(Some(detail.parse()?), Address::Order(NodeId(2))))
+        }
         "insufficient" => Problem::InsufficientStock { version: Version(9), index: 9 },
         "key-reused" => Problem::KeyReused,
         "not-leader" => Problem::NotLeader { leader: detail.parse().ok().map(NodeId) },
@@ -171,6 +186,15 @@ fn problem(text: &str) -> Outcome<Problem> {
         "outcome-unknown" => Problem::OutcomeUnknown(detail.to_string()),
         other => return Err(format!("no problem is called {other}").into()),
     })
+}
+
+/// From a state at index 9.
+fn from(level: Option<Consistency>, node: Address) -> ReadFrom {
+    ReadFrom { consistency: level.unwrap_or_default(), node, incarnation: 1, applied: 9 }
+}
+
+fn no_products() -> Reply {
+    Reply::Products { products: Vec::new(), from: ReadFrom::UNTOLD }
 }
 
 /// `NUMBER/vVERSION@INDEX`, `pending`, or a problem.
@@ -258,7 +282,7 @@ impl World {
             self.node.config.invalidation,
             Invalidation::Lease | Invalidation::Push if self.node.config.cache_capacity > 0
         );
-        let first = if leased { Reply::Leased(lease) } else { Reply::Products(Vec::new()) };
+        let first = if leased { Reply::Leased(lease) } else { no_products() };
         self.say(1, first, output)?;
         for (call, id) in [(4, 3), (2, 1), (3, 2)] {
             let leader =
@@ -297,16 +321,23 @@ impl goldenscript::Runner for World {
             Command::Boot => self.boot(out)?,
             Command::At(millis) => self.advance(Time::from_millis(*millis), out),
             Command::PausedUntil(millis) => self.now = Time::from_millis(*millis),
-            Command::Read(name) => self.request(Request::ReadProduct { name: name.clone() }, out),
-            Command::List => self.request(Request::ListProducts { after: None, limit: 3 }, out),
+            Command::Read { name, level } => {
+                let (name, consistency) = (name.clone(), level.unwrap_or_default());
+                self.request(Request::ReadProduct { name, consistency }, out);
+            }
+            Command::List => {
+                let consistency = Consistency::Linearizable;
+                self.request(Request::ListProducts { after: None, limit: 3, consistency }, out);
+            }
             Command::Order { name, quantity, key } => {
                 let request_id = RequestId::from_key(key)?;
                 let quantity = Quantity::new(*quantity)?;
                 let order = NewOrder { request_id, name: name.clone(), quantity };
                 self.request(Request::PlaceOrder(order), out);
             }
-            Command::ReadOrder(number) => {
-                self.request(Request::ReadOrder { number: OrderNumber(*number) }, out);
+            Command::ReadOrder { number, level } => {
+                let (number, consistency) = (OrderNumber(*number), level.unwrap_or_default());
+                self.request(Request::ReadOrder { number, consistency }, out);
             }
             Command::Fate(key) => {
                 self.request(Request::ReadFate { request_id: RequestId::from_key(key)? }, out);
@@ -331,13 +362,14 @@ impl goldenscript::Runner for World {
                 let lease = Granted { generation, duration_ms: ms.unwrap_or(2000) };
                 self.say(*call, Reply::Leased(lease), out)?;
             }
-            Command::Filled { call, name, quantity, version, keep } => {
+            Command::Filled { call, name, quantity, version, keep, level } => {
                 let generation = keep.as_deref().map(generation).transpose()?;
                 let (price, version) = (Cents(2599), Version(*version));
                 let product = Product { name: name.clone(), price, quantity: *quantity, version };
-                self.say(*call, Reply::Filled { product, generation }, out)?;
+                let from = from(*level, Address::Catalog(NodeId(1)));
+                self.say(*call, Reply::Filled { product, generation, from }, out)?;
             }
-            Command::Products(call) => self.say(*call, Reply::Products(Vec::new()), out)?,
+            Command::Products(call) => self.say(*call, no_products(), out)?,
             Command::Leads { call, term } => {
                 let term: Term = term.parse()?;
                 let leader = Leader { leader: Some(term.node), term, leading: true };
@@ -352,10 +384,11 @@ impl goldenscript::Runner for World {
                 let outcomes = outcomes.iter().map(|text| outcome(text));
                 self.say(*call, Reply::Orders(outcomes.collect::<Outcome<_>>()?), out)?;
             }
-            Command::Found { call, number, name } => {
+            Command::Found { call, number, name, level } => {
                 let (number, quantity) = (OrderNumber(*number), Quantity::new(1)?);
                 let order = Order { number, name: name.clone(), quantity, index: number.0 + 2 };
-                self.say(*call, Reply::Order(order), out)?;
+                let from = from(*level, Address::Order(NodeId(2)));
+                self.say(*call, Reply::Order { order, from }, out)?;
             }
             Command::Recorded { call, number } => {
                 let number = OrderNumber(*number);

@@ -9,7 +9,7 @@ use replication::{Index, NodeId, Protocol, Term, engine};
 use test_each_file::test_each_path;
 
 use super::world::{Path, World};
-use crate::message::{NewOrder, OrderNumber, Request, RequestId};
+use crate::message::{Consistency, NewOrder, OrderNumber, Request, RequestId};
 use crate::node::{Address, CallId, Input, Node};
 use crate::orders::command;
 use crate::toy::{Quantity, ToyName, Version};
@@ -231,14 +231,18 @@ fn request(name: &str, args: &mut ArgumentConsumer<'_>) -> Outcome<Request> {
             }
             Request::PlaceOrders(orders)
         }
-        "read" => Request::ReadOrder { number: OrderNumber(first.parse()?) },
+        "read" => {
+            let number = OrderNumber(first.parse()?);
+            Request::ReadOrder { number, consistency: level(args)?.unwrap_or_default() }
+        }
         "fate" => Request::ReadFate { request_id: request_id(first)? },
         "resolve" => Request::ResolveFate { request_id: request_id(first)? },
         "leader" => Request::ReadLeader,
         "list" => {
             let after = args.take_key("after").map(str::parse).transpose()?.map(OrderNumber);
             let limit = args.take_key("limit").map(str::parse).transpose()?.unwrap_or(100);
-            Request::ListOrders { after, limit }
+            let consistency = level(args)?.unwrap_or(Consistency::Local);
+            Request::ListOrders { after, limit, consistency }
         }
         "digest" => {
             Request::ReadDigest { upto: args.take_key("upto").map(str::parse).transpose()? }
@@ -246,6 +250,10 @@ fn request(name: &str, args: &mut ArgumentConsumer<'_>) -> Outcome<Request> {
         "missed" => Request::ReadMissed { after: Index(first.parse()?) },
         other => return Err(format!("no command {other}").into()),
     })
+}
+
+fn level(args: &mut ArgumentConsumer<'_>) -> Outcome<Option<Consistency>> {
+    Ok(args.take_key("level").map(str::parse).transpose()?)
 }
 
 /// The first of 32 hexadecimal digits are shown.

@@ -11,7 +11,7 @@ use replication::{NodeId, Protocol, Record, Time};
 
 use crate::catalog::catalogue::Toy;
 use crate::catalog::{self, Catalog};
-use crate::message::{Reply, Request, Response};
+use crate::message::{Consistency, Reply, Request, Response};
 use crate::node::{Address, Answer, CallId, Effect, Input, Node, Token};
 use crate::orders::{Config, Orders};
 use crate::toy::Cents;
@@ -129,7 +129,8 @@ impl World {
             seed: 1,
         };
         let host = self.hosts.get_mut(&id).expect("a host");
-        let orders = Orders::new(Config { engine }, &host.disk).expect("its own disk");
+        let orders =
+            Orders::new(Config { engine, incarnation: 0 }, &host.disk).expect("its own disk");
         host.emitted = 0;
         host.orders = Some(match self.checkpoint_every {
             Some(entries) => orders.checkpoint_every(entries),
@@ -167,7 +168,11 @@ impl World {
         let generation = self.catalog.status(self.now).leases[0].generation;
         let holder = crate::message::LeaseHolder { frontend: 1, generation };
         let name = toy.parse().expect("a name");
-        self.ask_catalog(Request::Fill { name, holder: Some(holder) });
+        self.ask_catalog(Request::Fill {
+            name,
+            holder: Some(holder),
+            consistency: Consistency::Linearizable,
+        });
     }
 
     /// The frontend drops what it was told to.

@@ -9,8 +9,12 @@ use std::fmt;
 use bytes::Bytes;
 use clap::ValueEnum;
 use hyper::Method;
+use replication::NodeId;
 use serde_json::{Value, json};
-use shop::message::{CacheUse, Order, OrderNumber, Ordered, Problem, Reply, Request, Response};
+use shop::message::{
+    CacheUse, Consistency, Order, OrderNumber, Ordered, Problem, ReadFrom, Reply, Request, Response,
+};
+use shop::node::Address;
 use shop::toy::{Cents, Product, Quantity, ToyName, Version};
 
 use crate::http::connection::{Ask, Said};
@@ -37,17 +41,21 @@ impl Dialect {
     /// The HTTP request for what a shopper wants; absent for what no shopper asks.
     pub fn ask(self, request: &Request, key: &str) -> Option<Ask> {
         match request {
-            Request::ReadProduct { name } => {
-                Some(Ask::get(format!("/products/{}", path_segment(name.spelling()))))
+            Request::ReadProduct { name, consistency } => {
+                let level = level("?", *consistency);
+                Some(Ask::get(format!("/products/{}{level}", path_segment(name.spelling()))))
             }
             // The original project cannot list its toys: its shoppers are told them.
-            Request::ListProducts { after, limit } if self == Dialect::Lab => {
+            Request::ListProducts { after, limit, consistency } if self == Dialect::Lab => {
                 let place = after.as_ref().map_or_else(String::new, |name| {
                     format!("after={}&", path_segment(name.spelling()))
                 });
-                Some(Ask::get(format!("/products?{place}limit={limit}")))
+                let level = level("&", *consistency);
+                Some(Ask::get(format!("/products?{place}limit={limit}{level}")))
             }
-            Request::ReadOrder { number } => Some(Ask::get(format!("/orders/{number}"))),
+            Request::ReadOrder { number, consistency } => {
+                Some(Ask::get(format!("/orders/{number}{}", level("?", *consistency))))
+            }
             Request::PlaceOrder(order) => {
                 let (name, quantity) = (order.name.spelling(), order.quantity.get());
                 let body = match self {
@@ -88,12 +96,14 @@ impl Dialect {
                     Some("bypass") => CacheUse::Bypass,
                     _ => CacheUse::Miss,
                 },
+                from: read_from(said),
             }),
             Request::ListProducts { .. } => {
                 let list = data.as_array().ok_or_else(|| wrong("a list"))?;
                 // A list says nothing of versions in this dialect.
                 let product = |toy| self.product(toy, Version::default()).map_err(wrong);
-                Ok(Reply::Products(list.iter().map(product).collect::<Result<_, _>>()?))
+                let products = list.iter().map(product).collect::<Result<_, _>>()?;
+                Ok(Reply::Products { products, from: read_from(said) })
             }
             Request::PlaceOrder(_) => {
                 let number = data["order_number"].as_u64();
@@ -103,12 +113,13 @@ impl Dialect {
             Request::ReadOrder { .. } => {
                 let number = data["number"].as_u64().ok_or_else(|| wrong("a number"))?;
                 let many = data[self.quantity()].as_i64().and_then(|many| Quantity::new(many).ok());
-                Ok(Reply::Order(Order {
+                let order = Order {
                     number: OrderNumber(number),
                     name: name(data).ok_or_else(|| wrong("a name"))?,
                     quantity: many.ok_or_else(|| wrong("a quantity"))?,
                     index,
-                }))
+                };
+                Ok(Reply::Order { order, from: read_from(said) })
             }
             _ => Err(wrong("a question")),
         }
@@ -168,8 +179,13 @@ fn problem(request: &Request, said: &Said) -> Problem {
     let message = said.message();
     let orders = matches!(request, Request::PlaceOrder(_));
     match said.status {
-        404 if matches!(request, Request::ReadOrder { .. }) => Problem::UnknownOrder,
-        404 => Problem::UnknownProduct,
+        404 => match request {
+            Request::ReadOrder { consistency: Consistency::Linearizable, .. } => {
+                Problem::UnknownOrder
+            }
+            Request::ReadOrder { .. } => Problem::NoOrderHere(read_from(said)),
+            _ => Problem::UnknownProduct,
+        },
         400 if orders && message.to_lowercase().contains("insufficient") => {
             Problem::InsufficientStock {
                 version: Version(number_in(said, "toystore-toy-version")),
@@ -183,6 +199,33 @@ fn problem(request: &Request, said: &Said) -> Problem {
         500.. => Problem::OutcomeUnknown(format!("{} {message}", said.status)),
         _ => Problem::Bad(message),
     }
+}
+
+/// The level as a part of a query; nothing, if it is the default.
+fn level(before: &str, consistency: Consistency) -> String {
+    match consistency {
+        Consistency::Linearizable => String::new(),
+        Consistency::Leader | Consistency::Local => format!("{before}consistency={consistency}"),
+    }
+}
+
+/// Where an answer is from, as its headers say; a store that is not ours says nothing of it.
+fn read_from(said: &Said) -> ReadFrom {
+    let known = || {
+        let consistency = said.header("toystore-consistency")?.parse().ok()?;
+        let (node, incarnation) = said.header("toystore-read-from")?.split_once('/')?;
+        let (role, number) = node.split_once('-')?;
+        let number: u8 = number.parse().ok()?;
+        let node = match role {
+            "frontend" => Address::Frontend(number),
+            "order" => Address::Order(NodeId(number)),
+            "catalog" => Address::Catalog(NodeId(number)),
+            _ => return None,
+        };
+        let applied = number_in(said, "toystore-applied-index");
+        Some(ReadFrom { consistency, node, incarnation: incarnation.parse().ok()?, applied })
+    };
+    known().unwrap_or(ReadFrom::UNTOLD)
 }
 
 /// A number in a header; 0 from a server that does not send it.

@@ -6,7 +6,10 @@ use shop::message::{NewOrder, RequestId};
 use super::*;
 
 fn read_product() -> Request {
-    Request::ReadProduct { name: "Rubik's Cube".parse().unwrap() }
+    Request::ReadProduct {
+        name: "Rubik's Cube".parse().unwrap(),
+        consistency: Consistency::Linearizable,
+    }
 }
 
 fn place_order() -> Request {
@@ -18,7 +21,7 @@ fn place_order() -> Request {
 }
 
 fn read_order() -> Request {
-    Request::ReadOrder { number: OrderNumber(3) }
+    Request::ReadOrder { number: OrderNumber(3), consistency: Consistency::Linearizable }
 }
 
 fn said(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Said {
@@ -56,7 +59,8 @@ fn a_wrong_dialect_is_seen_in_the_first_answers() {
     let lab = said(200, &[], r#"{"data":{"name":"Tux","price":25.90,"quantity":98}}"#);
     let seed = said(200, &[], r#"{"name":"tux","qty":98,"cost":25.99}"#);
     let nothing = said(404, &[], r#"{"error":{"code":404,"message":"Product not found"}}"#);
-    let list = Request::ListProducts { after: None, limit: 9 };
+    let list =
+        Request::ListProducts { after: None, limit: 9, consistency: Consistency::Linearizable };
     let look = read_product();
     let other = |flag: &str| Some(format!("it speaks the other dialect: say --dialect {flag}"));
     assert_eq!(Dialect::Lab.advice(&look, &seed), other("seed"));
@@ -92,7 +96,7 @@ fn products_orders_and_numbers_are_read_in_both_dialects() {
 #[test]
 fn toys_are_listed_page_by_page_in_the_labs_dialect_only() {
     let after = Some("Etch A Sketch".parse().unwrap());
-    let request = Request::ListProducts { after, limit: 100 };
+    let request = Request::ListProducts { after, limit: 100, consistency: Consistency::Local };
     let ask = Dialect::Lab.ask(&request, "k").unwrap();
     assert_eq!(ask.path, "/products?after=Etch%20A%20Sketch&limit=100");
     assert!(Dialect::Seed.ask(&request, "k").is_none());
@@ -100,7 +104,7 @@ fn toys_are_listed_page_by_page_in_the_labs_dialect_only() {
     let page = r#"{"data":[{"name":"Tux","price":25.99,"quantity":98},
         {"name":"Fox","price":9.99,"quantity":0}]}"#;
     let answer = Dialect::Lab.answer(&request, &said(200, &[], page));
-    let Ok(Reply::Products(toys)) = answer else { panic!("{answer:?}") };
+    let Ok(Reply::Products { products: toys, .. }) = answer else { panic!("{answer:?}") };
     let shown: Vec<String> = toys.iter().map(Product::to_string).collect();
     assert_eq!(shown, ["Tux 25.99 x98 v0", "Fox 9.99 x0 v0"]);
     let nothing = Dialect::Lab.answer(&request, &said(200, &[], r#"{"data":{}}"#));

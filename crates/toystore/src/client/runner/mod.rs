@@ -316,7 +316,10 @@ impl Task {
 fn is_everyday(problem: &Problem) -> bool {
     matches!(
         problem,
-        Problem::InsufficientStock { .. } | Problem::UnknownProduct | Problem::UnknownOrder
+        Problem::InsufficientStock { .. }
+            | Problem::UnknownProduct
+            | Problem::UnknownOrder
+            | Problem::NoOrderHere(_)
     )
 }
 

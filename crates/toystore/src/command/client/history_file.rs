@@ -17,7 +17,7 @@ use checker::history::{
 };
 use serde_json::Value;
 use shop::catalog::status::Status;
-use shop::message::{Problem, Reply, Request};
+use shop::message::{Consistency, OrderNumber, Problem, Reply, Request};
 use shop::shopper::{Difference, Summary};
 use shop::toy::{Product, ToyName};
 
@@ -166,8 +166,12 @@ impl HistoryFile {
     async fn list(&mut self) -> Result<Vec<ToyName>> {
         let mut names: Vec<ToyName> = vec![];
         loop {
-            let request = Request::ListProducts { after: names.last().cloned(), limit: PAGE };
-            let Reply::Products(page) = self.ask_stock(&request).await? else {
+            let request = Request::ListProducts {
+                after: names.last().cloned(),
+                limit: PAGE,
+                consistency: Consistency::Linearizable,
+            };
+            let Reply::Products { products: page, .. } = self.ask_stock(&request).await? else {
                 bail!("{} does not list its toys", self.stock.url());
             };
             if page.is_empty() {
@@ -181,7 +185,7 @@ impl HistoryFile {
     async fn products(&mut self) -> Result<Vec<Product>> {
         let mut products = vec![];
         for name in self.toys.clone() {
-            let request = Request::ReadProduct { name };
+            let request = Request::ReadProduct { name, consistency: Consistency::Linearizable };
             match self.ask_stock(&request).await? {
                 Reply::Product { product, .. } => products.push(product),
                 other => bail!("{} says {other} of a toy", self.stock.url()),
@@ -217,7 +221,8 @@ impl HistoryFile {
     }
 
     async fn order_is_there(&self, frontend: &mut Connection, number: u64) -> Result<bool> {
-        let request = Request::ReadOrder { number: shop::message::OrderNumber(number) };
+        let (number, consistency) = (OrderNumber(number), Consistency::Linearizable);
+        let request = Request::ReadOrder { number, consistency };
         let ask = self.dialect.ask(&request, "").context("this dialect cannot ask for orders")?;
         match self.dialect.answer(&request, &said(frontend, &ask).await?) {
             Ok(_) => Ok(true),

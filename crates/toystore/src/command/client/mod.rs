@@ -14,6 +14,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
+use shop::message::Consistency;
 use shop::shopper::{Config, Draw, Probability};
 use shop::toy::ToyName;
 
@@ -71,6 +72,10 @@ pub struct Client {
     /// Fixes every choice [default: random, and printed]
     #[arg(long, env = "TOYSTORE_SEED", value_name = "N", value_parser = seed)]
     seed: Option<u64>,
+    /// How fresh the answers to reads must be: linearizable, leader or local
+    #[arg(long, env = "TOYSTORE_CONSISTENCY", value_name = "LEVEL",
+          default_value_t = Consistency::Linearizable, value_parser = consistency)]
+    consistency: Consistency,
     /// Whose JSON is spoken
     #[arg(long, env = "TOYSTORE_DIALECT", value_enum, default_value_t = Dialect::Lab)]
     dialect: Dialect,
@@ -184,6 +189,7 @@ impl Client {
             retries: self.retries,
             retry_interval: self.retry_interval,
             pause: self.pause,
+            consistency: self.consistency,
             ..Config::new(0, vec![], seed)
         };
         let (dialect, clients, recorded) = (self.dialect, self.clients, self.history.is_some());
@@ -244,6 +250,8 @@ impl Client {
         let default = Config::new(0, vec![], 0);
         let interval = duration_text(self.retry_interval);
         add(party.each.draw != default.draw, "--draw", party.each.draw.to_string());
+        let level = self.consistency;
+        add(level != default.consistency, "--consistency", level.to_string());
         add(self.dialect != Dialect::Lab, "--dialect", self.dialect.to_string());
         add(self.retries != default.retries, "--retries", self.retries.to_string());
         add(self.retry_interval != default.retry_interval, "--retry-interval", interval);
@@ -252,6 +260,14 @@ impl Client {
         add(!toys.is_empty(), "--toys", format!("'{}'", toys.join(",").replace('\'', "'\\''")));
         words
     }
+}
+
+/// Reads a level.
+///
+/// # Errors
+/// Names the three.
+fn consistency(text: &str) -> Result<Consistency, String> {
+    text.parse().map_err(|_| "expected linearizable, leader or local".to_string())
 }
 
 /// Reads a seed.
