@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use replication::protocol;
+
 use super::catalogue::Toy;
 use super::leases::LEASE_DURATION;
 use super::lifecycle::{CHECKPOINT_BYTES, CHECKPOINT_ENTRIES};
@@ -34,6 +36,9 @@ pub struct Config {
     pub checkpoint_entries: u64,
     /// Or when the commands of those entries have so many bytes.
     pub checkpoint_bytes: u64,
+    /// Its place among the replicas of the catalog, under a protocol that elects by a majority;
+    /// `None`: it is alone.
+    pub replica: Option<protocol::Config>,
 }
 
 impl Default for Config {
@@ -47,6 +52,7 @@ impl Default for Config {
             fencing: true,
             checkpoint_entries: CHECKPOINT_ENTRIES,
             checkpoint_bytes: CHECKPOINT_BYTES,
+            replica: None,
         }
     }
 }

@@ -110,10 +110,12 @@ pub struct Config {
     pub url: String,
     /// Drawn anew by each process: tells a restarted frontend from a second one.
     pub incarnation: u64,
+    /// How many replicas the catalog has; their ids begin with 1.
+    pub catalogs: u8,
 }
 
 impl Config {
-    /// The defaults: capacity 7, leases, standard timers, 8 s for a request.
+    /// The defaults: capacity 7, leases, standard timers, 8 s for a request, one catalog.
     pub fn new(id: u8, orders: Vec<NodeId>, url: String, incarnation: u64) -> Config {
         Config {
             id,
@@ -124,6 +126,7 @@ impl Config {
             request_deadline: REQUEST_DEADLINE_DEFAULT,
             url,
             incarnation,
+            catalogs: 1,
         }
     }
 }

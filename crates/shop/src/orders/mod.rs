@@ -78,6 +78,8 @@ const LEAD_WAITERS_MAX: usize = 64;
 pub struct Config {
     /// Its place among the replicas.
     pub engine: protocol::Config,
+    /// How many replicas the catalog has; their ids begin with 1.
+    pub catalogs: u8,
 }
 
 /// Where this replica stands.

@@ -66,7 +66,7 @@ impl Process {
                     entries_kept: setting.entries_kept,
                     seed: setting.seed,
                 };
-                let orders = Orders::new(orders::Config { engine }, recovered)?;
+                let orders = Orders::new(orders::Config { engine, catalogs: 1 }, recovered)?;
                 let orders = orders.checkpoint_every(setting.checkpoint_entries);
                 Process::Order(Box::new(orders))
             }

@@ -68,7 +68,7 @@ impl OrderCommand {
         self.service.run(Role::Order, async |_| {
             read(move || {
                 let (disk, recovered) = disk.open_as(protocol)?;
-                let config = Config { engine };
+                let config = Config { engine, catalogs: 1 };
                 Ok(Made {
                     node: Orders::new(config, &recovered).map_err(anyhow::Error::msg)?,
                     disk: Some(disk),

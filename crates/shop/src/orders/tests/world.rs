@@ -129,7 +129,7 @@ impl World {
             seed: 1,
         };
         let host = self.hosts.get_mut(&id).expect("a host");
-        let orders = Orders::new(Config { engine }, &host.disk).expect("its own disk");
+        let orders = Orders::new(Config { engine, catalogs: 1 }, &host.disk).expect("its own disk");
         host.emitted = 0;
         host.orders = Some(match self.checkpoint_every {
             Some(entries) => orders.checkpoint_every(entries),
