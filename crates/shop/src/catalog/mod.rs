@@ -81,7 +81,7 @@ use std::collections::VecDeque;
 
 use replication::log::Recovered;
 use replication::planted::{Bug, planted};
-use replication::{NodeId, Time, engine};
+use replication::{Index, NodeId, Term, Time, engine};
 
 use crate::message::{Problem, Reply, Request, Response};
 use crate::node::{Answer, Effect, Input, Node, Token};
@@ -225,6 +225,17 @@ impl Catalog {
     /// The durable state, as far as it is applied; for tests and digests.
     pub fn stock(&self) -> &Stock {
         &self.stock
+    }
+
+    /// The last entry of the log that is in that state.
+    pub fn applied(&self) -> Index {
+        self.chores.applied().0
+    }
+
+    /// The term under which this node leads, if it does; for tests and digests.
+    pub fn leads_under(&self) -> Option<Term> {
+        let leads = !matches!(self.phase, Phase::Following | Phase::Stopped);
+        leads.then(|| self.group.engine().status().term)
     }
 
     /// The takes that were put back since this was asked last; the last [`CHANGES_KEPT`] of them.
