@@ -162,6 +162,10 @@ bugs! {
     UncommittedRead: "uncommitted-read",
     /// the answer to a local read is kept in the cache, where nobody drops it when it is old
     LocalAnswerKept: "local-answer-kept",
+    /// a new leader of the catalog waits for the leases of the old one from its own start on
+    LeasesFromStart: "leases-from-start",
+    /// a leader of the catalog grants and answers without asking whether it still leads
+    CatalogUnconfirmed: "catalog-unconfirmed",
 }
 
 /// Whether a bug is planted in this run. Without the feature it never is, at no cost.

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use replication::protocol;
+
 use super::catalogue::Toy;
 use super::leases::LEASE_DURATION;
 use super::lifecycle::{CHECKPOINT_BYTES, CHECKPOINT_ENTRIES};
@@ -36,6 +38,9 @@ pub struct Config {
     pub checkpoint_bytes: u64,
     /// Another number for each process, so that readers can tell a restart.
     pub incarnation: u64,
+    /// Its place among the replicas of the catalog, under a protocol that elects by a majority;
+    /// `None`: it is alone.
+    pub replica: Option<protocol::Config>,
 }
 
 impl Default for Config {
@@ -50,6 +55,7 @@ impl Default for Config {
             checkpoint_entries: CHECKPOINT_ENTRIES,
             checkpoint_bytes: CHECKPOINT_BYTES,
             incarnation: 0,
+            replica: None,
         }
     }
 }

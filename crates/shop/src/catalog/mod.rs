@@ -5,7 +5,8 @@
 //! The catalog owns three things that must never be lost or doubled: how many of each toy there
 //! are, which takes have happened, and who may lead the order replicas. They are one deterministic
 //! state machine, [`stock::Stock`], over a log that an engine makes durable
-//! ([`replication::single`], one node). Around it stands what may be forgotten in a crash, since it
+//! ([`replication::single`] where the catalog is one node, else one that elects its leader by a
+//! majority). Around it stands what may be forgotten in a crash, since it
 //! ends by itself: the leases of the frontends ([`leases`]) and what readers see of a change that
 //! is still on its way ([`visibility`]).
 //!
@@ -40,11 +41,27 @@
 //!   frontend has acknowledged, or a full lease has passed.
 //! - Pieces neither appear nor vanish: initial + restocked = in stock + sold + unsettled.
 //!
+//! # Several replicas
+//!
+//! One leads, the others apply what it commits and refuse everybody with a hint who leads. What is
+//! volatile belongs to a reign. A new leader commits `Begin`, by which generations of the old one
+//! are known as such, and takes its leases back as after a restart; for those that stay silent it
+//! waits a full lease *from that commit on*, since the old one granted until it was deposed, and may
+//! not know yet that it was. Hence the second rule: whatever is answered without a commit (a fill, a
+//! list, a renewal, what a known take did) waits for a read barrier that began after the question.
+//! A leader that is cut off passes none, so it grants and shows nothing. A grant that it gave before
+//! and that arrives late is no harm: the frontend counts it from before it asked, and takes no
+//! generation below one that was revoked.
+//!
+//! Whoever waits at a leader that is deposed is sent to another one. What it asked for may be done,
+//! and be asked for again: takes have numbers, views are compared, settling and registering say the
+//! same twice.
+//!
 //! # What is left out
 //!
-//! A catalog of several replicas: the state machine is ready for it, the node is not (grants and
-//! cacheable answers would need read barriers). With invalidation mode `push` or `ttl` the promises
-//! about reads do not hold, as is their nature.
+//! Replicas that follow answer nothing: reads cost the leader a round trip to a majority, shared by
+//! all that wait. With invalidation mode `push` or `ttl` the promises about reads do not hold, as is
+//! their nature.
 //!
 //! | file | what it holds |
 //! | --- | --- |
@@ -52,24 +69,23 @@
 //! | [`command`] | what is in the log |
 //! | [`stock`], [`shelf`], [`takes`], [`view`] | the durable state machine |
 //! | [`leases`], [`visibility`] | the volatile part |
-//! | `serve` | reads, takes, views, settlements |
+//! | `serve`, `taking` | reads, views, settlements; takes |
 //! | `registration` | which frontends may have a lease |
 //! | `lifecycle` | starting, restocking, checkpoints, stopping |
 //! | `proposal` | a command on its way, and what waits for it |
+//! | `replica` | the engine; following, handing the lead over |
 //! | `config` | what it is started with |
 //! | [`status`] | what people see |
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
 use replication::log::Recovered;
 use replication::planted::{Bug, planted};
-use replication::single::Single;
-use replication::{Engine, Entry, NodeId, Time, engine};
+use replication::{Index, NodeId, Term, Time, engine};
 
-use crate::invalidation::Invalidation;
 use crate::message::{Problem, Reply, Request, Response};
 use crate::node::{Answer, Effect, Input, Node, Token};
+use crate::reads::Reads;
 
 pub mod catalogue;
 pub mod command;
@@ -78,11 +94,13 @@ pub mod leases;
 mod lifecycle;
 mod proposal;
 mod registration;
+mod replica;
 mod serve;
 pub mod shelf;
 pub mod status;
 pub mod stock;
 pub mod takes;
+mod taking;
 pub mod view;
 pub mod visibility;
 
@@ -91,9 +109,10 @@ pub use self::config::{Config, RESTOCK_INTERVAL, RESTOCK_LEVEL};
 use self::leases::Leases;
 use self::proposal::{Proposal, Then};
 pub use self::registration::{FRONTENDS_MAX, URL_BYTES_MAX};
+use self::replica::Group;
 pub use self::serve::{LIST_LIMIT_MAX, TAKE_ITEMS_MAX, TAKES_MAX};
 use self::status::Status;
-use self::stock::{Applied, PutBack, Restocked, Stock};
+use self::stock::{PutBack, Restocked, Stock};
 use self::visibility::Visibility;
 
 /// The most commands that are proposed and not yet applied. A disk that is so far behind is better
@@ -119,13 +138,20 @@ enum Phase {
     Closing,
     /// The process may end.
     Stopped,
+    /// Another replica leads, or none.
+    Following,
 }
 
 /// The catalog node.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Debug)]
+#[cfg_attr(test, derive(Clone, PartialEq, Eq, Hash))]
 pub struct Catalog {
     config: Config,
-    engine: Single,
+    group: Group,
+    /// What the engine said that is to be done still; empty between two steps.
+    said: VecDeque<engine::Effect>,
+    /// Who leads the replicas of the catalog, as far as is known.
+    leader: Option<NodeId>,
     /// Everything that is durable, up to the last applied entry.
     stock: Stock,
     leases: Leases,
@@ -145,6 +171,12 @@ pub struct Catalog {
     put_back: VecDeque<PutBack>,
     /// The last restocks.
     restocked: VecDeque<Restocked>,
+    /// Questions that wait for a read barrier, where there are other replicas.
+    reads: Reads<Request>,
+    /// When to try again to hand the lead over, for want of room on the disk.
+    hand_over_at: Option<Time>,
+    /// Asked to stop, with other replicas: when to do so in any case.
+    stop_at: Option<Time>,
 }
 
 impl Catalog {
@@ -160,25 +192,33 @@ impl Catalog {
         }
         let stock = Stock::restore(&recovered.checkpoint.snapshot.state)?;
         // Applied at start; looked at here, where an error can still be told.
-        let engine = Single::new(NodeId(1), recovered);
-        let log = engine.log();
-        for entry in log.from(log.start().next(), usize::MAX) {
+        let group = Group::new(&config, recovered);
+        let log = group.engine().log();
+        let entries = log.from(log.start().next(), usize::MAX).iter();
+        for entry in entries.filter(|entry| !entry.command.is_empty()) {
             Command::decode(&entry.command)?;
         }
+        let snapshot = &recovered.checkpoint.snapshot;
+        let phase = if config.replica.is_some() { Phase::Following } else { Phase::Starting };
         Ok(Catalog {
             leases: Leases::new(config.lease),
             config,
-            engine,
+            group,
+            said: VecDeque::new(),
+            leader: None,
             stock,
             visibility: Visibility::default(),
-            phase: Phase::Starting,
+            phase,
             started: Time::default(),
             proposals: VecDeque::new(),
             calls: 0,
-            chores: lifecycle::Chores::default(),
+            chores: lifecycle::Chores::after(snapshot.index, snapshot.term),
             disk_full: false,
             put_back: VecDeque::new(),
             restocked: VecDeque::new(),
+            reads: Reads::default(),
+            hand_over_at: None,
+            stop_at: None,
         })
     }
 
@@ -187,117 +227,29 @@ impl Catalog {
         &self.stock
     }
 
+    /// The last entry of the log that is in that state.
+    pub fn applied(&self) -> Index {
+        self.chores.applied().0
+    }
+
+    /// The term under which this node leads, if it does; for tests and digests.
+    pub fn leads_under(&self) -> Option<Term> {
+        let leads = !matches!(self.phase, Phase::Following | Phase::Stopped);
+        leads.then(|| self.group.engine().status().term)
+    }
+
     /// The takes that were put back since this was asked last; the last [`CHANGES_KEPT`] of them.
-    /// A start tells those since the last checkpoint again.
+    /// A start tells those since the last checkpoint again. Of several replicas only the leader
+    /// tells, and a new one tells again what the old one did.
     pub fn take_put_back(&mut self) -> VecDeque<PutBack> {
-        std::mem::take(&mut self.put_back)
+        let tells = self.phase != Phase::Following;
+        if tells { std::mem::take(&mut self.put_back) } else { VecDeque::new() }
     }
 
     /// The same for restocks.
     pub fn take_restocked(&mut self) -> VecDeque<Restocked> {
-        std::mem::take(&mut self.restocked)
-    }
-
-    /// Passes an input to the engine, and does what it says.
-    fn drive(&mut self, now: Time, input: engine::Input, effects: &mut Vec<Effect>) {
-        let mut said = Vec::new();
-        self.engine.step(now, input, &mut said);
-        for effect in said {
-            match effect {
-                engine::Effect::Persist(record) => effects.push(Effect::Persist(record)),
-                engine::Effect::Apply(entry) => self.on_apply(now, &entry, effects),
-                engine::Effect::Leading(_) => self.on_leading(now, effects),
-                engine::Effect::Send { .. }
-                | engine::Effect::Install(_)
-                | engine::Effect::AskView { .. }
-                | engine::Effect::NotInSync(_)
-                | engine::Effect::WantSnapshot
-                | engine::Effect::Following { .. }
-                | engine::Effect::Passed(_)
-                | engine::Effect::Failed(_)
-                | engine::Effect::Warn(_)
-                | engine::Effect::Discard { .. } => {
-                    unreachable!("one node has no peers and was asked for no barrier: {effect:?}")
-                }
-            }
-        }
-    }
-
-    /// Offers a command to the log. The toys that it may change are *changing* from now on, and
-    /// whoever may hold one is told before the record is written, so that both overlap.
-    fn propose(
-        &mut self,
-        now: Time,
-        command: &Command,
-        touches: Vec<ToyId>,
-        then: Then,
-        effects: &mut Vec<Effect>,
-    ) {
-        for toy in &touches {
-            self.visibility.begin(*toy);
-            if self.config.invalidation == Invalidation::Lease {
-                self.leases.invalidate(now, *toy);
-            }
-        }
-        self.call(now, effects);
-        let index = self.engine.log().last().next();
-        self.proposals.push_back(Proposal { index, touches, then });
-        let commands: Vec<Bytes> = vec![command.encode()];
-        self.drive(now, engine::Input::Propose(commands), effects);
-    }
-
-    fn on_apply(&mut self, now: Time, entry: &Entry, effects: &mut Vec<Effect>) {
-        self.chores.count(entry);
-        let command = Command::decode(&entry.command);
-        let applied =
-            self.stock.apply(command.expect("this process wrote it, or read it at start"));
-        match &applied {
-            Applied::Settled(Ok(put_back)) => keep_last(&mut self.put_back, put_back),
-            Applied::Restocked(restocked) => keep_last(&mut self.restocked, restocked),
-            Applied::Settled(Err(_)) | Applied::Done | Applied::Takes(_) | Applied::View(_) => {}
-        }
-        if self.proposals.front().is_none_or(|proposal| proposal.index != entry.index) {
-            // Recovery: nobody waits for it.
-            return;
-        }
-        let proposal = self.proposals.pop_front().expect("it was just looked at");
-        for toy in &proposal.touches {
-            self.visibility.applied(*toy);
-            if self.config.invalidation == Invalidation::Push
-                && !self.visibility.current(*toy, self.stock.shelf(*toy))
-            {
-                self.leases.push(*toy);
-            }
-        }
-        self.show(proposal.touches);
-        self.on_applied(now, applied, proposal.then, effects);
-    }
-
-    fn on_applied(&mut self, now: Time, applied: Applied, then: Then, effects: &mut Vec<Effect>) {
-        match then {
-            Then::Nothing => {}
-            Then::Begun => self.on_begun(now, effects),
-            Then::AnswerTakes { token, answers, .. } => {
-                self.on_taken(now, token, answers, applied, effects);
-            }
-            Then::Answer { token } => {
-                let response = match applied {
-                    Applied::View(Ok((view, unsettled))) => Ok(Reply::View { view, unsettled }),
-                    Applied::View(Err(problem)) | Applied::Settled(Err(problem)) => Err(problem),
-                    Applied::Settled(Ok(_)) | Applied::Restocked(_) | Applied::Done => {
-                        Ok(Reply::Done)
-                    }
-                    Applied::Takes(_) => unreachable!("takes are answered item by item"),
-                };
-                effects.push(Effect::Reply { token, response });
-            }
-            Then::Grant { token, frontend, incarnation } => {
-                self.on_registered(now, token, frontend, incarnation, effects);
-            }
-            Then::Unregistered { frontend } => self.chores.forget(frontend),
-            Then::Restocked => self.chores.restocking = false,
-            Then::Closed => self.finish(effects),
-        }
+        let tells = self.phase != Phase::Following;
+        if tells { std::mem::take(&mut self.restocked) } else { VecDeque::new() }
     }
 
     /// Lets readers see what is applied, of those toys of which nobody can be shown an older state.
@@ -315,14 +267,6 @@ impl Catalog {
     }
 }
 
-/// Adds to what is remembered, and forgets the oldest.
-fn keep_last<T: Clone>(kept: &mut VecDeque<T>, new: &[T]) {
-    kept.extend(new.iter().cloned());
-    while kept.len() > CHANGES_KEPT {
-        kept.pop_front();
-    }
-}
-
 impl Node for Catalog {
     type Status = Status;
 
@@ -334,7 +278,7 @@ impl Node for Catalog {
                 self.started = now;
                 self.drive(now, engine::Input::Start, effects);
             }
-            Input::Timer => {}
+            Input::Timer => self.on_timer(now, effects),
             Input::Request { token, request } => self.on_request(now, token, request, effects),
             Input::Answer { call, answer } => {
                 let done = matches!(answer, Answer::Said(Ok(Reply::Done)));
@@ -348,20 +292,34 @@ impl Node for Catalog {
                 self.chores.checkpointed();
                 self.drive(now, engine::Input::Checkpointed { index }, effects);
             }
-            Input::Link { node, up } => self.on_link(node, up),
-            Input::DiskFull(full) => self.on_disk_full(full, effects),
+            Input::Link { node, up } => self.on_link(now, node, up, effects),
+            Input::DiskFull(full) => self.on_disk_full(now, full, effects),
             Input::Stop => self.on_stop(now, effects),
-            // One node has no peers.
-            Input::Receive { .. } => {}
+            Input::Receive { from, message } => {
+                self.drive(now, engine::Input::Receive { from, message }, effects);
+            }
         }
-        self.visibility.answer_ready(now, &self.stock, effects);
-        self.call(now, effects);
-        self.do_chores(now, effects);
+        loop {
+            self.hear(now, effects);
+            self.visibility.answer_ready(now, &self.stock, effects);
+            self.call(now, effects);
+            self.do_chores(now, effects);
+            if self.said.is_empty() {
+                break;
+            }
+        }
     }
 
     fn next_timer(&self) -> Option<Time> {
-        let chores = self.next_chore();
-        [self.leases.next_timer(), self.visibility.next_timer(), chores].into_iter().flatten().min()
+        let timers = [
+            self.leases.next_timer(),
+            self.visibility.next_timer(),
+            self.next_chore(),
+            self.group.engine().next_timer(),
+            self.hand_over_at,
+            self.stop_at,
+        ];
+        timers.into_iter().flatten().min()
     }
 
     fn status(&self, now: Time) -> Status {

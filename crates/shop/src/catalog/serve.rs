@@ -3,20 +3,15 @@
 //! Part of [`Catalog`]; called by its `step`. Each function either answers at once or proposes a
 //! command and answers when that is applied.
 
-use std::collections::BTreeMap;
-
 use replication::planted::{Bug, planted};
-use replication::{NodeId, Term, Time};
+use replication::{Term, Time};
 
-use super::command::{Command, Item, ToyId};
-use super::stock::Applied;
-use super::takes::Outcome;
+use super::command::{Command, ToyId};
 use super::view::{ProposedView, Verdict, judge};
-use super::{Catalog, Config, PROPOSALS_MAX, Phase, Proposal, Then, misdirected, reply};
+use super::{Catalog, Config, PROPOSALS_MAX, Phase, Then, misdirected, reply};
 use crate::invalidation::Invalidation;
 use crate::message::{
     CacheUse, Consistency, Generation, LeaseHolder, Problem, ReadFrom, Reply, Request, Settled,
-    TakeItem,
 };
 use crate::node::{Address, Effect, Token};
 use crate::toy::{Product, ToyName};
@@ -31,6 +26,9 @@ pub const TAKE_ITEMS_MAX: usize = 1024;
 /// The most toys in one page of the list.
 pub const LIST_LIMIT_MAX: u32 = 1000;
 
+/// The most questions that wait for a read barrier: as many as a process has connections.
+const READS_MAX: usize = 16_384;
+
 impl Catalog {
     pub(super) fn on_request(
         &mut self,
@@ -39,36 +37,81 @@ impl Catalog {
         request: Request,
         effects: &mut Vec<Effect>,
     ) {
+        let level = if let Request::Fill { consistency, .. }
+        | Request::ReadProduct { consistency, .. }
+        | Request::ListProducts { consistency, .. } = &request
+        {
+            Some(*consistency)
+        } else {
+            None
+        };
+        if self.phase == Phase::Following && level != Some(Consistency::Local) {
+            return reply(effects, token, Err(self.not_leader()));
+        }
+        let confirms = level == Some(Consistency::Linearizable) && self.phase == Phase::Open;
+        if confirms && !self.certain(false) {
+            return self.wait_for_barrier(token, request, effects);
+        }
+        self.answer(now, token, request, false, effects);
+    }
+
+    /// What is answered from the state alone is confirmed first, where there are other replicas:
+    /// another one may lead by now. The question is looked at anew when the barrier passed.
+    pub(super) fn wait_for_barrier(
+        &mut self,
+        token: Token,
+        request: Request,
+        effects: &mut Vec<Effect>,
+    ) {
+        if self.reads.len() >= READS_MAX {
+            let full = format!("{READS_MAX} questions wait at the catalog");
+            return reply(effects, token, Err(Problem::Unavailable(full)));
+        }
+        self.reads.push(token, request);
+    }
+
+    /// Answers, or proposes what will be answered. `confirmed`: a read barrier passed that began
+    /// after the question came.
+    pub(super) fn answer(
+        &mut self,
+        now: Time,
+        token: Token,
+        request: Request,
+        confirmed: bool,
+        effects: &mut Vec<Effect>,
+    ) {
         match request {
             Request::Fill { name, holder, consistency } => {
                 let holder = holder.filter(|_| consistency == Consistency::Linearizable);
-                let response = self.serving(now).and_then(|()| self.fill(now, &name, holder));
+                let response = self.fill(now, &name, holder, consistency);
                 let from = self.read_from(consistency);
                 let filled = |(product, generation)| Reply::Filled { product, generation, from };
                 reply(effects, token, response.map(filled));
             }
             Request::ReadProduct { name, consistency } => {
-                let response = self.serving(now).and_then(|()| self.fill(now, &name, None));
+                let response = self.fill(now, &name, None, consistency);
                 let (cache, from) = (CacheUse::Bypass, self.read_from(consistency));
                 let read = |(product, _)| Reply::Product { product, cache, from };
                 reply(effects, token, response.map(read));
             }
             Request::ListProducts { after, limit, consistency } => {
-                let response = self.serving(now).and_then(|()| self.list(after.as_ref(), limit));
+                let response = self.list(now, after.as_ref(), limit, consistency);
                 let from = self.read_from(consistency);
                 let listed = |products| Reply::Products { products, from };
                 reply(effects, token, response.map(listed));
             }
             Request::Take { term, floor, items } => {
-                self.on_take(now, token, term, floor, &items, effects);
+                self.on_take(now, token, (term, floor, items), confirmed, effects);
             }
             Request::PutView { view, previous, unclean } => {
                 let proposal = ProposedView { view, previous, unclean };
-                self.on_put_view(now, token, proposal, effects);
+                self.on_put_view(now, token, proposal, confirmed, effects);
             }
-            Request::Settle { term, takes } => self.on_settle(now, token, term, takes, effects),
+            Request::Settle { term, takes } => {
+                self.on_settle(now, token, (term, takes), confirmed, effects);
+            }
             Request::RenewLease { frontend, url, incarnation } => {
-                self.on_renew(now, token, frontend, url, incarnation, effects);
+                self.on_renew(now, token, frontend, url, incarnation, confirmed, effects);
             }
             Request::EndLease { frontend, incarnation } => {
                 self.on_end_lease(now, token, frontend, incarnation, effects);
@@ -91,16 +134,20 @@ impl Catalog {
     /// What an answer says of where it is from.
     fn read_from(&self, consistency: Consistency) -> ReadFrom {
         let Config { incarnation, .. } = self.config;
-        let (node, applied) = (Address::Catalog(NodeId(1)), self.chores.applied().0);
+        let (node, applied) = (Address::Catalog(self.group.id()), self.chores.applied().0.0);
         ReadFrom { consistency, node, incarnation, applied }
     }
 
     /// Whether reads and takes are answered.
-    fn serving(&self, now: Time) -> Result<(), Problem> {
+    pub(super) fn serving(&self, now: Time) -> Result<(), Problem> {
+        if self.phase == Phase::Following {
+            return Err(self.not_leader());
+        }
         self.open(now).map_err(Problem::Unavailable)
     }
 
-    /// The same, for the health check: `Err` says what is missing.
+    /// The same, for the health check, which a replica passes that follows a leader: `Err` says what
+    /// is missing.
     pub(super) fn open(&self, now: Time) -> Result<(), String> {
         let what = match self.phase {
             Phase::Open => return Ok(()),
@@ -111,6 +158,8 @@ impl Catalog {
                 format!("the catalog revokes the leases of its last run, {left} ms at most")
             }
             Phase::Stopping | Phase::Closing | Phase::Stopped => "the catalog stops".to_string(),
+            Phase::Following if self.leader.is_some() => return Ok(()),
+            Phase::Following => "no leader of the catalog is known".to_string(),
         };
         Err(what)
     }
@@ -124,6 +173,7 @@ impl Catalog {
             Phase::Stopping | Phase::Closing | Phase::Stopped => {
                 Err(Problem::Unavailable("the catalog stops".to_string()))
             }
+            Phase::Following => Err(self.not_leader()),
         }
     }
 
@@ -139,17 +189,41 @@ impl Catalog {
         Ok(())
     }
 
-    /// A toy as it is visible, and the generation under which the asker may keep it.
+    /// A toy, and the generation under which the asker may keep it.
     fn fill(
         &mut self,
         now: Time,
         name: &ToyName,
         holder: Option<LeaseHolder>,
+        consistency: Consistency,
     ) -> Result<(Product, Option<Generation>), Problem> {
+        self.shows(now, consistency)?;
         let toy = self.stock.find(name).ok_or(Problem::UnknownProduct)?;
-        let product = self.visibility.product(toy, self.stock.shelf(toy));
+        let product = self.product(toy);
         let generation = holder.and_then(|holder| self.may_keep(now, toy, &holder));
         Ok((product, generation))
+    }
+
+    /// Whether reads of this level are answered. What is applied is there for a local one whenever
+    /// there are toys, whoever leads.
+    fn shows(&self, now: Time, consistency: Consistency) -> Result<(), Problem> {
+        match consistency {
+            Consistency::Local if !self.stock.shelves().is_empty() => Ok(()),
+            Consistency::Local | Consistency::Leader | Consistency::Linearizable => {
+                self.serving(now)
+            }
+        }
+    }
+
+    /// A toy as it is visible; where this node does not lead, as it is applied. The first is never
+    /// behind what the same node showed before it led.
+    fn product(&self, toy: ToyId) -> Product {
+        let shelf = self.stock.shelf(toy);
+        if self.visibility.is_empty() {
+            shelf.product()
+        } else {
+            self.visibility.product(toy, shelf)
+        }
     }
 
     fn may_keep(&mut self, now: Time, toy: ToyId, holder: &LeaseHolder) -> Option<Generation> {
@@ -168,119 +242,21 @@ impl Catalog {
         kept.then_some(generation)
     }
 
-    fn list(&self, after: Option<&ToyName>, limit: u32) -> Result<Vec<Product>, Problem> {
+    fn list(
+        &self,
+        now: Time,
+        after: Option<&ToyName>,
+        limit: u32,
+        consistency: Consistency,
+    ) -> Result<Vec<Product>, Problem> {
+        self.shows(now, consistency)?;
         let first = match after {
             None => 0,
             Some(name) => self.stock.find(name).ok_or(Problem::UnknownProduct)?.place() + 1,
         };
         let limit = usize::try_from(limit.min(LIST_LIMIT_MAX)).unwrap_or(usize::MAX);
         let toys = self.stock.toys().skip(first).take(limit);
-        Ok(toys.map(|toy| self.visibility.product(toy, self.stock.shelf(toy))).collect())
-    }
-
-    fn on_take(
-        &mut self,
-        now: Time,
-        token: Token,
-        term: Term,
-        floor: u64,
-        items: &[TakeItem],
-        effects: &mut Vec<Effect>,
-    ) {
-        if items.len() > TAKE_ITEMS_MAX {
-            let problem = format!("{} takes in a batch: at most {TAKE_ITEMS_MAX}", items.len());
-            return reply(effects, token, Err(Problem::Bad(problem)));
-        }
-        let number = |take: &TakeItem| Item {
-            number: take.number,
-            request_id: take.order.request_id,
-            toy: self.stock.find(&take.order.name),
-            quantity: take.order.quantity,
-        };
-        let items: Vec<Item> = items.iter().map(number).collect();
-        let allowed = self.serving(now);
-        if let Err(problem) = allowed.and_then(|()| self.stock.check_take(term, floor, &items)) {
-            return reply(effects, token, Err(problem));
-        }
-        // By number: another number of a known request is new to the log, which must remember it
-        // for as long as that number may be asked again.
-        let known = |item: &Item| self.stock.takes().answer(term, item.number);
-        let answers: Vec<_> = items.iter().map(|item| (item.number, known(item))).collect();
-        let unknown: Vec<Item> =
-            items.iter().zip(&answers).filter(|(_, a)| a.1.is_none()).map(|(i, _)| *i).collect();
-        // Without anything new, the floor can wait for the next batch; an empty one carries it.
-        if unknown.is_empty() && !items.is_empty() {
-            let outcomes = answers.into_iter().filter_map(|(n, known)| Some((n, known?))).collect();
-            return self.visibility.answer(now, token, outcomes, &self.stock, effects);
-        }
-        if let Err(problem) = self.writing().and_then(|()| self.room_for(unknown.len())) {
-            return reply(effects, token, Err(problem));
-        }
-        let touches = self.would_change(&unknown);
-        let then = Then::AnswerTakes { token, answers, new_items: unknown.len() };
-        let command = Command::Take { term, floor, items: unknown };
-        self.propose(now, &command, touches, then, effects);
-    }
-
-    /// Whether so many more takes can be remembered.
-    fn room_for(&self, items: usize) -> Result<(), Problem> {
-        let on_their_way = |proposal: &Proposal| match &proposal.then {
-            Then::AnswerTakes { new_items, .. } => *new_items,
-            Then::Nothing
-            | Then::Begun
-            | Then::Answer { .. }
-            | Then::Grant { .. }
-            | Then::Unregistered { .. }
-            | Then::Restocked
-            | Then::Closed => 0,
-        };
-        let proposed: usize = self.proposals.iter().map(on_their_way).sum();
-        if self.stock.takes().outstanding() + proposed + items > TAKES_MAX {
-            let what = format!("{TAKES_MAX} takes are not settled");
-            return Err(Problem::Unavailable(what));
-        }
-        Ok(())
-    }
-
-    /// The toys that these takes may change. A toy that no other command on its way touches has
-    /// the quantity that is applied, so a take that it will refuse is known, and empties no cache:
-    /// else orders for a toy that is sold out would drop it from every cache, again and again.
-    fn would_change(&self, items: &[Item]) -> Vec<ToyId> {
-        let mut left: BTreeMap<ToyId, (u64, bool)> = BTreeMap::new();
-        for item in items {
-            let Some(toy) = item.toy else { continue };
-            let quantity = self.stock.shelf(toy).quantity;
-            let (left, changes) = left.entry(toy).or_insert((quantity, false));
-            let wanted = u64::from(item.quantity.get());
-            if self.visibility.changing(toy) {
-                *changes = true;
-            } else if wanted <= *left {
-                *left -= wanted;
-                *changes = true;
-            }
-        }
-        left.into_iter().filter(|(_, (_, changes))| *changes).map(|(toy, _)| toy).collect()
-    }
-
-    /// A batch of takes is applied.
-    pub(super) fn on_taken(
-        &mut self,
-        now: Time,
-        token: Token,
-        answers: Vec<(u64, Option<Outcome>)>,
-        applied: Applied,
-        effects: &mut Vec<Effect>,
-    ) {
-        let Applied::Takes(decided) = applied else { unreachable!("takes give takes") };
-        let decided = match decided {
-            Ok(decided) => decided,
-            Err(problem) => return reply(effects, token, Err(problem)),
-        };
-        let mut decided = decided.into_iter();
-        let mut next = || decided.next().expect("each unknown item of the batch was decided").1;
-        let outcomes =
-            answers.into_iter().map(|(n, known)| (n, known.unwrap_or_else(&mut next))).collect();
-        self.visibility.answer(now, token, outcomes, &self.stock, effects);
+        Ok(toys.map(|toy| self.product(toy)).collect())
     }
 
     fn on_put_view(
@@ -288,9 +264,18 @@ impl Catalog {
         now: Time,
         token: Token,
         proposal: ProposedView,
+        confirmed: bool,
         effects: &mut Vec<Effect>,
     ) {
-        let verdict = self.awake().and_then(|()| judge(self.stock.view(), &proposal));
+        if let Err(problem) = self.awake() {
+            return reply(effects, token, Err(problem));
+        }
+        let verdict = judge(self.stock.view(), &proposal);
+        if verdict != Ok(Verdict::Grant) && !self.certain(confirmed) {
+            let ProposedView { view, previous, unclean } = proposal;
+            let request = Request::PutView { view, previous, unclean };
+            return self.wait_for_barrier(token, request, effects);
+        }
         match verdict.and_then(|verdict| match verdict {
             Verdict::InForce => Ok(verdict),
             Verdict::Grant => self.writing().map(|()| verdict),
@@ -312,11 +297,16 @@ impl Catalog {
         &mut self,
         now: Time,
         token: Token,
-        term: Term,
-        takes: Vec<Settled>,
+        (term, takes): (Term, Vec<Settled>),
+        confirmed: bool,
         effects: &mut Vec<Effect>,
     ) {
-        let allowed = self.writing().and_then(|()| self.stock.check_settle(term));
+        let allowed = self.stock.check_settle(term);
+        if self.awake().is_ok() && allowed.is_err() && !self.certain(confirmed) {
+            let request = Request::Settle { term, takes };
+            return self.wait_for_barrier(token, request, effects);
+        }
+        let allowed = self.writing().and(allowed);
         let tombstones = takes.iter().filter(|s| s.term == term && !s.recorded).count();
         let allowed = allowed.and_then(|()| match takes.len() {
             0..=TAKES_MAX => self.room_for(tombstones),

@@ -78,6 +78,11 @@ impl Visibility {
         face.version = shelf.version;
     }
 
+    /// Whether it knows no toy: this node does not lead.
+    pub fn is_empty(&self) -> bool {
+        self.faces.is_empty()
+    }
+
     /// Whether a change of this toy is on its way to the log.
     pub fn changing(&self, toy: ToyId) -> bool {
         self.faces[toy.place()].begun > 0
@@ -136,6 +141,11 @@ impl Visibility {
         for ((_, token), outcomes) in std::mem::take(&mut self.waiting) {
             effects.push(self.reply(token, &outcomes, stock));
         }
+    }
+
+    /// Whose answers wait.
+    pub fn tokens(&self) -> impl Iterator<Item = Token> + '_ {
+        self.waiting.keys().map(|(_, token)| *token)
     }
 
     /// When the first waiting batch's time is over.

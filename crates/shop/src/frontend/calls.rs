@@ -8,18 +8,25 @@ use std::time::Duration;
 
 use replication::{NodeId, Time};
 
+use super::config::CATALOG_TRY;
+use crate::catalog_leader::{CatalogLeader, Heard};
 use crate::message::{Request, Response};
-use crate::node::{Address, CallId, Effect, Token};
+use crate::node::{Address, Answer, CallId, Effect, Token};
 
 /// What the answer to a call is for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Purpose {
     /// A product for those who wait for this fill.
     Fill,
-    /// A page of products for one reader.
-    List(Token),
-    /// A product for one reader, who wants no more than the catalog's own state.
-    Look(Token),
+    /// For one reader: a page of products, or a product at a weaker level.
+    Look {
+        /// Who reads.
+        token: Token,
+        /// What was asked.
+        request: Request,
+        /// When it was asked first.
+        since: Time,
+    },
     /// The lease.
     Renew {
         /// When the request left: the lease counts from here.
@@ -72,18 +79,31 @@ pub(super) enum Purpose {
 }
 
 /// The calls that wait for an answer.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Calls {
     last: u64,
-    open: BTreeMap<CallId, Purpose>,
-    /// What was asked of a leader before this adoption was taken out.
+    open: BTreeMap<CallId, (Purpose, Address)>,
+    /// Which replica of the catalog is asked.
+    pub catalog: CatalogLeader,
+    /// What was asked of a leader of the orders before this adoption was taken out.
     left: u64,
 }
 
 impl Calls {
-    /// Takes out what an answer is for; `None` if nobody waits for it.
-    pub fn finish(&mut self, call: CallId) -> Option<Purpose> {
-        self.open.remove(&call)
+    /// No call was made yet, of a catalog with so many replicas.
+    pub fn new(catalogs: u8) -> Calls {
+        Calls { last: 0, open: BTreeMap::new(), catalog: CatalogLeader::new(catalogs), left: 0 }
+    }
+
+    /// Takes out what an answer is for, and what it says of the replica of the catalog that was
+    /// asked; `None` if nobody waits for it.
+    pub fn finish(&mut self, call: CallId, answer: &Answer) -> Option<(Purpose, Heard)> {
+        let (purpose, to) = self.open.remove(&call)?;
+        let heard = match to {
+            Address::Catalog(asked) => self.catalog.heard(asked, answer),
+            Address::Order(_) | Address::Frontend(_) => Heard::Final,
+        };
+        Some((purpose, heard))
     }
 
     /// Takes out what was asked of a leader under adoptions before `reign`, oldest first. Should an
@@ -97,7 +117,8 @@ impl Calls {
                 *under < reign
             }
             Purpose::Fill
-            | Purpose::List(_)
+            | Purpose::Look { .. }
+            | Purpose::Near { .. }
             | Purpose::Renew { .. }
             | Purpose::Probe
             | Purpose::End
@@ -105,9 +126,9 @@ impl Calls {
             | Purpose::Ping { .. }
             | Purpose::Lead { .. } => false,
         };
-        let left: Vec<CallId> =
-            self.open.iter().filter(|(_, purpose)| old(purpose)).map(|(call, _)| *call).collect();
-        left.iter().filter_map(|call| self.open.remove(call)).collect()
+        let left = self.open.iter().filter(|(_, (purpose, _))| old(purpose));
+        let left: Vec<CallId> = left.map(|(call, _)| *call).collect();
+        left.iter().filter_map(|call| Some(self.open.remove(call)?.0)).collect()
     }
 
     /// How many wait.
@@ -137,9 +158,22 @@ impl Outbox<'_> {
     ) -> CallId {
         self.calls.last += 1;
         let call = CallId(self.calls.last);
-        self.calls.open.insert(call, purpose);
+        self.calls.open.insert(call, (purpose, to));
         self.effects.push(Effect::Call { call, to, request, deadline });
         call
+    }
+
+    /// Asks the catalog. One of several replicas is not waited for as long as the only one.
+    pub fn call_catalog(
+        &mut self,
+        purpose: Purpose,
+        request: Request,
+        deadline: Duration,
+    ) -> CallId {
+        let catalog = self.calls.catalog;
+        let others = catalog.has_replicas();
+        let deadline = if others { deadline.min(CATALOG_TRY) } else { deadline };
+        self.call(purpose, catalog.address(), request, deadline)
     }
 
     /// Answers a request.

@@ -7,10 +7,6 @@ use std::time::Duration;
 use replication::NodeId;
 
 use crate::invalidation::Invalidation;
-use crate::node::Address;
-
-/// The catalog, as every frontend addresses it.
-pub(super) const CATALOG: Address = Address::Catalog(NodeId(1));
 
 /// How many toys a cache keeps unless told otherwise: the course's number.
 pub const CACHE_CAPACITY_DEFAULT: usize = 7;
@@ -23,6 +19,13 @@ pub const REQUEST_DEADLINE_DEFAULT: Duration = Duration::from_secs(8);
 /// How long a call to the catalog may take. Longer than a lease, for which a starting catalog makes
 /// its callers wait.
 pub(super) const CATALOG_DEADLINE: Duration = Duration::from_secs(3);
+
+/// How long one of several replicas of the catalog may take, before another one is asked.
+pub(super) const CATALOG_TRY: Duration = Duration::from_millis(500);
+
+/// How long until a question is asked again that no replica of the catalog answered: some tens of
+/// them are enough until another one leads.
+pub(super) const CATALOG_PAUSE: Duration = Duration::from_millis(50);
 
 /// How long a clean stop waits for the catalog and for the orders under way.
 pub(super) const STOP_DEADLINE: Duration = Duration::from_secs(1);
@@ -57,10 +60,8 @@ pub(super) const FILLS_MAX: usize = 1024;
 /// Readers that may wait for fills, in all: as many as there are connections.
 pub(super) const READERS_MAX: usize = 16_384;
 
-/// `ListProducts` calls in flight.
-pub(super) const LISTS_MAX: usize = 256;
-
-/// Calls in flight for products that are read at a weaker level: each has one reader.
+/// Calls in flight for pages of products, and for products that are read at a weaker level: each
+/// has one reader.
 pub(super) const LOOKS_MAX: usize = 1024;
 
 /// How soon the frontend suspects an order replica.
@@ -113,10 +114,12 @@ pub struct Config {
     pub url: String,
     /// Drawn anew by each process: tells a restarted frontend from a second one.
     pub incarnation: u64,
+    /// How many replicas the catalog has; their ids begin with 1.
+    pub catalogs: u8,
 }
 
 impl Config {
-    /// The defaults: capacity 7, leases, standard timers, 8 s for a request.
+    /// The defaults: capacity 7, leases, standard timers, 8 s for a request, one catalog.
     pub fn new(id: u8, orders: Vec<NodeId>, url: String, incarnation: u64) -> Config {
         Config {
             id,
@@ -127,6 +130,7 @@ impl Config {
             request_deadline: REQUEST_DEADLINE_DEFAULT,
             url,
             incarnation,
+            catalogs: 1,
         }
     }
 }

@@ -36,12 +36,14 @@
 //! | `orders` | orders that wait, in batches |
 //! | `questions` | order reads and fates that wait |
 //! | `nearby` | order reads that any replica may answer |
+//! | `again` | what is to be asked of another replica of the catalog |
 //! | `calls` | what an answer is for |
 //! | `body` | the lab's JSON, prepared once |
 //! | `status` | what `/status` shows |
 //!
 //! Called by the shell's `frontend` command, and by the simulator.
 
+mod again;
 pub mod body;
 mod cache;
 mod calls;
@@ -61,6 +63,7 @@ pub use config::{CACHE_CAPACITY_DEFAULT, Config, REQUEST_DEADLINE_DEFAULT, Timer
 pub use reads::Hit;
 pub use status::{Counters, LeaderStatus, LeaseStatus, SlotStatus, Status};
 
+use again::Resting;
 use cache::{Cache, Slot};
 use calls::{Calls, Outbox, Purpose};
 use config::STOP_DEADLINE;
@@ -71,6 +74,7 @@ use nearby::Nearby;
 use orders::{News, Orders};
 use questions::Questions;
 
+use crate::catalog_leader::Heard;
 use crate::message::{Consistency, Problem, Request};
 use crate::node::{Address, Answer, CallId, Effect, Input, Node, Token};
 
@@ -98,8 +102,8 @@ pub struct Frontend {
     questions: Questions,
     nearby: Nearby,
     calls: Calls,
-    lists: usize,
     looks: usize,
+    resting: Resting,
     stopping: Option<Stopping>,
 }
 
@@ -115,9 +119,9 @@ impl Frontend {
             orders: Orders::new(&config),
             questions: Questions::new(&config),
             nearby: Nearby::new(&config),
-            calls: Calls::default(),
-            lists: 0,
+            calls: Calls::new(config.catalogs),
             looks: 0,
+            resting: Resting::default(),
             stopping: None,
             config,
         }
@@ -128,7 +132,7 @@ impl Frontend {
             Request::ReadProduct { name, consistency } => {
                 self.on_read(out, token, name, consistency);
             }
-            Request::ListProducts { .. } => self.on_list(out, token, request),
+            Request::ListProducts { .. } => self.look(out, token, request),
             Request::PlaceOrder(order) => self.orders.place(out, token, order),
             Request::ReadOrder { number, consistency: Consistency::Local } => {
                 let leader = self.leadership.leader().map(|(id, _)| id);
@@ -158,17 +162,19 @@ impl Frontend {
     }
 
     fn on_answer(&mut self, out: &mut Outbox<'_>, call: CallId, answer: Answer) {
-        let Some(purpose) = out.calls.finish(call) else { return };
+        let Some((purpose, heard)) = out.calls.finish(call, &answer) else { return };
         match purpose {
-            Purpose::Fill => self.on_filled(out, call, answer),
-            Purpose::List(token) => self.on_listed(out, token, answer),
-            Purpose::Look(token) => self.on_looked(out, token, answer),
+            Purpose::Fill => self.on_filled(out, call, heard, answer),
+            Purpose::Look { token, request, since } => {
+                self.on_looked(out, call, (token, request, since), heard, answer);
+            }
             Purpose::Renew { left } => {
-                if self.lease.on_renewed(out, left, answer) {
+                if self.lease.on_renewed(out, left, heard, answer) {
                     self.drop_all();
                 }
             }
             Purpose::Probe => self.lease.on_probed(out.now, &answer),
+            Purpose::End if heard == Heard::Hint => self.lease.tell_end(out),
             Purpose::End => {
                 if let Some(stopping) = &mut self.stopping {
                     stopping.ending = false;
@@ -217,7 +223,8 @@ impl Frontend {
                     self.questions.on_answer(out, sequence, Answer::Unknown);
                 }
                 Purpose::Fill
-                | Purpose::List(_)
+                | Purpose::Look { .. }
+                | Purpose::Near { .. }
                 | Purpose::Renew { .. }
                 | Purpose::Probe
                 | Purpose::End
@@ -240,6 +247,7 @@ impl Frontend {
         self.orders.expire(out);
         self.questions.expire(out);
         self.lease.ask_if_due(out);
+        self.ask_again_if_due(out);
         self.leadership.wake_if_due(out);
         if let Some(leader) = self.leadership.leader() {
             self.leave_old_leader(out);
@@ -266,7 +274,7 @@ impl Node for Frontend {
     type Status = Status;
 
     fn step(&mut self, now: Time, input: Input, effects: &mut Vec<Effect>) {
-        let mut calls = std::mem::take(&mut self.calls);
+        let mut calls = std::mem::replace(&mut self.calls, Calls::new(1));
         let mut out = Outbox { now, calls: &mut calls, effects };
         match input {
             Input::Start => {
@@ -279,10 +287,13 @@ impl Node for Frontend {
                 self.nearby.on_link(replica, up);
                 self.leadership.on_link(&mut out, replica, up);
             }
+            Input::Link { node: Address::Catalog(replica), up } => {
+                out.calls.catalog.on_link(replica, up);
+            }
             Input::Stop => self.on_stop(&mut out),
             // It has no log, and asks for the rest by itself.
             Input::Timer
-            | Input::Link { node: Address::Frontend(_) | Address::Catalog(_), .. }
+            | Input::Link { node: Address::Frontend(_), .. }
             | Input::Receive { .. }
             | Input::Persisted { .. }
             | Input::Checkpointed { .. }
@@ -296,6 +307,7 @@ impl Node for Frontend {
         let led = self.leadership.leader().is_some();
         [
             self.lease.next_timer(),
+            self.resting.next_timer(),
             self.leadership.next_timer(),
             self.orders.next_timer(led),
             self.questions.next_timer(led),

@@ -10,11 +10,13 @@ use bytes::Bytes;
 use replication::Time;
 use replication::planted::{Bug, planted};
 
+use super::again::{Again, Resting};
 use super::cache::{Filled, Kept, Slot};
 use super::calls::{Outbox, Purpose};
-use super::config::{CATALOG, CATALOG_DEADLINE, Config, LISTS_MAX, LOOKS_MAX};
+use super::config::{CATALOG_DEADLINE, Config, LOOKS_MAX};
 use super::fills::Cover;
 use super::{Frontend, body};
+use crate::catalog_leader::Heard;
 use crate::invalidation::Invalidation;
 use crate::message::{
     CacheUse, Consistency, Generation, LeaseHolder, Problem, ReadFrom, Reply, Request,
@@ -148,39 +150,84 @@ impl Frontend {
             let (cache, from) = (CacheUse::Hit, self.from_cache(level, applied));
             return out.reply(token, Ok(Reply::Product { product, cache, from }));
         }
+        self.counters.bypasses += 1;
+        self.look(out, token, Request::Fill { name, holder: None, consistency });
+    }
+
+    /// A question to the catalog for one reader.
+    pub(super) fn look(&mut self, out: &mut Outbox<'_>, token: Token, request: Request) {
         if self.looks == LOOKS_MAX {
             let full = format!("{LOOKS_MAX} calls wait for the catalog");
             return out.reply(token, Err(Problem::Unavailable(full)));
         }
         self.looks += 1;
-        self.counters.bypasses += 1;
-        let request = Request::Fill { name, holder: None, consistency };
-        out.call(Purpose::Look(token), CATALOG, request, CATALOG_DEADLINE);
+        self.look_again(out, out.now, token, request);
     }
 
-    pub(super) fn on_looked(&mut self, out: &mut Outbox<'_>, token: Token, answer: Answer) {
-        self.looks -= 1;
+    fn look_again(&mut self, out: &mut Outbox<'_>, since: Time, token: Token, request: Request) {
+        let purpose = Purpose::Look { token, request: request.clone(), since };
+        out.call_catalog(purpose, request, CATALOG_DEADLINE);
+    }
+
+    pub(super) fn on_looked(
+        &mut self,
+        out: &mut Outbox<'_>,
+        call: CallId,
+        (token, request, since): (Token, Request, Time),
+        heard: Heard,
+        answer: Answer,
+    ) {
         self.note_catalog(&answer);
-        let Answer::Said(Ok(Reply::Filled { product, from, .. })) = answer else {
-            return out.reply(token, Err(catalog_problem(answer)));
-        };
-        if planted(Bug::LocalAnswerKept)
-            && let Some(generation) = self.lease.current(out.now)
-        {
-            let (product, body) = (product.clone(), body::product(&product));
-            let (filled_at, applied) = (out.now, from.applied);
-            self.cache.keep(Filled { product, generation, filled_at, body, applied });
+        if out.calls.catalog.has_replicas() && Resting::may_retry(out.now, since, &answer) {
+            return match heard {
+                Heard::Hint => self.look_again(out, since, token, request),
+                Heard::Final | Heard::Elsewhere => {
+                    self.resting.rest(out.now, call, since, Again::Look(token, request));
+                }
+            };
         }
-        out.reply(token, Ok(Reply::Product { product, cache: CacheUse::Bypass, from }));
+        self.looks -= 1;
+        let response = match answer {
+            Answer::Said(Ok(reply @ Reply::Products { .. })) => Ok(reply),
+            Answer::Said(Ok(Reply::Filled { product, from, .. })) => {
+                if planted(Bug::LocalAnswerKept)
+                    && let Some(generation) = self.lease.current(out.now)
+                {
+                    let (product, body) = (product.clone(), body::product(&product));
+                    let (filled_at, applied) = (out.now, from.applied);
+                    self.cache.keep(Filled { product, generation, filled_at, body, applied });
+                }
+                Ok(Reply::Product { product, cache: CacheUse::Bypass, from })
+            }
+            Answer::Said(_) | Answer::Refused | Answer::Unknown => Err(catalog_problem(answer)),
+        };
+        out.reply(token, response);
     }
 
-    pub(super) fn on_list(&mut self, out: &mut Outbox<'_>, token: Token, request: Request) {
-        if self.lists == LISTS_MAX {
-            let full = format!("{LISTS_MAX} lists are being fetched");
-            return out.reply(token, Err(Problem::Unavailable(full)));
+    /// Asks another replica of the catalog what one did not answer, when it is time.
+    pub(super) fn ask_again_if_due(&mut self, out: &mut Outbox<'_>) {
+        while let Some((since, again)) = self.resting.next_due(out.now) {
+            match again {
+                Again::Fill(name, readers) => {
+                    self.fills.pause(readers.len(), false);
+                    self.fill_again(out, since, name, readers);
+                }
+                Again::Look(token, request) => self.look_again(out, since, token, request),
+            }
         }
-        self.lists += 1;
-        out.call(Purpose::List(token), CATALOG, request, CATALOG_DEADLINE);
+    }
+
+    fn fill_again(
+        &mut self,
+        out: &mut Outbox<'_>,
+        since: Time,
+        name: ToyName,
+        readers: Vec<Token>,
+    ) {
+        let (cover, holder) = self.cover(out.now);
+        if self.fills.begin(out, since, readers, name, cover, holder) {
+            self.counters.fills += 1;
+        }
     }
 
     pub(super) fn on_invalidate(&mut self, out: &mut Outbox<'_>, token: Token, names: &[ToyName]) {
@@ -212,16 +259,6 @@ impl Frontend {
         self.fills.pass_all();
     }
 
-    pub(super) fn on_listed(&mut self, out: &mut Outbox<'_>, token: Token, answer: Answer) {
-        self.lists -= 1;
-        self.note_catalog(&answer);
-        let response = match answer {
-            Answer::Said(Ok(reply @ Reply::Products { .. })) => Ok(reply),
-            Answer::Said(_) | Answer::Refused | Answer::Unknown => Err(catalog_problem(answer)),
-        };
-        out.reply(token, response);
-    }
-
     fn note_catalog(&mut self, answer: &Answer) {
         match answer {
             Answer::Said(_) => self.lease.heard(),
@@ -229,9 +266,26 @@ impl Frontend {
         }
     }
 
-    pub(super) fn on_filled(&mut self, out: &mut Outbox<'_>, call: CallId, answer: Answer) {
+    pub(super) fn on_filled(
+        &mut self,
+        out: &mut Outbox<'_>,
+        call: CallId,
+        heard: Heard,
+        answer: Answer,
+    ) {
         self.note_catalog(&answer);
         let fill = self.fills.finish(call);
+        if out.calls.catalog.has_replicas() && Resting::may_retry(out.now, fill.since, &answer) {
+            let readers: Vec<Token> = fill.starters.into_iter().chain(fill.joined).collect();
+            return match heard {
+                Heard::Hint => self.fill_again(out, fill.since, fill.name, readers),
+                Heard::Final | Heard::Elsewhere => {
+                    self.fills.pause(readers.len(), true);
+                    let again = Again::Fill(fill.name, readers);
+                    self.resting.rest(out.now, call, fill.since, again);
+                }
+            };
+        }
         let cache = fill.cache_use();
         let Answer::Said(Ok(Reply::Filled { product, generation, from })) = answer else {
             let problem = catalog_problem(answer);
@@ -266,7 +320,7 @@ impl Frontend {
             let shared = ReadFrom { consistency: self.cache_promises(), ..from };
             anew.drain(..).for_each(|token| reply(token, shared));
         }
-        if !anew.is_empty() && self.fills.begin(out, anew, fill.name, cover, holder) {
+        if !anew.is_empty() && self.fills.begin(out, out.now, anew, fill.name, cover, holder) {
             self.counters.fills += 1;
         }
     }

@@ -68,7 +68,8 @@ impl OrderCommand {
         self.service.run(Role::Order, async |_| {
             read(move || {
                 let (disk, recovered) = disk.open_as(protocol)?;
-                let config = Config { engine, incarnation: rand::random::<u64>() >> 1 };
+                let incarnation = rand::random::<u64>() >> 1;
+                let config = Config { engine, incarnation, catalogs: 1 };
                 Ok(Made {
                     node: Orders::new(config, &recovered).map_err(anyhow::Error::msg)?,
                     disk: Some(disk),

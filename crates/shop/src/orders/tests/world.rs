@@ -129,8 +129,8 @@ impl World {
             seed: 1,
         };
         let host = self.hosts.get_mut(&id).expect("a host");
-        let orders =
-            Orders::new(Config { engine, incarnation: 0 }, &host.disk).expect("its own disk");
+        let config = Config { engine, incarnation: 0, catalogs: 1 };
+        let orders = Orders::new(config, &host.disk).expect("its own disk");
         host.emitted = 0;
         host.orders = Some(match self.checkpoint_every {
             Some(entries) => orders.checkpoint_every(entries),
