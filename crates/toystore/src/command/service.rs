@@ -28,6 +28,7 @@ use crate::http::served::Served;
 use crate::http::server::{self, CONNECTIONS_MAX_DEFAULT};
 use crate::http::site::Site;
 use crate::peer::Peers;
+use crate::peer::names::Names;
 use crate::trace;
 
 /// How long a node may take to come to an end by itself.
@@ -297,7 +298,8 @@ impl Service {
         for (port, role) in ports {
             listeners.push((listen(port, "--seed-listen")?, role));
         }
-        let traces = self.traces.traces(address, role.name())?;
+        let name = Names::of(address, known.keys()).name(address);
+        let traces = self.traces.traces(address, name.clone(), role.name())?;
         let peers = Peers::new(address, token, known, self.chaos, traces.clone());
         let driver = Driver::new(node, peers, disk);
         driver.start();
@@ -311,9 +313,9 @@ impl Service {
             servers.spawn(served);
             sites.push(site);
         }
-        tracing::info!("{address} serves at {}", self.listen);
+        tracing::info!("{name} serves at {}", self.listen);
         signals.asked_to_stop().await;
-        tracing::info!("{address} stops");
+        tracing::info!("{name} stops");
         sites.iter().for_each(|site| site.drain());
         driver.stop(STOP_DEADLINE).await;
         drain.send_replace(true);
