@@ -2,7 +2,7 @@
 //!
 //! Made by [`Catalog`] on request; nothing decides by it.
 
-use replication::{Engine, Index, Term, Time, View};
+use replication::{Engine, Index, Term, Time, View, engine};
 use serde::{Deserialize, Serialize};
 
 use super::{Catalog, Phase};
@@ -40,6 +40,8 @@ pub struct Status {
     pub log_last: Index,
     /// The last index that is durable and applied.
     pub applied: Index,
+    /// The engine: role, term, leader, log positions; of several replicas, who has what.
+    pub engine: engine::Status,
 }
 
 /// One toy, with the account of its pieces:
@@ -141,6 +143,7 @@ impl Catalog {
             log_start: log.start(),
             log_last: log.last(),
             applied: self.engine.applied(),
+            engine: self.engine.status(),
         }
     }
 }

@@ -13,7 +13,8 @@ use crate::supervisor::control::{Action, ask};
 /// Which node of which store.
 #[derive(Debug, Args)]
 pub struct Control {
-    /// A node by name (catalog, order-3, frontend-1), or `leader`: the order replica that leads now
+    /// A node by name (catalog, order-3, frontend-1); or `leader`, the order replica that leads now,
+    /// and `catalog-leader`, the catalog that does
     #[arg(value_name = "NODE")]
     node: String,
     #[command(flatten)]

@@ -3,7 +3,7 @@
 //!
 //! Every flag is also an environment variable, since a container is configured by those.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
-use replication::{NodeId, Protocol};
+use replication::Protocol;
 use shop::node::Address;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -113,6 +113,11 @@ impl Disk {
         DiskQueue::open(&self.data, options, self.shadow_disk)
     }
 
+    /// Its folder.
+    pub fn folder(&self) -> &Path {
+        &self.data
+    }
+
     /// Opens the log of a replica. A folder remembers how its group agrees: terms and what is
     /// committed mean another thing under another protocol.
     ///
@@ -120,11 +125,7 @@ impl Disk {
     /// If the log was written under another one; and as [`Disk::open`].
     pub fn open_as(&self, protocol: Protocol) -> Result<(DiskQueue, replication::log::Recovered)> {
         let path = self.data.join(REPLICATION_FILE);
-        let written = match std::fs::read_to_string(&path) {
-            Ok(text) => Some(text.trim().to_string()),
-            Err(error) if error.kind() == ErrorKind::NotFound => None,
-            Err(error) => return Err(error).context(format!("cannot read {}", path.display())),
-        };
+        let written = written_under(&path)?;
         if let Some(written) = &written
             && written != protocol.name()
         {
@@ -145,84 +146,25 @@ impl Disk {
 }
 
 /// Names the protocol, beside the log.
-const REPLICATION_FILE: &str = "replication";
+pub(super) const REPLICATION_FILE: &str = "replication";
+
+/// What a file says that names the protocol; nothing, if there is none.
+pub(super) fn written_under(path: &Path) -> Result<Option<String>> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text.trim().to_string())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).context(format!("cannot read {}", path.display())),
+    }
+}
 
 /// A whole file or none, on disk when this returns.
-fn write_durably(path: &Path, line: &str) -> std::io::Result<()> {
+pub(super) fn write_durably(path: &Path, line: &str) -> std::io::Result<()> {
     let unfinished = path.with_extension("tmp");
     let mut file = std::fs::File::create(&unfinished)?;
     writeln!(file, "{line}")?;
     file.sync_all()?;
     std::fs::rename(&unfinished, path)?;
     path.parent().map_or(Ok(()), |folder| std::fs::File::open(folder)?.sync_all())
-}
-
-/// One replica of the order service and its address: `3=http://127.0.0.1:8093`.
-#[derive(Clone, Debug)]
-pub struct Replica {
-    /// Its id.
-    pub id: NodeId,
-    /// Where it is.
-    pub url: Url,
-}
-
-impl std::str::FromStr for Replica {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Replica, String> {
-        let (id, url) = text
-            .split_once('=')
-            .ok_or_else(|| format!("{text:?}: expected ID=URL, as 1=http://127.0.0.1:8091"))?;
-        let id = match id.parse() {
-            Ok(id @ 1..=NodeId::MAX) => NodeId(id),
-            Ok(_) | Err(_) => return Err(format!("{id:?} is no replica: expected 1 to 9")),
-        };
-        Ok(Replica { id, url: url.parse()? })
-    }
-}
-
-/// Where a node finds the others: flags of every node that calls somebody.
-#[derive(Debug, Args)]
-pub struct Others {
-    /// The catalog
-    #[arg(long, env = "TOYSTORE_CATALOG", value_name = "URL")]
-    catalog: Url,
-    /// Every order replica, a replica itself too: 1=http://…,2=http://…
-    #[arg(
-        long,
-        env = "TOYSTORE_ORDERS",
-        value_name = "ID=URL,…",
-        value_delimiter = ',',
-        required = true
-    )]
-    orders: Vec<Replica>,
-}
-
-impl Others {
-    /// The replicas of the order service, each once.
-    ///
-    /// # Errors
-    /// If an id is given twice.
-    pub fn replicas(&self) -> Result<BTreeSet<NodeId>> {
-        let mut all = BTreeSet::new();
-        for replica in &self.orders {
-            if !all.insert(replica.id) {
-                bail!("--orders names replica {} twice", replica.id);
-            }
-        }
-        Ok(all)
-    }
-
-    /// Where the catalog is.
-    pub fn catalog(&self) -> &Url {
-        &self.catalog
-    }
-
-    /// The catalog and the order replicas as addresses of links.
-    pub fn addresses(&self) -> BTreeMap<Address, Url> {
-        let orders = self.orders.iter().map(|r| (Address::Order(r.id), r.url.clone()));
-        orders.chain([(Address::Catalog(NodeId(1)), self.catalog.clone())]).collect()
-    }
 }
 
 /// A node that is ready to be driven.

@@ -90,6 +90,7 @@ impl Link {
     }
 
     /// What it is called.
+    #[cfg(feature = "otel")]
     pub fn name(&self) -> &str {
         &self.name
     }

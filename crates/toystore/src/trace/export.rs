@@ -58,12 +58,7 @@ impl Flags {
     ///
     /// # Errors
     /// If it cannot be one.
-    pub fn traces(
-        &self,
-        address: Address,
-        name: String,
-        role: &'static str,
-    ) -> Result<Traces> {
+    pub fn traces(&self, address: Address, name: String, role: &'static str) -> Result<Traces> {
         // An empty value is none, for the standard's variables and so for ours.
         let set = |name: &&str| std::env::var(name).is_ok_and(|value| !value.is_empty());
         let disabled = std::env::var("OTEL_SDK_DISABLED").is_ok_and(|value| value == "true");

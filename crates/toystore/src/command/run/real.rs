@@ -156,6 +156,7 @@ fn options(scenario: &Scenario, folder: &Path) -> Result<Options> {
     Ok(Options {
         frontends: scenario.seats.frontends,
         orders: Some(scenario.seats.orders),
+        catalogs: Some(1),
         replication: Some(scenario.protocol),
         cache_capacity: scenario.cache_capacity,
         invalidation: scenario.invalidation,

@@ -11,7 +11,6 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use checker::history::{EventKind, Line};
 use replication::Time;
-use shop::catalog::status::Status;
 use simulator::Scenario;
 use simulator::fault::{Fault, Moment, Shape, Target};
 use simulator::who::Who;
@@ -24,8 +23,7 @@ use super::stage::Stage;
 use crate::client::runner::Clock;
 use crate::command::demo::story::Story;
 use crate::supervisor::cluster::{Member, State};
-use crate::supervisor::layout::Role;
-use crate::supervisor::{leader, node_status};
+use crate::supervisor::leader;
 
 /// How often it is looked who leads, and whether a node must still be told its faults.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
@@ -299,9 +297,8 @@ impl Wreck {
     /// Toys of which more were restocked than before. They are noticed late: drawn, not believed.
     async fn notice_restocks(&self, known: &mut BTreeMap<String, u64>) {
         let cluster = self.stage.cluster();
-        let Some(catalog) = cluster.of(Role::Catalog).next() else { return };
-        let Ok(said) = node_status::ask::<Status>(catalog).await else { return };
-        for toy in said.status.toys {
+        let Ok(said) = leader::ask_catalog(&cluster).await else { return };
+        for toy in said.toys {
             let before = known.insert(toy.name.to_string(), toy.restocked).unwrap_or(0);
             if toy.restocked > before {
                 let line = Line {

@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use super::Running;
 use crate::supervisor::cluster::{Cluster, Member};
 use crate::supervisor::layout::Role;
-use crate::supervisor::leader::reign;
+use crate::supervisor::leader::{catalog_reign, reign};
 use crate::supervisor::node_status::{self, NodeStatus};
 
 /// Show who leads, what is cached and what is in stock
@@ -102,6 +102,15 @@ fn leader(seen: &[Seen]) -> Option<(Term, &str)> {
     reigns.max()
 }
 
+/// The same of the catalogs.
+fn catalog_leader(seen: &[Seen]) -> Option<(Term, &str)> {
+    let reigns = seen.iter().filter_map(|node| match &node.said {
+        Ok(Said::Catalog(said)) => Some((catalog_reign(&said.status)?, node.member.name.as_str())),
+        Ok(Said::Order(_) | Said::Frontend(_)) | Err(_) => None,
+    });
+    reigns.max()
+}
+
 fn to_json(cluster: &Cluster, seen: &[Seen]) -> serde_json::Value {
     let nodes = seen.iter().map(|node| {
         json!({
@@ -119,6 +128,7 @@ fn to_json(cluster: &Cluster, seen: &[Seen]) -> serde_json::Value {
         "replication": cluster.replication,
         "data": cluster.data,
         "leader": leader(seen).map(|(term, node)| json!({"node": node, "term": term})),
+        "catalog_leader": catalog_leader(seen).map(|(term, node)| json!({"node": node, "term": term})),
         "nodes": nodes.collect::<Vec<_>>(),
     })
 }

@@ -126,9 +126,8 @@ pub fn read(
 /// come at any time.
 fn destination(name: &str, me: Address, known: &[Address]) -> Result<Address, String> {
     let names = Names::of(me, known);
-    let of_role = |is: fn(&Address) -> bool| -> Vec<Address> {
-        known.iter().copied().filter(is).collect()
-    };
+    let of_role =
+        |is: fn(&Address) -> bool| -> Vec<Address> { known.iter().copied().filter(is).collect() };
     let orders = of_role(|address| matches!(address, Address::Order(_)));
     let catalogs = of_role(|address| matches!(address, Address::Catalog(_)));
     let there = |to: Address| match to {
