@@ -158,6 +158,10 @@ bugs! {
     SyncTorn: "sync-torn",
     /// paxos: a leader answers reads without asking whether it still leads
     ProbeSkipped: "probe-skipped",
+    /// a new leader of the catalog waits for the leases of the old one from its own start on
+    LeasesFromStart: "leases-from-start",
+    /// a leader of the catalog grants and answers without asking whether it still leads
+    CatalogUnconfirmed: "catalog-unconfirmed",
 }
 
 /// Whether a bug is planted in this run. Without the feature it never is, at no cost.

@@ -20,15 +20,19 @@
 //! | [`frontend`] | cache, lease, and the search for a leader |
 //! | [`orders`] | purchases and the ledger, on a replicated log |
 //! | [`catalog`] | stock, takes, restock, leases, the view |
+//! | [`catalog_leader`] | which replica of the catalog its callers ask |
+//! | [`reads`] | answers that wait for a read barrier |
 
 #![deny(clippy::wildcard_enum_match_arm)]
 
 pub mod catalog;
+pub mod catalog_leader;
 pub mod frontend;
 pub mod invalidation;
 pub mod message;
 pub mod node;
 pub mod orders;
+pub mod reads;
 pub mod shopper;
 pub mod toy;
 

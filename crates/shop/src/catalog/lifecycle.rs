@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use replication::log::Snapshot;
 use replication::planted::{Bug, planted};
-use replication::{Engine, Entry, Index, Term, Time};
+use replication::{Entry, Index, Term, Time, engine};
 
 use super::catalogue::{self, Toy};
 use super::command::{Command, ToyId};
@@ -43,11 +43,36 @@ pub(super) struct Chores {
     /// Entries applied since the last checkpoint, and the bytes of their commands.
     entries: u64,
     bytes: u64,
-    /// A checkpoint is being written.
-    checkpointing: bool,
+    /// Checkpoints that are being written.
+    checkpointing: usize,
 }
 
 impl Chores {
+    /// Nothing was done yet, on a state that stands here in the log.
+    pub(super) fn after(index: Index, term: Term) -> Chores {
+        Chores { applied: (index, term), ..Chores::default() }
+    }
+
+    /// The last applied entry.
+    pub(super) fn applied(&self) -> (Index, Term) {
+        self.applied
+    }
+
+    /// A checkpoint of the state that stands here is being written.
+    pub(super) fn begin_checkpoint(&mut self, applied: (Index, Term)) {
+        self.applied = applied;
+        self.entries = 0;
+        self.bytes = 0;
+        self.checkpointing += 1;
+    }
+
+    /// Nothing is to be done from time to time by one that does not lead.
+    pub(super) fn step_down(&mut self) {
+        self.restock_at = None;
+        self.restocking = false;
+        self.silent.clear();
+    }
+
     /// An entry is applied.
     pub(super) fn count(&mut self, entry: &Entry) {
         self.applied = (entry.index, entry.term);
@@ -57,7 +82,7 @@ impl Chores {
 
     /// A checkpoint is on disk.
     pub(super) fn checkpointed(&mut self) {
-        self.checkpointing = false;
+        self.checkpointing = self.checkpointing.saturating_sub(1);
     }
 
     /// A frontend's registration is gone.
@@ -87,10 +112,16 @@ impl Catalog {
     /// The new incarnation is durable. The leases of earlier ones are taken back: each registered
     /// frontend is told, and waited for as long as a lease that was granted at the last moment of
     /// the last run may last.
+    ///
+    /// Where there are other replicas, that moment is not the start of this process: the last
+    /// leader granted until another was elected, and that was before this was committed. It grants
+    /// nothing without a read barrier that began after it was asked, so what it answers later was
+    /// asked before, and frontends count from there.
     pub(super) fn on_begun(&mut self, now: Time, effects: &mut Vec<Effect>) {
         self.visibility = super::Visibility::new(&self.stock);
         self.phase = Phase::Revoking;
-        let expires = self.started + self.leases.wait();
+        let alone = !self.group.has_peers() || planted(Bug::LeasesFromStart);
+        let expires = if alone { self.started } else { now } + self.leases.wait();
         let frontends = self.stock.frontends();
         let leased = self.config.invalidation == Invalidation::Lease;
         let revokes = leased && !planted(Bug::LeasesUnrevoked);
@@ -148,27 +179,40 @@ impl Catalog {
         self.proceed(now, effects);
     }
 
-    pub(super) fn on_link(&mut self, node: Address, up: bool) {
+    pub(super) fn on_link(
+        &mut self,
+        now: Time,
+        node: Address,
+        up: bool,
+        effects: &mut Vec<Effect>,
+    ) {
         match node {
             Address::Frontend(frontend) if up => self.leases.reachable(frontend),
-            Address::Frontend(_) | Address::Order(_) | Address::Catalog(_) => {}
+            Address::Catalog(peer) => {
+                self.drive(now, engine::Input::Link { peer, up }, effects);
+            }
+            Address::Frontend(_) | Address::Order(_) => {}
         }
     }
 
-    pub(super) fn on_disk_full(&mut self, full: bool, effects: &mut Vec<Effect>) {
+    pub(super) fn on_disk_full(&mut self, now: Time, full: bool, effects: &mut Vec<Effect>) {
         self.disk_full = full;
         if full && self.phase == Phase::Closing {
             // It cannot be recorded that no lease is left; the next start waits for them.
-            self.finish(effects);
+            return self.leave(now, effects);
         }
+        self.hand_over_if_full(now, effects);
     }
 
-    /// A clean stop: leases are taken back, so that the next start need not wait for them.
+    /// A clean stop: leases are taken back, so that the next start, or the next leader, need not
+    /// wait for them.
     pub(super) fn on_stop(&mut self, now: Time, effects: &mut Vec<Effect>) {
         match self.phase {
-            Phase::Starting => self.finish(effects),
+            Phase::Following => self.finish(effects),
+            Phase::Starting => self.leave(now, effects),
             Phase::Revoking | Phase::Open => {
                 self.phase = Phase::Stopping;
+                self.stop_at = self.group.has_peers().then(|| now + self.stop_bound());
                 if self.config.invalidation == Invalidation::Lease {
                     self.leases.revoke_all(self.stock.incarnation() + 1);
                 } else {
@@ -193,7 +237,7 @@ impl Catalog {
             }
             Phase::Stopping if self.leases.holders().is_empty() => {
                 if self.disk_full {
-                    self.finish(effects);
+                    self.leave(now, effects);
                 } else {
                     self.phase = Phase::Closing;
                     self.propose(now, &Command::Close, Vec::new(), Then::Closed, effects);
@@ -204,7 +248,8 @@ impl Catalog {
             | Phase::Open
             | Phase::Stopping
             | Phase::Closing
-            | Phase::Stopped => {}
+            | Phase::Stopped
+            | Phase::Following => {}
         }
     }
 
@@ -219,6 +264,9 @@ impl Catalog {
     /// the disk.
     pub(super) fn do_chores(&mut self, now: Time, effects: &mut Vec<Effect>) {
         self.checkpoint_if_long(effects);
+        if let Some(tag) = self.reads.next_barrier() {
+            self.drive(now, engine::Input::Barrier(tag), effects);
+        }
         if self.phase != Phase::Open {
             return;
         }
@@ -274,15 +322,13 @@ impl Catalog {
         let long = self.chores.entries >= self.config.checkpoint_entries
             || self.chores.bytes >= self.config.checkpoint_bytes;
         // Before it leads, the engine's term is not durable; and one checkpoint at a time.
-        if !long || self.chores.checkpointing || !self.engine.leading() {
+        if !long || self.chores.checkpointing > 0 || !self.group.may_checkpoint() {
             return;
         }
         let (index, term) = self.chores.applied;
         let snapshot = Snapshot { index, term, state: self.stock.snapshot() };
-        let checkpoint = self.engine.checkpoint(snapshot);
-        self.chores.entries = 0;
-        self.chores.bytes = 0;
-        self.chores.checkpointing = true;
+        self.chores.begin_checkpoint((index, term));
+        let checkpoint = self.group.engine_mut().checkpoint(snapshot);
         effects.push(Effect::Checkpoint(checkpoint));
     }
 

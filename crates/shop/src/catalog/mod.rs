@@ -64,12 +64,12 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use replication::log::Recovered;
 use replication::planted::{Bug, planted};
-use replication::single::Single;
-use replication::{Engine, Entry, NodeId, Time, engine};
+use replication::{Entry, NodeId, Time, engine};
 
 use crate::invalidation::Invalidation;
 use crate::message::{Problem, Reply, Request, Response};
 use crate::node::{Answer, Effect, Input, Node, Token};
+use crate::reads::Reads;
 
 pub mod catalogue;
 pub mod command;
@@ -78,6 +78,7 @@ pub mod leases;
 mod lifecycle;
 mod proposal;
 mod registration;
+mod replica;
 mod serve;
 pub mod shelf;
 pub mod status;
@@ -91,6 +92,7 @@ pub use self::config::{Config, RESTOCK_INTERVAL, RESTOCK_LEVEL};
 use self::leases::Leases;
 use self::proposal::{Proposal, Then};
 pub use self::registration::{FRONTENDS_MAX, URL_BYTES_MAX};
+use self::replica::Group;
 pub use self::serve::{LIST_LIMIT_MAX, TAKE_ITEMS_MAX, TAKES_MAX};
 use self::status::Status;
 use self::stock::{Applied, PutBack, Restocked, Stock};
@@ -119,13 +121,20 @@ enum Phase {
     Closing,
     /// The process may end.
     Stopped,
+    /// Another replica leads, or none.
+    Following,
 }
 
 /// The catalog node.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Debug)]
+#[cfg_attr(test, derive(Clone, PartialEq, Eq, Hash))]
 pub struct Catalog {
     config: Config,
-    engine: Single,
+    group: Group,
+    /// What the engine said that is to be done still; empty between two steps.
+    said: VecDeque<engine::Effect>,
+    /// Who leads the replicas of the catalog, as far as is known.
+    leader: Option<NodeId>,
     /// Everything that is durable, up to the last applied entry.
     stock: Stock,
     leases: Leases,
@@ -145,6 +154,12 @@ pub struct Catalog {
     put_back: VecDeque<PutBack>,
     /// The last restocks.
     restocked: VecDeque<Restocked>,
+    /// Questions that wait for a read barrier, where there are other replicas.
+    reads: Reads<Request>,
+    /// When to try again to hand the lead over, for want of room on the disk.
+    hand_over_at: Option<Time>,
+    /// Asked to stop, with other replicas: when to do so in any case.
+    stop_at: Option<Time>,
 }
 
 impl Catalog {
@@ -160,25 +175,33 @@ impl Catalog {
         }
         let stock = Stock::restore(&recovered.checkpoint.snapshot.state)?;
         // Applied at start; looked at here, where an error can still be told.
-        let engine = Single::new(NodeId(1), recovered);
-        let log = engine.log();
-        for entry in log.from(log.start().next(), usize::MAX) {
+        let group = Group::new(&config, recovered);
+        let log = group.engine().log();
+        let entries = log.from(log.start().next(), usize::MAX).iter();
+        for entry in entries.filter(|entry| !entry.command.is_empty()) {
             Command::decode(&entry.command)?;
         }
+        let snapshot = &recovered.checkpoint.snapshot;
+        let phase = if config.replica.is_some() { Phase::Following } else { Phase::Starting };
         Ok(Catalog {
             leases: Leases::new(config.lease),
             config,
-            engine,
+            group,
+            said: VecDeque::new(),
+            leader: None,
             stock,
             visibility: Visibility::default(),
-            phase: Phase::Starting,
+            phase,
             started: Time::default(),
             proposals: VecDeque::new(),
             calls: 0,
-            chores: lifecycle::Chores::default(),
+            chores: lifecycle::Chores::after(snapshot.index, snapshot.term),
             disk_full: false,
             put_back: VecDeque::new(),
             restocked: VecDeque::new(),
+            reads: Reads::default(),
+            hand_over_at: None,
+            stop_at: None,
         })
     }
 
@@ -188,39 +211,17 @@ impl Catalog {
     }
 
     /// The takes that were put back since this was asked last; the last [`CHANGES_KEPT`] of them.
-    /// A start tells those since the last checkpoint again.
+    /// A start tells those since the last checkpoint again. Of several replicas only the leader
+    /// tells, and a new one tells again what the old one did.
     pub fn take_put_back(&mut self) -> VecDeque<PutBack> {
-        std::mem::take(&mut self.put_back)
+        let tells = self.phase != Phase::Following;
+        if tells { std::mem::take(&mut self.put_back) } else { VecDeque::new() }
     }
 
     /// The same for restocks.
     pub fn take_restocked(&mut self) -> VecDeque<Restocked> {
-        std::mem::take(&mut self.restocked)
-    }
-
-    /// Passes an input to the engine, and does what it says.
-    fn drive(&mut self, now: Time, input: engine::Input, effects: &mut Vec<Effect>) {
-        let mut said = Vec::new();
-        self.engine.step(now, input, &mut said);
-        for effect in said {
-            match effect {
-                engine::Effect::Persist(record) => effects.push(Effect::Persist(record)),
-                engine::Effect::Apply(entry) => self.on_apply(now, &entry, effects),
-                engine::Effect::Leading(_) => self.on_leading(now, effects),
-                engine::Effect::Send { .. }
-                | engine::Effect::Install(_)
-                | engine::Effect::AskView { .. }
-                | engine::Effect::NotInSync(_)
-                | engine::Effect::WantSnapshot
-                | engine::Effect::Following { .. }
-                | engine::Effect::Passed(_)
-                | engine::Effect::Failed(_)
-                | engine::Effect::Warn(_)
-                | engine::Effect::Discard { .. } => {
-                    unreachable!("one node has no peers and was asked for no barrier: {effect:?}")
-                }
-            }
-        }
+        let tells = self.phase != Phase::Following;
+        if tells { std::mem::take(&mut self.restocked) } else { VecDeque::new() }
     }
 
     /// Offers a command to the log. The toys that it may change are *changing* from now on, and
@@ -240,24 +241,34 @@ impl Catalog {
             }
         }
         self.call(now, effects);
-        let index = self.engine.log().last().next();
-        self.proposals.push_back(Proposal { index, touches, then });
-        let commands: Vec<Bytes> = vec![command.encode()];
-        self.drive(now, engine::Input::Propose(commands), effects);
+        let index = self.group.engine().log().last().next();
+        let command: Bytes = command.encode();
+        self.drive(now, engine::Input::Propose(vec![command.clone()]), effects);
+        let taken = self.taken_at(index, &command);
+        let proposal = Proposal { index, term: taken.unwrap_or_default(), touches, then };
+        match taken {
+            Some(_) => self.proposals.push_back(proposal),
+            None => self.abandon(proposal, effects),
+        }
     }
 
     fn on_apply(&mut self, now: Time, entry: &Entry, effects: &mut Vec<Effect>) {
         self.chores.count(entry);
+        self.notice_other_leader(entry, effects);
+        if entry.command.is_empty() {
+            // An engine's own, with which a term begins.
+            return;
+        }
         let command = Command::decode(&entry.command);
         let applied =
-            self.stock.apply(command.expect("this process wrote it, or read it at start"));
+            self.stock.apply(command.expect("this program wrote it, or read it at start"));
         match &applied {
             Applied::Settled(Ok(put_back)) => keep_last(&mut self.put_back, put_back),
             Applied::Restocked(restocked) => keep_last(&mut self.restocked, restocked),
             Applied::Settled(Err(_)) | Applied::Done | Applied::Takes(_) | Applied::View(_) => {}
         }
         if self.proposals.front().is_none_or(|proposal| proposal.index != entry.index) {
-            // Recovery: nobody waits for it.
+            // Recovery, or another leader's: nobody waits for it.
             return;
         }
         let proposal = self.proposals.pop_front().expect("it was just looked at");
@@ -296,7 +307,7 @@ impl Catalog {
             }
             Then::Unregistered { frontend } => self.chores.forget(frontend),
             Then::Restocked => self.chores.restocking = false,
-            Then::Closed => self.finish(effects),
+            Then::Closed => self.leave(now, effects),
         }
     }
 
@@ -334,7 +345,7 @@ impl Node for Catalog {
                 self.started = now;
                 self.drive(now, engine::Input::Start, effects);
             }
-            Input::Timer => {}
+            Input::Timer => self.on_timer(now, effects),
             Input::Request { token, request } => self.on_request(now, token, request, effects),
             Input::Answer { call, answer } => {
                 let done = matches!(answer, Answer::Said(Ok(Reply::Done)));
@@ -348,20 +359,34 @@ impl Node for Catalog {
                 self.chores.checkpointed();
                 self.drive(now, engine::Input::Checkpointed { index }, effects);
             }
-            Input::Link { node, up } => self.on_link(node, up),
-            Input::DiskFull(full) => self.on_disk_full(full, effects),
+            Input::Link { node, up } => self.on_link(now, node, up, effects),
+            Input::DiskFull(full) => self.on_disk_full(now, full, effects),
             Input::Stop => self.on_stop(now, effects),
-            // One node has no peers.
-            Input::Receive { .. } => {}
+            Input::Receive { from, message } => {
+                self.drive(now, engine::Input::Receive { from, message }, effects);
+            }
         }
-        self.visibility.answer_ready(now, &self.stock, effects);
-        self.call(now, effects);
-        self.do_chores(now, effects);
+        loop {
+            self.hear(now, effects);
+            self.visibility.answer_ready(now, &self.stock, effects);
+            self.call(now, effects);
+            self.do_chores(now, effects);
+            if self.said.is_empty() {
+                break;
+            }
+        }
     }
 
     fn next_timer(&self) -> Option<Time> {
-        let chores = self.next_chore();
-        [self.leases.next_timer(), self.visibility.next_timer(), chores].into_iter().flatten().min()
+        let timers = [
+            self.leases.next_timer(),
+            self.visibility.next_timer(),
+            self.next_chore(),
+            self.group.engine().next_timer(),
+            self.hand_over_at,
+            self.stop_at,
+        ];
+        timers.into_iter().flatten().min()
     }
 
     fn status(&self, now: Time) -> Status {

@@ -3,7 +3,7 @@
 //! Made and finished by [`Catalog`](super::Catalog); looked through by whoever must know what is on
 //! its way.
 
-use replication::Index;
+use replication::{Index, Term};
 
 use super::command::ToyId;
 use super::takes::Outcome;
@@ -35,6 +35,8 @@ pub(super) enum Then {
 pub(super) struct Proposal {
     /// Where it stands.
     pub index: Index,
+    /// Under which term: another leader's entry may take its place.
+    pub term: Term,
     /// The toys that it may change.
     pub touches: Vec<ToyId>,
     /// What to do then.

@@ -9,7 +9,7 @@ use replication::Time;
 use super::command::Command;
 use super::stock::Registration;
 use super::{Catalog, Then, reply};
-use crate::message::{Problem, Reply};
+use crate::message::{Problem, Reply, Request};
 use crate::node::{Address, Effect, Token};
 
 /// The most registered frontends. Each may delay a change by a lease, and each is asked at start.
@@ -26,9 +26,15 @@ impl Catalog {
         frontend: u8,
         url: String,
         incarnation: u64,
+        confirmed: bool,
         effects: &mut Vec<Effect>,
     ) {
         match self.may_renew(frontend, &url, incarnation) {
+            // A leader that was deposed must not grant for ever, nor say who is there.
+            Ok(true) | Err(Problem::FrontendInUse) if !self.certain(confirmed) => {
+                let request = Request::RenewLease { frontend, url, incarnation };
+                self.wait_for_barrier(token, request, effects);
+            }
             Err(problem) => reply(effects, token, Err(problem)),
             Ok(true) => {
                 let lease = self.grant(now, frontend, incarnation);

@@ -30,12 +30,53 @@ pub const TAKE_ITEMS_MAX: usize = 1024;
 /// The most toys in one page of the list.
 pub const LIST_LIMIT_MAX: u32 = 1000;
 
+/// The most questions that wait for a read barrier: as many as a process has connections.
+const READS_MAX: usize = 16_384;
+
 impl Catalog {
     pub(super) fn on_request(
         &mut self,
         now: Time,
         token: Token,
         request: Request,
+        effects: &mut Vec<Effect>,
+    ) {
+        if self.phase == Phase::Following {
+            return reply(effects, token, Err(self.not_leader()));
+        }
+        let reads = matches!(
+            request,
+            Request::Fill { .. } | Request::ReadProduct { .. } | Request::ListProducts { .. }
+        );
+        if reads && self.phase == Phase::Open && !self.certain(false) {
+            return self.wait_for_barrier(token, request, effects);
+        }
+        self.answer(now, token, request, false, effects);
+    }
+
+    /// What is answered from the state alone is confirmed first, where there are other replicas:
+    /// another one may lead by now. The question is looked at anew when the barrier passed.
+    pub(super) fn wait_for_barrier(
+        &mut self,
+        token: Token,
+        request: Request,
+        effects: &mut Vec<Effect>,
+    ) {
+        if self.reads.len() >= READS_MAX {
+            let full = format!("{READS_MAX} questions wait at the catalog");
+            return reply(effects, token, Err(Problem::Unavailable(full)));
+        }
+        self.reads.push(token, request);
+    }
+
+    /// Answers, or proposes what will be answered. `confirmed`: a read barrier passed that began
+    /// after the question came.
+    pub(super) fn answer(
+        &mut self,
+        now: Time,
+        token: Token,
+        request: Request,
+        confirmed: bool,
         effects: &mut Vec<Effect>,
     ) {
         match request {
@@ -54,15 +95,17 @@ impl Catalog {
                 reply(effects, token, response.map(Reply::Products));
             }
             Request::Take { term, floor, items } => {
-                self.on_take(now, token, term, floor, &items, effects);
+                self.on_take(now, token, (term, floor, items), confirmed, effects);
             }
             Request::PutView { view, previous, unclean } => {
                 let proposal = ProposedView { view, previous, unclean };
-                self.on_put_view(now, token, proposal, effects);
+                self.on_put_view(now, token, proposal, confirmed, effects);
             }
-            Request::Settle { term, takes } => self.on_settle(now, token, term, takes, effects),
+            Request::Settle { term, takes } => {
+                self.on_settle(now, token, (term, takes), confirmed, effects);
+            }
             Request::RenewLease { frontend, url, incarnation } => {
-                self.on_renew(now, token, frontend, url, incarnation, effects);
+                self.on_renew(now, token, frontend, url, incarnation, confirmed, effects);
             }
             Request::EndLease { frontend, incarnation } => {
                 self.on_end_lease(now, token, frontend, incarnation, effects);
@@ -84,10 +127,14 @@ impl Catalog {
 
     /// Whether reads and takes are answered.
     fn serving(&self, now: Time) -> Result<(), Problem> {
+        if self.phase == Phase::Following {
+            return Err(self.not_leader());
+        }
         self.open(now).map_err(Problem::Unavailable)
     }
 
-    /// The same, for the health check: `Err` says what is missing.
+    /// The same, for the health check, which a replica passes that follows a leader: `Err` says what
+    /// is missing.
     pub(super) fn open(&self, now: Time) -> Result<(), String> {
         let what = match self.phase {
             Phase::Open => return Ok(()),
@@ -98,6 +145,8 @@ impl Catalog {
                 format!("the catalog revokes the leases of its last run, {left} ms at most")
             }
             Phase::Stopping | Phase::Closing | Phase::Stopped => "the catalog stops".to_string(),
+            Phase::Following if self.leader.is_some() => return Ok(()),
+            Phase::Following => "no leader of the catalog is known".to_string(),
         };
         Err(what)
     }
@@ -111,6 +160,7 @@ impl Catalog {
             Phase::Stopping | Phase::Closing | Phase::Stopped => {
                 Err(Problem::Unavailable("the catalog stops".to_string()))
             }
+            Phase::Following => Err(self.not_leader()),
         }
     }
 
@@ -169,14 +219,16 @@ impl Catalog {
         &mut self,
         now: Time,
         token: Token,
-        term: Term,
-        floor: u64,
-        items: &[TakeItem],
+        (term, floor, asked): (Term, u64, Vec<TakeItem>),
+        confirmed: bool,
         effects: &mut Vec<Effect>,
     ) {
-        if items.len() > TAKE_ITEMS_MAX {
-            let problem = format!("{} takes in a batch: at most {TAKE_ITEMS_MAX}", items.len());
+        if asked.len() > TAKE_ITEMS_MAX {
+            let problem = format!("{} takes in a batch: at most {TAKE_ITEMS_MAX}", asked.len());
             return reply(effects, token, Err(Problem::Bad(problem)));
+        }
+        if let Err(problem) = self.serving(now) {
+            return reply(effects, token, Err(problem));
         }
         let number = |take: &TakeItem| Item {
             number: take.number,
@@ -184,11 +236,8 @@ impl Catalog {
             toy: self.stock.find(&take.order.name),
             quantity: take.order.quantity,
         };
-        let items: Vec<Item> = items.iter().map(number).collect();
-        let allowed = self.serving(now);
-        if let Err(problem) = allowed.and_then(|()| self.stock.check_take(term, floor, &items)) {
-            return reply(effects, token, Err(problem));
-        }
+        let items: Vec<Item> = asked.iter().map(number).collect();
+        let allowed = self.stock.check_take(term, floor, &items);
         // By number: another number of a known request is new to the log, which must remember it
         // for as long as that number may be asked again.
         let known = |item: &Item| self.stock.takes().answer(term, item.number);
@@ -196,7 +245,15 @@ impl Catalog {
         let unknown: Vec<Item> =
             items.iter().zip(&answers).filter(|(_, a)| a.1.is_none()).map(|(i, _)| *i).collect();
         // Without anything new, the floor can wait for the next batch; an empty one carries it.
-        if unknown.is_empty() && !items.is_empty() {
+        let known = unknown.is_empty() && !items.is_empty();
+        if (known || allowed.is_err()) && !self.certain(confirmed) {
+            let request = Request::Take { term, floor, items: asked };
+            return self.wait_for_barrier(token, request, effects);
+        }
+        if let Err(problem) = allowed {
+            return reply(effects, token, Err(problem));
+        }
+        if known {
             let outcomes = answers.into_iter().filter_map(|(n, known)| Some((n, known?))).collect();
             return self.visibility.answer(now, token, outcomes, &self.stock, effects);
         }
@@ -275,9 +332,18 @@ impl Catalog {
         now: Time,
         token: Token,
         proposal: ProposedView,
+        confirmed: bool,
         effects: &mut Vec<Effect>,
     ) {
-        let verdict = self.awake().and_then(|()| judge(self.stock.view(), &proposal));
+        if let Err(problem) = self.awake() {
+            return reply(effects, token, Err(problem));
+        }
+        let verdict = judge(self.stock.view(), &proposal);
+        if verdict != Ok(Verdict::Grant) && !self.certain(confirmed) {
+            let ProposedView { view, previous, unclean } = proposal;
+            let request = Request::PutView { view, previous, unclean };
+            return self.wait_for_barrier(token, request, effects);
+        }
         match verdict.and_then(|verdict| match verdict {
             Verdict::InForce => Ok(verdict),
             Verdict::Grant => self.writing().map(|()| verdict),
@@ -299,11 +365,16 @@ impl Catalog {
         &mut self,
         now: Time,
         token: Token,
-        term: Term,
-        takes: Vec<Settled>,
+        (term, takes): (Term, Vec<Settled>),
+        confirmed: bool,
         effects: &mut Vec<Effect>,
     ) {
-        let allowed = self.writing().and_then(|()| self.stock.check_settle(term));
+        let allowed = self.stock.check_settle(term);
+        if self.awake().is_ok() && allowed.is_err() && !self.certain(confirmed) {
+            let request = Request::Settle { term, takes };
+            return self.wait_for_barrier(token, request, effects);
+        }
+        let allowed = self.writing().and(allowed);
         let tombstones = takes.iter().filter(|s| s.term == term && !s.recorded).count();
         let allowed = allowed.and_then(|()| match takes.len() {
             0..=TAKES_MAX => self.room_for(tombstones),

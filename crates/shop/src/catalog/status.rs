@@ -2,7 +2,7 @@
 //!
 //! Made by [`Catalog`] on request; nothing decides by it.
 
-use replication::{Engine, Index, Term, Time, View, engine};
+use replication::{Index, Term, Time, View, engine};
 use serde::{Deserialize, Serialize};
 
 use super::{Catalog, Phase};
@@ -12,7 +12,8 @@ use crate::toy::{Cents, ToyName, Version};
 /// The catalog's whole public state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
-    /// `starting`, `revoking`, `open`, `stopping`, `closing`, `stopped`.
+    /// `starting`, `revoking`, `open`, `stopping`, `closing`, `stopped`; `following`, if another
+    /// replica leads.
     pub phase: String,
     /// How caches learn of changes: `lease`, `push`, `ttl=2000ms`, `none`.
     pub invalidation: String,
@@ -94,12 +95,13 @@ pub struct FrontendStatus {
 
 impl Catalog {
     pub(super) fn status_at(&self, now: Time) -> Status {
-        let log = self.engine.log();
+        let engine = self.group.engine();
+        let log = engine.log();
         let toys = self.stock.toys().map(|toy| {
             let shelf = self.stock.shelf(toy);
             let visible_version = match self.phase {
-                // Nobody reads yet.
-                Phase::Starting => shelf.version,
+                // Nobody reads here.
+                Phase::Starting | Phase::Following => shelf.version,
                 Phase::Revoking
                 | Phase::Open
                 | Phase::Stopping
@@ -139,11 +141,11 @@ impl Catalog {
             leases: leases.collect(),
             frontends: frontends.collect(),
             takes_outstanding: self.stock.takes().outstanding(),
-            term: self.engine.status().term,
+            term: engine.status().term,
             log_start: log.start(),
             log_last: log.last(),
-            applied: self.engine.applied(),
-            engine: self.engine.status(),
+            applied: self.chores.applied().0,
+            engine: engine.status(),
         }
     }
 }
@@ -157,6 +159,7 @@ impl std::fmt::Display for Phase {
             Phase::Stopping => "stopping",
             Phase::Closing => "closing",
             Phase::Stopped => "stopped",
+            Phase::Following => "following",
         })
     }
 }

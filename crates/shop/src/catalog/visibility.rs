@@ -138,6 +138,11 @@ impl Visibility {
         }
     }
 
+    /// Whose answers wait.
+    pub fn tokens(&self) -> impl Iterator<Item = Token> + '_ {
+        self.waiting.keys().map(|(_, token)| *token)
+    }
+
     /// When the first waiting batch's time is over.
     pub fn next_timer(&self) -> Option<Time> {
         self.waiting.first_key_value().map(|((until, _), _)| *until)
