@@ -100,7 +100,7 @@ impl Costs {
             return;
         }
         match whose {
-            Who::Catalog => self.catalog_syncs += times,
+            Who::Catalog(_) => self.catalog_syncs += times,
             Who::Order(_) => self.order_syncs += times,
             Who::Frontend(_) | Who::Shopper(_) | Who::Asker => {}
         }

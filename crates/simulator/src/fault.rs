@@ -22,6 +22,9 @@ pub enum Target {
     Leader,
     /// The first order replica that does not lead at that moment; nobody, if none leads.
     Follower,
+    /// Of several replicas of the catalog, the one that leads at that moment, under the highest
+    /// term; nobody, if none does.
+    CatalogLeader,
 }
 
 /// When a crash comes: at a moment that is hard to hit by chance.
@@ -63,7 +66,8 @@ pub enum Fault {
         /// Until it is started.
         down: Duration,
     },
-    /// All order replicas are stopped and started, one after the other.
+    /// All order replicas are stopped and started, one after the other; then those of the catalog,
+    /// if it has several.
     Roll {
         /// Between two of them.
         each: Duration,
@@ -268,6 +272,7 @@ impl fmt::Display for Target {
             Target::Process(who) => write!(f, "{who}"),
             Target::Leader => write!(f, "leader"),
             Target::Follower => write!(f, "follower"),
+            Target::CatalogLeader => write!(f, "catalog leader"),
         }
     }
 }

@@ -148,9 +148,19 @@ impl Draw<'_> {
         let seats = self.setting.seats;
         match self.below(8) {
             0 | 1 => Target::Leader,
-            2 => Target::Process(Who::Catalog),
+            2 => self.catalog(),
             3 | 4 => Target::Process(Who::Frontend(1 + self.below(seats.frontends.into()) as u8)),
+            _ if self.setting.seats.catalogs > 1 && self.below(3) == 0 => self.catalog(),
             _ => self.replica(),
+        }
+    }
+
+    fn catalog(&mut self) -> Target {
+        let catalogs = self.setting.seats.catalogs;
+        match catalogs {
+            1 => Target::Process(Who::Catalog(0)),
+            _ if self.below(2) == 0 => Target::CatalogLeader,
+            _ => Target::Process(Who::Catalog(1 + self.below(catalogs.into()) as u8)),
         }
     }
 
@@ -161,7 +171,7 @@ impl Draw<'_> {
     /// Somebody with a disk.
     fn store(&mut self) -> Target {
         match self.below(4) {
-            0 => Target::Process(Who::Catalog),
+            0 => self.catalog(),
             1 => Target::Leader,
             _ => self.replica(),
         }
@@ -238,7 +248,21 @@ impl Draw<'_> {
         }
     }
 
+    /// What separates one replica of the catalog from the others, or from those who ask it.
+    fn catalog_shape(&mut self) -> Shape {
+        match self.below(6) {
+            0 | 1 => Shape::Peers(Target::CatalogLeader),
+            2 => Shape::Isolate(Target::CatalogLeader),
+            3 => Shape::Star(self.catalog()),
+            4 => Shape::OneWay { from: self.catalog(), to: self.catalog() },
+            _ => Shape::Pair { a: self.catalog(), b: self.server() },
+        }
+    }
+
     fn shape(&mut self) -> Shape {
+        if self.setting.seats.catalogs > 1 && self.below(3) == 0 {
+            return self.catalog_shape();
+        }
         let side = self.below(1 << self.setting.seats.processes().min(31)) as u32;
         match self.below(10) {
             0 | 1 => Shape::OneWay { from: self.server(), to: self.server() },

@@ -73,6 +73,8 @@ pub struct Planted {
     pub protocol: Protocol,
     /// How many order replicas the store has; drawn if absent.
     pub orders: Option<u8>,
+    /// How many replicas its catalog has.
+    pub catalogs: u8,
     /// The promises that the bug breaks; which of them first, is a matter of the seed.
     breaks: &'static [&'static str],
 }
@@ -91,7 +93,8 @@ const fn world(lie: Lie, breaks: &'static [&'static str]) -> Planted {
 }
 
 const fn points(points: &'static [Bug], breaks: &'static [&'static str]) -> Planted {
-    Planted { lie: None, points, protocol: Protocol::PrimaryBackup, orders: None, breaks }
+    let (protocol, orders, catalogs) = (Protocol::PrimaryBackup, None, 1);
+    Planted { lie: None, points, protocol, orders, catalogs, breaks }
 }
 
 /// The same in a store whose replicas agree by majorities.
@@ -102,6 +105,11 @@ const fn quorum(protocol: Protocol, planted: Planted) -> Planted {
 /// Where a third replica would nearly always have what one of two has lost.
 const fn of_two(points: &'static [Bug], breaks: &'static [&'static str]) -> Planted {
     Planted { orders: Some(2), ..self::points(points, breaks) }
+}
+
+/// In a store whose catalog has replicas.
+const fn replicated(planted: Planted) -> Planted {
+    Planted { catalogs: 3, ..planted }
 }
 
 const fn hidden(bugs: &'static [Bug], why: &'static str) -> Hidden {
@@ -208,6 +216,8 @@ pub static ALL: &[Planted] = &[
     quorum(Protocol::Paxos, points(&[Bug::LinkUnordered], LOST_BY_MAJORITY)),
     quorum(Protocol::Paxos, points(&[Bug::NoFence], STOCK)),
     quorum(Protocol::Paxos, points(&[Bug::DedupeLost], ORDERS)),
+    quorum(Protocol::Raft, replicated(points(&[Bug::LeasesFromStart], STALE))),
+    quorum(Protocol::Raft, replicated(points(&[Bug::CatalogUnconfirmed], STALE))),
 ];
 
 /// Those of which nothing can be seen, each with what stands in.

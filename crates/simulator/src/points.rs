@@ -315,9 +315,9 @@ impl Points {
 
     /// A cut is about to be mended.
     pub fn of_mend(&mut self, now: Time, hosts: &[Host], edges: &[Edge]) {
-        const CATALOG: Seat = 0;
+        let catalog = |seat: Seat| matches!(hosts[seat].who, Who::Catalog(_));
         for (from, to) in edges {
-            let ends = (*from == CATALOG).then_some(*to).or((*to == CATALOG).then_some(*from));
+            let ends = catalog(*from).then_some(*to).or(catalog(*to).then_some(*from));
             if ends.is_some_and(|seat| has_lapsed(&hosts[seat], now)) {
                 self.reach(Point::LapsedInPartition);
             }

@@ -94,7 +94,7 @@ impl Record {
     fn write(&mut self, open: &Open, now: Time, answer: &Answer) {
         let client = match open.client {
             Who::Shopper(id) => id.into(),
-            Who::Asker | Who::Catalog | Who::Order(_) | Who::Frontend(_) => 0,
+            Who::Asker | Who::Catalog(_) | Who::Order(_) | Who::Frontend(_) => 0,
         };
         let session = open.client.to_string();
         let recorder = Recorder { client, session, process: None };

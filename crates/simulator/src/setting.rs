@@ -41,6 +41,8 @@ pub struct Wishes {
     pub frontends: Option<u8>,
     /// How many order replicas; drawn if absent.
     pub orders: Option<u8>,
+    /// How many replicas the catalog has.
+    pub catalogs: u8,
     /// How long a run is, faults and healing together.
     pub length: Duration,
     /// Whether anything may go wrong at all.
@@ -59,6 +61,7 @@ impl Default for Wishes {
             invalidation: Invalidation::Lease,
             frontends: None,
             orders: None,
+            catalogs: 1,
             length: LENGTH_DEFAULT,
             faults: true,
             strict: false,
@@ -217,6 +220,7 @@ impl Setting {
                 orders: wishes.orders.unwrap_or(orders),
                 frontends: wishes.frontends.unwrap_or(frontends),
                 shoppers,
+                catalogs: wishes.catalogs,
             },
             protocol: wishes.protocol,
             invalidation: wishes.invalidation,
@@ -259,6 +263,11 @@ impl Setting {
     /// Every replica of the order service.
     pub fn replicas(&self) -> Vec<NodeId> {
         (1..=self.seats.orders).map(NodeId).collect()
+    }
+
+    /// How the replicas of the catalog agree: by a majority, since nobody judges who leads them.
+    pub fn catalog_protocol(&self) -> Protocol {
+        if self.protocol.is_quorum() { self.protocol } else { Protocol::Raft }
     }
 
     /// Its name.

@@ -50,9 +50,9 @@ pub enum Shape {
         /// Fixes which; one direction in three.
         draw: u64,
     },
-    /// An order replica reaches no other one; the catalog and frontends it does.
+    /// A replica reaches no other one of its service; all other nodes it does.
     Peers(Target),
-    /// Order replicas reach none of them but this one; the catalog and frontends they do.
+    /// The replicas of a service reach none of them but this one; all other nodes they do.
     Star(Target),
 }
 
@@ -102,7 +102,8 @@ impl Shape {
             },
             Shape::Star(whom) => match find(whom) {
                 Some(hub) => {
-                    all.filter(|(a, b)| are_peers(*a, *b) && *a != hub && *b != hub).collect()
+                    let spokes = |a: Who, b: Who| are_peers(a, b) && are_peers(a, hub);
+                    all.filter(|(a, b)| spokes(*a, *b) && *a != hub && *b != hub).collect()
                 }
                 None => Vec::new(),
             },
@@ -115,9 +116,9 @@ impl Shape {
     }
 }
 
-/// Whether both are order replicas.
+/// Whether both are replicas of the same service.
 fn are_peers(a: Who, b: Who) -> bool {
-    matches!((a, b), (Who::Order(_), Who::Order(_)))
+    matches!((a, b), (Who::Order(_), Who::Order(_)) | (Who::Catalog(_), Who::Catalog(_)))
 }
 
 impl fmt::Display for Shape {

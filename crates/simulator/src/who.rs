@@ -10,8 +10,8 @@ use shop::node::Address;
 /// A process by its role and number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Who {
-    /// The catalog.
-    Catalog,
+    /// A replica of the catalog, from 1; 0 where the catalog is alone.
+    Catalog(u8),
     /// A replica of the order service, from 1.
     Order(u8),
     /// A frontend, from 1.
@@ -26,7 +26,7 @@ impl Who {
     /// How others address it; a client has no address.
     pub fn address(self) -> Option<Address> {
         match self {
-            Who::Catalog => Some(Address::Catalog(NodeId(1))),
+            Who::Catalog(id) => Some(Address::Catalog(NodeId(id.max(1)))),
             Who::Order(id) => Some(Address::Order(NodeId(id))),
             Who::Frontend(id) => Some(Address::Frontend(id)),
             Who::Shopper(_) | Who::Asker => None,
@@ -36,7 +36,7 @@ impl Who {
     /// Who has this address.
     pub fn at(address: Address) -> Who {
         match address {
-            Address::Catalog(_) => Who::Catalog,
+            Address::Catalog(id) => Who::Catalog(id.0),
             Address::Order(id) => Who::Order(id.0),
             Address::Frontend(id) => Who::Frontend(id),
         }
@@ -51,7 +51,8 @@ impl Who {
 impl fmt::Display for Who {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Who::Catalog => write!(f, "catalog"),
+            Who::Catalog(0) => write!(f, "catalog"),
+            Who::Catalog(id) => write!(f, "catalog-{id}"),
             Who::Order(id) => write!(f, "order-{id}"),
             Who::Frontend(id) => write!(f, "frontend-{id}"),
             Who::Shopper(id) => write!(f, "shopper-{id}"),
@@ -72,17 +73,21 @@ pub struct Seats {
     pub frontends: u8,
     /// Shoppers.
     pub shoppers: u8,
+    /// Replicas of the catalog, from 1.
+    pub catalogs: u8,
 }
 
 impl Seats {
     /// The seat of somebody.
     pub fn of(self, who: Who) -> Seat {
         let (orders, frontends) = (usize::from(self.orders), usize::from(self.frontends));
+        // Of the last catalog: the others' ids begin with 1.
+        let catalogs = usize::from(self.catalogs) - 1;
         match who {
-            Who::Catalog => 0,
-            Who::Order(id) => usize::from(id),
-            Who::Frontend(id) => orders + usize::from(id),
-            Who::Shopper(id) => orders + frontends + usize::from(id),
+            Who::Catalog(id) => usize::from(id.saturating_sub(1)),
+            Who::Order(id) => catalogs + usize::from(id),
+            Who::Frontend(id) => catalogs + orders + usize::from(id),
+            Who::Shopper(id) => catalogs + orders + frontends + usize::from(id),
             Who::Asker => self.processes(),
         }
     }
@@ -94,7 +99,8 @@ impl Seats {
 
     /// How many processes there are.
     pub fn processes(self) -> usize {
-        1 + usize::from(self.orders) + usize::from(self.frontends) + usize::from(self.shoppers)
+        let kinds = [self.catalogs, self.orders, self.frontends, self.shoppers];
+        kinds.into_iter().map(usize::from).sum()
     }
 
     /// All processes, in the order of their seats.
@@ -102,10 +108,16 @@ impl Seats {
         self.servers().into_iter().chain((1..=self.shoppers).map(Who::Shopper)).collect()
     }
 
+    /// The replicas of the catalog; it alone, if it is.
+    pub fn catalogs(self) -> impl Iterator<Item = Who> {
+        let ids = if self.catalogs == 1 { 0..=0 } else { 1..=self.catalogs };
+        ids.map(Who::Catalog)
+    }
+
     /// The processes that serve: all but the shoppers.
     pub fn servers(self) -> Vec<Who> {
         let orders = (1..=self.orders).map(Who::Order);
         let frontends = (1..=self.frontends).map(Who::Frontend);
-        [Who::Catalog].into_iter().chain(orders).chain(frontends).collect()
+        self.catalogs().chain(orders).chain(frontends).collect()
     }
 }

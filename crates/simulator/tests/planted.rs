@@ -111,7 +111,8 @@ struct Found {
 fn find(planted: &'static Planted, from: u64, seeds: u64) -> Option<Found> {
     let orders = planted.orders;
     let protocol = planted.protocol;
-    let wishes = Wishes { planted: Some(planted), protocol, orders, ..Wishes::default() };
+    let catalogs = planted.catalogs;
+    let wishes = Wishes { planted: Some(planted), protocol, orders, catalogs, ..Wishes::default() };
     (from..from + seeds).find_map(|seed| {
         let outcome = run(&Plan::drawn(seed, &wishes), false);
         let broken = outcome.broken?;

@@ -5,7 +5,8 @@
 //! The catalog owns three things that must never be lost or doubled: how many of each toy there
 //! are, which takes have happened, and who may lead the order replicas. They are one deterministic
 //! state machine, [`stock::Stock`], over a log that an engine makes durable
-//! ([`replication::single`], one node). Around it stands what may be forgotten in a crash, since it
+//! ([`replication::single`] where the catalog is one node, else one that elects its leader by a
+//! majority). Around it stands what may be forgotten in a crash, since it
 //! ends by itself: the leases of the frontends ([`leases`]) and what readers see of a change that
 //! is still on its way ([`visibility`]).
 //!
@@ -40,11 +41,27 @@
 //!   frontend has acknowledged, or a full lease has passed.
 //! - Pieces neither appear nor vanish: initial + restocked = in stock + sold + unsettled.
 //!
+//! # Several replicas
+//!
+//! One leads, the others apply what it commits and refuse everybody with a hint who leads. What is
+//! volatile belongs to a reign. A new leader commits `Begin`, by which generations of the old one
+//! are known as such, and takes its leases back as after a restart; for those that stay silent it
+//! waits a full lease *from that commit on*, since the old one granted until it was deposed, and may
+//! not know yet that it was. Hence the second rule: whatever is answered without a commit (a fill, a
+//! list, a renewal, what a known take did) waits for a read barrier that began after the question.
+//! A leader that is cut off passes none, so it grants and shows nothing. A grant that it gave before
+//! and that arrives late is no harm: the frontend counts it from before it asked, and takes no
+//! generation below one that was revoked.
+//!
+//! Whoever waits at a leader that is deposed is sent to another one. What it asked for may be done,
+//! and be asked for again: takes have numbers, views are compared, settling and registering say the
+//! same twice.
+//!
 //! # What is left out
 //!
-//! A catalog of several replicas: the state machine is ready for it, the node is not (grants and
-//! cacheable answers would need read barriers). With invalidation mode `push` or `ttl` the promises
-//! about reads do not hold, as is their nature.
+//! Replicas that follow answer nothing: reads cost the leader a round trip to a majority, shared by
+//! all that wait. With invalidation mode `push` or `ttl` the promises about reads do not hold, as is
+//! their nature.
 //!
 //! | file | what it holds |
 //! | --- | --- |
@@ -52,21 +69,20 @@
 //! | [`command`] | what is in the log |
 //! | [`stock`], [`shelf`], [`takes`], [`view`] | the durable state machine |
 //! | [`leases`], [`visibility`] | the volatile part |
-//! | `serve` | reads, takes, views, settlements |
+//! | `serve`, `taking` | reads, views, settlements; takes |
 //! | `registration` | which frontends may have a lease |
 //! | `lifecycle` | starting, restocking, checkpoints, stopping |
 //! | `proposal` | a command on its way, and what waits for it |
+//! | `replica` | the engine; following, handing the lead over |
 //! | `config` | what it is started with |
 //! | [`status`] | what people see |
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
 use replication::log::Recovered;
 use replication::planted::{Bug, planted};
-use replication::{Entry, NodeId, Time, engine};
+use replication::{Index, NodeId, Term, Time, engine};
 
-use crate::invalidation::Invalidation;
 use crate::message::{Problem, Reply, Request, Response};
 use crate::node::{Answer, Effect, Input, Node, Token};
 use crate::reads::Reads;
@@ -84,6 +100,7 @@ pub mod shelf;
 pub mod status;
 pub mod stock;
 pub mod takes;
+mod taking;
 pub mod view;
 pub mod visibility;
 
@@ -95,7 +112,7 @@ pub use self::registration::{FRONTENDS_MAX, URL_BYTES_MAX};
 use self::replica::Group;
 pub use self::serve::{LIST_LIMIT_MAX, TAKE_ITEMS_MAX, TAKES_MAX};
 use self::status::Status;
-use self::stock::{Applied, PutBack, Restocked, Stock};
+use self::stock::{PutBack, Restocked, Stock};
 use self::visibility::Visibility;
 
 /// The most commands that are proposed and not yet applied. A disk that is so far behind is better
@@ -210,6 +227,17 @@ impl Catalog {
         &self.stock
     }
 
+    /// The last entry of the log that is in that state.
+    pub fn applied(&self) -> Index {
+        self.chores.applied().0
+    }
+
+    /// The term under which this node leads, if it does; for tests and digests.
+    pub fn leads_under(&self) -> Option<Term> {
+        let leads = !matches!(self.phase, Phase::Following | Phase::Stopped);
+        leads.then(|| self.group.engine().status().term)
+    }
+
     /// The takes that were put back since this was asked last; the last [`CHANGES_KEPT`] of them.
     /// A start tells those since the last checkpoint again. Of several replicas only the leader
     /// tells, and a new one tells again what the old one did.
@@ -224,93 +252,6 @@ impl Catalog {
         if tells { std::mem::take(&mut self.restocked) } else { VecDeque::new() }
     }
 
-    /// Offers a command to the log. The toys that it may change are *changing* from now on, and
-    /// whoever may hold one is told before the record is written, so that both overlap.
-    fn propose(
-        &mut self,
-        now: Time,
-        command: &Command,
-        touches: Vec<ToyId>,
-        then: Then,
-        effects: &mut Vec<Effect>,
-    ) {
-        for toy in &touches {
-            self.visibility.begin(*toy);
-            if self.config.invalidation == Invalidation::Lease {
-                self.leases.invalidate(now, *toy);
-            }
-        }
-        self.call(now, effects);
-        let index = self.group.engine().log().last().next();
-        let command: Bytes = command.encode();
-        self.drive(now, engine::Input::Propose(vec![command.clone()]), effects);
-        let taken = self.taken_at(index, &command);
-        let proposal = Proposal { index, term: taken.unwrap_or_default(), touches, then };
-        match taken {
-            Some(_) => self.proposals.push_back(proposal),
-            None => self.abandon(proposal, effects),
-        }
-    }
-
-    fn on_apply(&mut self, now: Time, entry: &Entry, effects: &mut Vec<Effect>) {
-        self.chores.count(entry);
-        self.notice_other_leader(entry, effects);
-        if entry.command.is_empty() {
-            // An engine's own, with which a term begins.
-            return;
-        }
-        let command = Command::decode(&entry.command);
-        let applied =
-            self.stock.apply(command.expect("this program wrote it, or read it at start"));
-        match &applied {
-            Applied::Settled(Ok(put_back)) => keep_last(&mut self.put_back, put_back),
-            Applied::Restocked(restocked) => keep_last(&mut self.restocked, restocked),
-            Applied::Settled(Err(_)) | Applied::Done | Applied::Takes(_) | Applied::View(_) => {}
-        }
-        if self.proposals.front().is_none_or(|proposal| proposal.index != entry.index) {
-            // Recovery, or another leader's: nobody waits for it.
-            return;
-        }
-        let proposal = self.proposals.pop_front().expect("it was just looked at");
-        for toy in &proposal.touches {
-            self.visibility.applied(*toy);
-            if self.config.invalidation == Invalidation::Push
-                && !self.visibility.current(*toy, self.stock.shelf(*toy))
-            {
-                self.leases.push(*toy);
-            }
-        }
-        self.show(proposal.touches);
-        self.on_applied(now, applied, proposal.then, effects);
-    }
-
-    fn on_applied(&mut self, now: Time, applied: Applied, then: Then, effects: &mut Vec<Effect>) {
-        match then {
-            Then::Nothing => {}
-            Then::Begun => self.on_begun(now, effects),
-            Then::AnswerTakes { token, answers, .. } => {
-                self.on_taken(now, token, answers, applied, effects);
-            }
-            Then::Answer { token } => {
-                let response = match applied {
-                    Applied::View(Ok((view, unsettled))) => Ok(Reply::View { view, unsettled }),
-                    Applied::View(Err(problem)) | Applied::Settled(Err(problem)) => Err(problem),
-                    Applied::Settled(Ok(_)) | Applied::Restocked(_) | Applied::Done => {
-                        Ok(Reply::Done)
-                    }
-                    Applied::Takes(_) => unreachable!("takes are answered item by item"),
-                };
-                effects.push(Effect::Reply { token, response });
-            }
-            Then::Grant { token, frontend, incarnation } => {
-                self.on_registered(now, token, frontend, incarnation, effects);
-            }
-            Then::Unregistered { frontend } => self.chores.forget(frontend),
-            Then::Restocked => self.chores.restocking = false,
-            Then::Closed => self.leave(now, effects),
-        }
-    }
-
     /// Lets readers see what is applied, of those toys of which nobody can be shown an older state.
     fn show(&mut self, toys: impl IntoIterator<Item = ToyId>) {
         for toy in toys {
@@ -323,14 +264,6 @@ impl Catalog {
     /// Tells the frontends what they must drop.
     fn call(&mut self, now: Time, effects: &mut Vec<Effect>) {
         self.leases.calls(now, &self.stock, &mut self.calls, effects);
-    }
-}
-
-/// Adds to what is remembered, and forgets the oldest.
-fn keep_last<T: Clone>(kept: &mut VecDeque<T>, new: &[T]) {
-    kept.extend(new.iter().cloned());
-    while kept.len() > CHANGES_KEPT {
-        kept.pop_front();
     }
 }
 

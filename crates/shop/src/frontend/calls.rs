@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use replication::{NodeId, Time};
 
+use super::config::CATALOG_TRY;
+use crate::catalog_leader::{CatalogLeader, Heard};
 use crate::message::{Request, Response};
-use crate::node::{Address, CallId, Effect, Token};
+use crate::node::{Address, Answer, CallId, Effect, Token};
 
 /// What the answer to a call is for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -17,7 +19,14 @@ pub(super) enum Purpose {
     /// A product for those who wait for this fill.
     Fill,
     /// A page of products for one reader.
-    List(Token),
+    List {
+        /// Who reads.
+        token: Token,
+        /// What was asked.
+        request: Request,
+        /// When it was asked first.
+        since: Time,
+    },
     /// The lease.
     Renew {
         /// When the request left: the lease counts from here.
@@ -65,16 +74,29 @@ pub(super) enum Purpose {
 }
 
 /// The calls that wait for an answer.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Calls {
     last: u64,
-    open: BTreeMap<CallId, Purpose>,
+    open: BTreeMap<CallId, (Purpose, Address)>,
+    /// Which replica of the catalog is asked.
+    pub catalog: CatalogLeader,
 }
 
 impl Calls {
-    /// Takes out what an answer is for; `None` if nobody waits for it.
-    pub fn finish(&mut self, call: CallId) -> Option<Purpose> {
-        self.open.remove(&call)
+    /// No call was made yet, of a catalog with so many replicas.
+    pub fn new(catalogs: u8) -> Calls {
+        Calls { last: 0, open: BTreeMap::new(), catalog: CatalogLeader::new(catalogs) }
+    }
+
+    /// Takes out what an answer is for, and what it says of the replica of the catalog that was
+    /// asked; `None` if nobody waits for it.
+    pub fn finish(&mut self, call: CallId, answer: &Answer) -> Option<(Purpose, Heard)> {
+        let (purpose, to) = self.open.remove(&call)?;
+        let heard = match to {
+            Address::Catalog(asked) => self.catalog.heard(asked, answer),
+            Address::Order(_) | Address::Frontend(_) => Heard::Final,
+        };
+        Some((purpose, heard))
     }
 
     /// How many wait.
@@ -104,9 +126,22 @@ impl Outbox<'_> {
     ) -> CallId {
         self.calls.last += 1;
         let call = CallId(self.calls.last);
-        self.calls.open.insert(call, purpose);
+        self.calls.open.insert(call, (purpose, to));
         self.effects.push(Effect::Call { call, to, request, deadline });
         call
+    }
+
+    /// Asks the catalog. One of several replicas is not waited for as long as the only one.
+    pub fn call_catalog(
+        &mut self,
+        purpose: Purpose,
+        request: Request,
+        deadline: Duration,
+    ) -> CallId {
+        let catalog = self.calls.catalog;
+        let others = catalog.has_replicas();
+        let deadline = if others { deadline.min(CATALOG_TRY) } else { deadline };
+        self.call(purpose, catalog.address(), request, deadline)
     }
 
     /// Answers a request.

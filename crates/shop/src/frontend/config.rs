@@ -7,10 +7,6 @@ use std::time::Duration;
 use replication::NodeId;
 
 use crate::invalidation::Invalidation;
-use crate::node::Address;
-
-/// The catalog, as every frontend addresses it.
-pub(super) const CATALOG: Address = Address::Catalog(NodeId(1));
 
 /// How many toys a cache keeps unless told otherwise: the course's number.
 pub const CACHE_CAPACITY_DEFAULT: usize = 7;
@@ -23,6 +19,13 @@ pub const REQUEST_DEADLINE_DEFAULT: Duration = Duration::from_secs(8);
 /// How long a call to the catalog may take. Longer than a lease, for which a starting catalog makes
 /// its callers wait.
 pub(super) const CATALOG_DEADLINE: Duration = Duration::from_secs(3);
+
+/// How long one of several replicas of the catalog may take, before another one is asked.
+pub(super) const CATALOG_TRY: Duration = Duration::from_millis(500);
+
+/// How long until a question is asked again that no replica of the catalog answered: some tens of
+/// them are enough until another one leads.
+pub(super) const CATALOG_PAUSE: Duration = Duration::from_millis(50);
 
 /// How long a clean stop waits for the catalog and for the orders under way.
 pub(super) const STOP_DEADLINE: Duration = Duration::from_secs(1);

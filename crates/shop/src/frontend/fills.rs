@@ -21,7 +21,7 @@ use replication::Time;
 use replication::planted::{Bug, planted};
 
 use super::calls::{Outbox, Purpose};
-use super::config::{CATALOG, CATALOG_DEADLINE, FILLS_MAX, READERS_MAX};
+use super::config::{CATALOG_DEADLINE, FILLS_MAX, READERS_MAX};
 use crate::message::{CacheUse, Generation, LeaseHolder, Problem, Request};
 use crate::node::{CallId, Token};
 use crate::toy::ToyName;
@@ -44,6 +44,8 @@ pub(super) struct Fill {
     pub name: ToyName,
     /// When the call left.
     pub left: Time,
+    /// When it was asked first, perhaps of another replica of the catalog.
+    pub since: Time,
     /// Whether its answer may be kept.
     pub cover: Cover,
     /// Whether an invalidation of the toy came since.
@@ -111,13 +113,23 @@ impl Fills {
             self.readers += 1;
             return false;
         }
-        self.begin(out, vec![token], name, cover, holder)
+        self.begin(out, out.now, vec![token], name, cover, holder)
+    }
+
+    /// These readers wait for the end of a pause, and then no more.
+    pub fn pause(&mut self, readers: usize, begins: bool) {
+        if begins {
+            self.readers += readers;
+        } else {
+            self.readers -= readers;
+        }
     }
 
     /// Makes the call for these readers. Returns whether there was room for it.
     pub fn begin(
         &mut self,
         out: &mut Outbox<'_>,
+        since: Time,
         starters: Vec<Token>,
         name: ToyName,
         cover: Cover,
@@ -131,12 +143,13 @@ impl Fills {
             return false;
         }
         let request = Request::Fill { name: name.clone(), holder };
-        let call = out.call(Purpose::Fill, CATALOG, request, CATALOG_DEADLINE);
+        let call = out.call_catalog(Purpose::Fill, request, CATALOG_DEADLINE);
         if cover != Cover::Nothing {
             self.joinable.insert(name.clone(), call);
         }
         self.readers += starters.len();
-        let fill = Fill { name, left: out.now, cover, passed: false, starters, joined: Vec::new() };
+        let (left, joined) = (out.now, Vec::new());
+        let fill = Fill { name, left, since, cover, passed: false, starters, joined };
         self.under_way.insert(call, fill);
         true
     }

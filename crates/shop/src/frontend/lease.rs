@@ -17,7 +17,8 @@ use replication::Time;
 use replication::planted::{Bug, planted};
 
 use super::calls::{Outbox, Purpose};
-use super::config::{CATALOG, Config, STOP_DEADLINE};
+use super::config::{Config, STOP_DEADLINE};
+use crate::catalog_leader::Heard;
 use crate::invalidation::Invalidation;
 use crate::message::{Generation, LeaseHolder, Problem, Reply, Request};
 use crate::node::Answer;
@@ -130,13 +131,13 @@ impl Lease {
         if self.wanted {
             let Lease { frontend, incarnation, .. } = *self;
             let request = Request::RenewLease { frontend, url: self.url.clone(), incarnation };
-            out.call(Purpose::Renew { left: out.now }, CATALOG, request, RENEW_INTERVAL);
+            out.call_catalog(Purpose::Renew { left: out.now }, request, RENEW_INTERVAL);
         } else if self.answered {
             self.next_at = None;
             return;
         } else {
             let request = Request::ListProducts { after: None, limit: 1 };
-            out.call(Purpose::Probe, CATALOG, request, RENEW_INTERVAL);
+            out.call_catalog(Purpose::Probe, request, RENEW_INTERVAL);
         }
         self.asked = true;
     }
@@ -155,7 +156,13 @@ impl Lease {
     }
 
     /// The answer to a renewal that left at `left`. Returns whether the whole cache must go.
-    pub fn on_renewed(&mut self, out: &mut Outbox<'_>, left: Time, answer: Answer) -> bool {
+    pub fn on_renewed(
+        &mut self,
+        out: &mut Outbox<'_>,
+        left: Time,
+        heard: Heard,
+        answer: Answer,
+    ) -> bool {
         self.asked = false;
         let before = self.held.map(|held| held.generation);
         match answer {
@@ -175,7 +182,12 @@ impl Lease {
             Answer::Said(_) | Answer::Refused | Answer::Unknown => {}
         }
         let live = self.held.is_some_and(|held| out.now < held.until);
-        let pause = if live { RENEW_INTERVAL } else { REGISTER_INTERVAL };
+        let pause = match heard {
+            // The replica that leads is known now.
+            Heard::Hint => Duration::ZERO,
+            Heard::Final if live => RENEW_INTERVAL,
+            Heard::Final | Heard::Elsewhere => REGISTER_INTERVAL,
+        };
         self.next_at = Some(out.now.max(left + pause));
         self.held.map(|held| held.generation) != before && !planted(Bug::GenerationIgnored)
     }
@@ -217,8 +229,14 @@ impl Lease {
         // runs out by itself.
         self.revoked_below = u64::MAX;
         self.wanted = false;
-        let Lease { frontend, incarnation, .. } = *self;
-        out.call(Purpose::End, CATALOG, Request::EndLease { frontend, incarnation }, STOP_DEADLINE);
+        self.tell_end(out);
         true
+    }
+
+    /// Tells the catalog that nothing is held any more.
+    pub fn tell_end(&self, out: &mut Outbox<'_>) {
+        let Lease { frontend, incarnation, .. } = *self;
+        let request = Request::EndLease { frontend, incarnation };
+        out.call_catalog(Purpose::End, request, STOP_DEADLINE);
     }
 }

@@ -35,12 +35,14 @@
 //! | `leader` | search, watch, notify |
 //! | `orders` | orders that wait, in batches |
 //! | `questions` | order reads and fates that wait |
+//! | `again` | what is to be asked of another replica of the catalog |
 //! | `calls` | what an answer is for |
 //! | `body` | the lab's JSON, prepared once |
 //! | `status` | what `/status` shows |
 //!
 //! Called by the shell's `frontend` command, and by the simulator.
 
+mod again;
 pub mod body;
 mod cache;
 mod calls;
@@ -59,6 +61,7 @@ pub use config::{CACHE_CAPACITY_DEFAULT, Config, REQUEST_DEADLINE_DEFAULT, Timer
 pub use reads::Hit;
 pub use status::{Counters, LeaderStatus, LeaseStatus, SlotStatus, Status};
 
+use again::Resting;
 use cache::{Cache, Slot};
 use calls::{Calls, Outbox, Purpose};
 use config::STOP_DEADLINE;
@@ -68,6 +71,7 @@ use lease::Lease;
 use orders::{News, Orders};
 use questions::Questions;
 
+use crate::catalog_leader::Heard;
 use crate::message::{Problem, Request};
 use crate::node::{Address, Answer, CallId, Effect, Input, Node, Token};
 
@@ -95,6 +99,7 @@ pub struct Frontend {
     questions: Questions,
     calls: Calls,
     lists: usize,
+    resting: Resting,
     stopping: Option<Stopping>,
 }
 
@@ -109,8 +114,9 @@ impl Frontend {
             leadership: Leadership::new(&config),
             orders: Orders::new(&config),
             questions: Questions::new(&config),
-            calls: Calls::default(),
+            calls: Calls::new(config.catalogs),
             lists: 0,
+            resting: Resting::default(),
             stopping: None,
             config,
         }
@@ -147,16 +153,19 @@ impl Frontend {
     }
 
     fn on_answer(&mut self, out: &mut Outbox<'_>, call: CallId, answer: Answer) {
-        let Some(purpose) = out.calls.finish(call) else { return };
+        let Some((purpose, heard)) = out.calls.finish(call, &answer) else { return };
         match purpose {
-            Purpose::Fill => self.on_filled(out, call, answer),
-            Purpose::List(token) => self.on_listed(out, token, answer),
+            Purpose::Fill => self.on_filled(out, call, heard, answer),
+            Purpose::List { token, request, since } => {
+                self.on_listed(out, call, (token, request, since), heard, answer);
+            }
             Purpose::Renew { left } => {
-                if self.lease.on_renewed(out, left, answer) {
+                if self.lease.on_renewed(out, left, heard, answer) {
                     self.drop_all();
                 }
             }
             Purpose::Probe => self.lease.on_probed(out.now, &answer),
+            Purpose::End if heard == Heard::Hint => self.lease.tell_end(out),
             Purpose::End => {
                 if let Some(stopping) = &mut self.stopping {
                     stopping.ending = false;
@@ -201,6 +210,7 @@ impl Frontend {
         self.orders.expire(out);
         self.questions.expire(out);
         self.lease.ask_if_due(out);
+        self.ask_again_if_due(out);
         self.leadership.wake_if_due(out);
         if let Some(leader) = self.leadership.leader() {
             let deadline = self.config.timers.call;
@@ -224,7 +234,7 @@ impl Node for Frontend {
     type Status = Status;
 
     fn step(&mut self, now: Time, input: Input, effects: &mut Vec<Effect>) {
-        let mut calls = std::mem::take(&mut self.calls);
+        let mut calls = std::mem::replace(&mut self.calls, Calls::new(1));
         let mut out = Outbox { now, calls: &mut calls, effects };
         match input {
             Input::Start => {
@@ -236,10 +246,13 @@ impl Node for Frontend {
             Input::Link { node: Address::Order(replica), up } => {
                 self.leadership.on_link(&mut out, replica, up);
             }
+            Input::Link { node: Address::Catalog(replica), up } => {
+                out.calls.catalog.on_link(replica, up);
+            }
             Input::Stop => self.on_stop(&mut out),
             // It has no log, and asks for the rest by itself.
             Input::Timer
-            | Input::Link { node: Address::Frontend(_) | Address::Catalog(_), .. }
+            | Input::Link { node: Address::Frontend(_), .. }
             | Input::Receive { .. }
             | Input::Persisted { .. }
             | Input::Checkpointed { .. }
@@ -253,6 +266,7 @@ impl Node for Frontend {
         let led = self.leadership.leader().is_some();
         [
             self.lease.next_timer(),
+            self.resting.next_timer(),
             self.leadership.next_timer(),
             self.orders.next_timer(led),
             self.questions.next_timer(led),

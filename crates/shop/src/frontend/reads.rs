@@ -10,11 +10,13 @@ use bytes::Bytes;
 use replication::Time;
 use replication::planted::{Bug, planted};
 
+use super::again::{Again, Resting};
 use super::cache::{Kept, Slot};
 use super::calls::{Outbox, Purpose};
-use super::config::{CATALOG, CATALOG_DEADLINE, LISTS_MAX};
+use super::config::{CATALOG_DEADLINE, LISTS_MAX};
 use super::fills::Cover;
 use super::{Frontend, body};
+use crate::catalog_leader::Heard;
 use crate::invalidation::Invalidation;
 use crate::message::{CacheUse, Generation, LeaseHolder, Problem, Reply, Request};
 use crate::node::{Answer, CallId, Token};
@@ -107,7 +109,38 @@ impl Frontend {
             return out.reply(token, Err(Problem::Unavailable(full)));
         }
         self.lists += 1;
-        out.call(Purpose::List(token), CATALOG, request, CATALOG_DEADLINE);
+        self.ask_list(out, out.now, token, request);
+    }
+
+    fn ask_list(&mut self, out: &mut Outbox<'_>, since: Time, token: Token, request: Request) {
+        let purpose = Purpose::List { token, request: request.clone(), since };
+        out.call_catalog(purpose, request, CATALOG_DEADLINE);
+    }
+
+    /// Asks another replica of the catalog what one did not answer, when it is time.
+    pub(super) fn ask_again_if_due(&mut self, out: &mut Outbox<'_>) {
+        while let Some((since, again)) = self.resting.next_due(out.now) {
+            match again {
+                Again::Fill(name, readers) => {
+                    self.fills.pause(readers.len(), false);
+                    self.fill_again(out, since, name, readers);
+                }
+                Again::List(token, request) => self.ask_list(out, since, token, request),
+            }
+        }
+    }
+
+    fn fill_again(
+        &mut self,
+        out: &mut Outbox<'_>,
+        since: Time,
+        name: ToyName,
+        readers: Vec<Token>,
+    ) {
+        let (cover, holder) = self.cover(out.now);
+        if self.fills.begin(out, since, readers, name, cover, holder) {
+            self.counters.fills += 1;
+        }
     }
 
     pub(super) fn on_invalidate(&mut self, out: &mut Outbox<'_>, token: Token, names: &[ToyName]) {
@@ -139,9 +172,24 @@ impl Frontend {
         self.fills.pass_all();
     }
 
-    pub(super) fn on_listed(&mut self, out: &mut Outbox<'_>, token: Token, answer: Answer) {
-        self.lists -= 1;
+    pub(super) fn on_listed(
+        &mut self,
+        out: &mut Outbox<'_>,
+        call: CallId,
+        (token, request, since): (Token, Request, Time),
+        heard: Heard,
+        answer: Answer,
+    ) {
         self.note_catalog(&answer);
+        if out.calls.catalog.has_replicas() && Resting::may_retry(out.now, since, &answer) {
+            return match heard {
+                Heard::Hint => self.ask_list(out, since, token, request),
+                Heard::Final | Heard::Elsewhere => {
+                    self.resting.rest(out.now, call, since, Again::List(token, request));
+                }
+            };
+        }
+        self.lists -= 1;
         let response = match answer {
             Answer::Said(Ok(Reply::Products(products))) => Ok(Reply::Products(products)),
             Answer::Said(_) | Answer::Refused | Answer::Unknown => Err(catalog_problem(answer)),
@@ -156,9 +204,26 @@ impl Frontend {
         }
     }
 
-    pub(super) fn on_filled(&mut self, out: &mut Outbox<'_>, call: CallId, answer: Answer) {
+    pub(super) fn on_filled(
+        &mut self,
+        out: &mut Outbox<'_>,
+        call: CallId,
+        heard: Heard,
+        answer: Answer,
+    ) {
         self.note_catalog(&answer);
         let fill = self.fills.finish(call);
+        if out.calls.catalog.has_replicas() && Resting::may_retry(out.now, fill.since, &answer) {
+            let readers: Vec<Token> = fill.starters.into_iter().chain(fill.joined).collect();
+            return match heard {
+                Heard::Hint => self.fill_again(out, fill.since, fill.name, readers),
+                Heard::Final | Heard::Elsewhere => {
+                    self.fills.pause(readers.len(), true);
+                    let again = Again::Fill(fill.name, readers);
+                    self.resting.rest(out.now, call, fill.since, again);
+                }
+            };
+        }
         let cache = fill.cache_use();
         let Answer::Said(Ok(Reply::Filled { product, generation })) = answer else {
             let problem = catalog_problem(answer);
@@ -190,7 +255,7 @@ impl Frontend {
         for token in served {
             out.reply(token, Ok(Reply::Product { product: product.clone(), cache }));
         }
-        if !anew.is_empty() && self.fills.begin(out, anew, fill.name, cover, holder) {
+        if !anew.is_empty() && self.fills.begin(out, out.now, anew, fill.name, cover, holder) {
             self.counters.fills += 1;
         }
     }

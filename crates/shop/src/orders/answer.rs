@@ -1,10 +1,21 @@
-//! The catalog's answers.
+//! Calls to the catalog, and its answers.
 
 use replication::planted::{Bug, planted};
 
 use super::purchase::Purchase;
 use super::*;
+use crate::catalog_leader::Heard;
 use crate::message::Reply;
+
+/// What a call under way was.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Call {
+    View,
+    Fence { term: Term },
+    Take { term: Term, numbers: Vec<u64> },
+    GiveUp { term: Term, numbers: Vec<u64> },
+    Settle { term: Term, count: usize },
+}
 
 impl Orders {
     pub(super) fn call(
@@ -16,8 +27,10 @@ impl Orders {
     ) {
         self.next_call += 1;
         let id = CallId(self.next_call);
-        self.calls.insert(id, call);
-        let to = Address::Catalog(NodeId(1));
+        self.calls.insert(id, (call, self.catalog.believed()));
+        let to = self.catalog.address();
+        let others = self.catalog.has_replicas();
+        let deadline = if others { deadline.min(CATALOG_TRY) } else { deadline };
         out.push(Effect::Call { call: id, to, request, deadline });
     }
 
@@ -28,22 +41,32 @@ impl Orders {
         answer: Answer,
         out: &mut Vec<Effect>,
     ) {
-        match self.calls.remove(&id) {
-            Some(Call::View) => self.on_view_answer(now, answer, out),
-            Some(Call::Fence { term }) => self.on_fence_answer(now, term, answer, out),
-            Some(Call::Settle { term, count }) => {
+        let Some((call, asked)) = self.calls.remove(&id) else { return };
+        let heard = self.catalog.heard(asked, &answer);
+        self.on_answer_to(now, call, answer, out);
+        if heard == Heard::Hint {
+            // The replica of the catalog that leads is known now.
+            self.retry_at = None;
+        }
+    }
+
+    fn on_answer_to(&mut self, now: Time, call: Call, answer: Answer, out: &mut Vec<Effect>) {
+        match call {
+            Call::View => self.on_view_answer(now, answer, out),
+            Call::Fence { term } => self.on_fence_answer(now, term, answer, out),
+            Call::Settle { term, count } => {
                 self.on_settle_answer(now, (term, count), answer, out);
             }
-            Some(Call::Take { term, numbers })
+            Call::Take { term, numbers }
                 if self.state == State::Open(term) || planted(Bug::LateTakeAnswer) =>
             {
                 self.on_take_answer(now, term, numbers, answer, out);
             }
-            Some(Call::GiveUp { term, numbers }) if self.state == State::Open(term) => {
+            Call::GiveUp { term, numbers } if self.state == State::Open(term) => {
                 self.on_given_up(now, &numbers, answer, out);
             }
             // Of an older term: the new one's settlement speaks of it.
-            Some(Call::Take { .. } | Call::GiveUp { .. }) | None => {}
+            Call::Take { .. } | Call::GiveUp { .. } => {}
         }
     }
 

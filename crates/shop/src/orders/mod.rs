@@ -43,8 +43,10 @@ use replication::log::{Recovered, Snapshot};
 use replication::protocol;
 use replication::{Engine, Entry, NodeId, Term, Time};
 
+use crate::catalog_leader::CatalogLeader;
 use crate::message::{Order, Ordered, Problem, Request, RequestId, Response, Unsettled};
 use crate::node::{Address, Answer, CallId, Effect, Input, Node, Token};
+use answer::Call;
 use batch::Batches;
 use ledger::{Applied, Ledger};
 use purchase::Purchases;
@@ -53,6 +55,9 @@ pub use status::Status;
 
 /// How long a call to the catalog may take: longer than a lease, since a take may wait for one.
 const CALL_DEADLINE: Duration = Duration::from_millis(2500);
+
+/// How long one of several replicas of the catalog may take, before another one is asked.
+const CATALOG_TRY: Duration = Duration::from_millis(1000);
 
 /// How long a view may take before it is asked again.
 const VIEW_DEADLINE: Duration = Duration::from_millis(500);
@@ -116,16 +121,6 @@ struct Resolving {
     orders: Vec<(u64, usize)>,
 }
 
-/// What a call under way was.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Call {
-    View,
-    Fence { term: Term },
-    Take { term: Term, numbers: Vec<u64> },
-    GiveUp { term: Term, numbers: Vec<u64> },
-    Settle { term: Term, count: usize },
-}
-
 /// One replica of the order service.
 #[derive(Debug)]
 pub struct Orders {
@@ -140,8 +135,10 @@ pub struct Orders {
     /// Requests to be resolved as "never", whose entry is under way.
     resolving: BTreeMap<RequestId, Resolving>,
     lead_waiters: Vec<Token>,
-    calls: BTreeMap<CallId, Call>,
+    /// Calls under way, and which replica of the catalog was asked.
+    calls: BTreeMap<CallId, (Call, NodeId)>,
     next_call: u64,
+    catalog: CatalogLeader,
     retry_at: Option<Time>,
     /// The term of the leader before this one, as the log has it.
     previous_term: Term,
@@ -175,7 +172,6 @@ impl Orders {
         let discarded = discard::before(&config.engine, &ledger, recovered);
         Ok(Orders {
             engine: config.engine.start(recovered),
-            config,
             ledger,
             state: State::Following,
             leader: None,
@@ -186,6 +182,7 @@ impl Orders {
             lead_waiters: Vec::new(),
             calls: BTreeMap::new(),
             next_call: 0,
+            catalog: CatalogLeader::new(config.catalogs),
             retry_at: None,
             previous_term: Term::ZERO,
             hand_over_at: None,
@@ -196,6 +193,7 @@ impl Orders {
             checkpoint_entries: CHECKPOINT_ENTRIES,
             disk_full: false,
             discarded,
+            config,
         })
     }
 
@@ -360,7 +358,10 @@ impl Node for Orders {
             Input::Link { node: Address::Order(peer), up } => {
                 self.drive(now, engine::Input::Link { peer, up }, out);
             }
-            Input::Link { node: Address::Frontend(_) | Address::Catalog(_), .. } => {}
+            Input::Link { node: Address::Catalog(replica), up } => {
+                self.catalog.on_link(replica, up);
+            }
+            Input::Link { node: Address::Frontend(_), .. } => {}
             Input::DiskFull(full) => self.on_disk_full(now, full, out),
             Input::Stop => self.on_stop(now, out),
         }

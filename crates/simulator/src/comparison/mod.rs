@@ -326,7 +326,7 @@ impl Case {
         let probability = Probability::from_millionths(Probability::ONE).unwrap_or_default();
         let setting = Setting {
             seed: self.seed,
-            seats: Seats { orders: self.replicas, frontends: FRONTENDS, shoppers },
+            seats: Seats { orders: self.replicas, frontends: FRONTENDS, shoppers, catalogs: 1 },
             protocol: self.protocol,
             invalidation: Invalidation::Lease,
             cache_capacity: 0,

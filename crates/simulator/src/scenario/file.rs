@@ -64,6 +64,7 @@ struct Store {
     cache_capacity: u32,
     restock_interval: String,
     toys: usize,
+    catalog_replicas: u8,
 }
 
 impl Default for Store {
@@ -76,6 +77,7 @@ impl Default for Store {
             cache_capacity: 7,
             restock_interval: "1s".to_string(),
             toys: shop::catalog::catalogue::built_in().len(),
+            catalog_replicas: 1,
         }
     }
 }
@@ -202,6 +204,7 @@ fn of_store(about: String, store: &Store, shoppers: &Shoppers) -> Result<Scenari
         orders: within("orders", store.orders, 1..=9)?,
         frontends: within("frontends", store.frontends, 1..=9)?,
         shoppers: within("clients", shoppers.clients, 1..=100)?,
+        catalogs: within("catalog-replicas", store.catalog_replicas, 1..=9)?,
     };
     Ok(Scenario {
         about,

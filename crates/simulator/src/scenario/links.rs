@@ -68,10 +68,13 @@ impl Links {
     }
 }
 
-/// A node, or the leader, by its name.
+/// A node, or the leader, by its name; `catalog` is the one that leads, where there are several.
 pub fn target(seats: Seats, name: &str) -> Result<Target, String> {
     if name == "leader" {
         return Ok(Target::Leader);
+    }
+    if name == "catalog" && seats.catalogs > 1 {
+        return Ok(Target::CatalogLeader);
     }
     let servers = seats.servers();
     let names: Vec<String> = servers.iter().map(Who::to_string).collect();
@@ -87,7 +90,7 @@ fn bits(seats: Seats, names: &[String]) -> Result<u32, String> {
     for name in names {
         match target(seats, name)? {
             Target::Process(who) => bits |= 1 << (seats.of(who) % 32),
-            Target::Leader | Target::Follower => {
+            Target::Leader | Target::Follower | Target::CatalogLeader => {
                 return Err("a half is a list of nodes by name: the leader may change".to_string());
             }
         }

@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use replication::Time;
 use shop::Node;
-use shop::catalog::Catalog;
 use shop::message::{NewOrder, Order, OrderNumber, RequestId};
 use shop::orders::ledger::Ledger;
 
@@ -22,7 +21,7 @@ const ORDERS_A_MINUTE_MIN: u64 = 10;
 /// And fewer reads.
 const READS_A_MINUTE_MIN: u64 = 30;
 
-type Check = Result<(), (&'static str, String)>;
+pub(super) type Check = Result<(), (&'static str, String)>;
 
 impl World {
     fn ledgers(&self) -> Vec<&Ledger> {
@@ -33,13 +32,6 @@ impl World {
             }
         }
         ledgers
-    }
-
-    fn catalog(&self) -> Option<&Catalog> {
-        match &self.hosts[0].process {
-            Some(Process::Catalog(catalog)) => Some(catalog),
-            Some(_) | None => None,
-        }
     }
 
     /// Whether all shoppers have done everything.
@@ -80,13 +72,12 @@ impl World {
         for host in &self.hosts {
             match &host.process {
                 Some(Process::Order(orders)) => self.record.log(host.who, orders.ledger()),
-                Some(Process::Catalog(catalog)) => {
-                    for toy in &catalog.status(Time(0)).toys {
-                        self.record.stock(toy);
-                    }
-                }
-                Some(Process::Frontend(_) | Process::Shopper(_)) | None => {}
+                Some(Process::Frontend(_) | Process::Shopper(_) | Process::Catalog(_)) | None => {}
             }
+        }
+        let toys = self.catalog().map_or_else(Vec::new, |catalog| catalog.status(Time(0)).toys);
+        for toy in &toys {
+            self.record.stock(toy);
         }
     }
 
@@ -135,6 +126,7 @@ impl World {
 
     fn check_all(&self) -> Check {
         self.check_replicas()?;
+        self.check_catalogs()?;
         self.check_stock()?;
         self.check_rest()?;
         for host in &self.hosts {

@@ -41,10 +41,10 @@ impl World {
     /// A record as it comes to the disk.
     pub(super) fn written(&self, seat: Seat, record: Record) -> Record {
         match record {
-            Record::Promise(_) if self.lies(Lie::PromiseForgotten) && seat > 0 => {
+            Record::Promise(_) if self.lies(Lie::PromiseForgotten) && !self.is_catalog(seat) => {
                 Record::Promise(replication::Term::ZERO)
             }
-            Record::Append(entry) if self.lies(Lie::ViewForgotten) && seat == 0 => {
+            Record::Append(entry) if self.lies(Lie::ViewForgotten) && self.is_catalog(seat) => {
                 let view = matches!(Command::decode(&entry.command), Ok(Command::View(_)));
                 // Something that changes nothing, so that no index is left out.
                 let nothing = || Command::Begin { fencing: true }.encode();

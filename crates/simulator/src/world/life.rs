@@ -84,8 +84,9 @@ impl World {
         if self.plan.setting.protocol.is_quorum() && self.seats.orders < 3 {
             return;
         }
-        let Some(Process::Catalog(catalog)) = &self.hosts[0].process else { return };
-        let view = catalog.stock().view();
+        let Some(catalog) = self.catalog() else { return };
+        let view = catalog.stock().view().clone();
+        self.absent_catalog();
         let others = |id: NodeId| view.in_sync.iter().any(|other| *other != id);
         let all = (1..=self.seats.orders).map(NodeId);
         let absent =
@@ -93,13 +94,22 @@ impl World {
         if let Some(NodeId(id)) = absent.filter(|id| *id != NodeId::NONE) {
             let seat = self.seat(Who::Order(id));
             self.crash(seat);
-            self.absent = Some(seat);
+            self.absent.push(seat);
+        }
+    }
+
+    /// Of several replicas of the catalog the leader goes too, if the others are a majority.
+    fn absent_catalog(&mut self) {
+        let leader = self.catalog_leader();
+        if let Some(seat) = leader.filter(|_| self.seats.catalogs > 2) {
+            self.crash(seat);
+            self.absent.push(seat);
         }
     }
 
     /// It comes back.
     pub fn end_absence(&mut self) {
-        if let Some(seat) = self.absent.take() {
+        for seat in std::mem::take(&mut self.absent) {
             self.start(seat);
         }
     }

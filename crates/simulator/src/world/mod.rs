@@ -16,10 +16,12 @@
 //! | `lies` | how the world lies, if a planted bug is that it does |
 //! | `asker` | a client that waits for no answer |
 //! | `check` | what must hold when all is quiet |
+//! | `catalogs` | what must hold of the replicas of the catalog at every step |
 //!
 //! Made and judged by `run`.
 
 mod asker;
+mod catalogs;
 mod check;
 pub mod disk;
 pub mod host;
@@ -49,6 +51,7 @@ use crate::queue::Queue;
 use crate::record::Record;
 use crate::tally::Tally;
 use crate::who::{Seat, Seats, Who};
+use catalogs::Catalogs;
 use disk::HostDisk;
 use host::Host;
 use network::Network;
@@ -122,7 +125,7 @@ pub struct World {
     undo: Vec<Option<Undo>>,
     healed: bool,
     /// Who stays away while everybody is probed.
-    absent: Option<Seat>,
+    absent: Vec<Seat>,
     /// The asker's calls under way.
     asker: asker::Asker,
     /// What clients were told.
@@ -137,6 +140,8 @@ pub struct World {
     pub points: Points,
     /// What it costs, if it is wanted.
     pub costs: Option<Box<Costs>>,
+    /// What was seen of the replicas of the catalog, if there are several.
+    catalogs: Catalogs,
     /// What is counted.
     pub tally: Tally,
     /// Of everything that happened so far.
@@ -183,7 +188,7 @@ impl World {
             doomed_by_view: Vec::new(),
             undo: Vec::new(),
             healed: false,
-            absent: None,
+            absent: Vec::new(),
             asker: asker::Asker::default(),
             record: Record::default(),
             warnings: Vec::new(),
@@ -191,6 +196,7 @@ impl World {
             convicted: Vec::new(),
             points: Points::default(),
             costs: None,
+            catalogs: Catalogs::default(),
             tally: Tally::default(),
             digest: Digest::default(),
             trace: traced.then(Vec::new),

@@ -11,6 +11,7 @@ use shop::shopper::{self, Shopper};
 use shop::{Effect, Input, Node};
 
 use crate::plan::Plan;
+use crate::setting::Setting;
 use crate::who::Who;
 
 /// A node of any kind.
@@ -23,6 +24,20 @@ pub enum Process {
     Frontend(Box<Frontend>),
     /// A shopper.
     Shopper(Box<Shopper>),
+}
+
+/// The place of one of several replicas of the catalog.
+fn replica_of_catalog(setting: &Setting, id: u8) -> protocol::Config {
+    let peers = (1..=setting.seats.catalogs).filter(|peer| *peer != id).map(NodeId);
+    protocol::Config {
+        protocol: setting.catalog_protocol(),
+        id: NodeId(id),
+        peers: peers.collect(),
+        pace: Pace::Default,
+        unclean: false,
+        entries_kept: setting.entries_kept,
+        seed: !setting.seed,
+    }
 }
 
 impl Process {
@@ -39,7 +54,7 @@ impl Process {
         let setting = &plan.setting;
         let replicas = setting.replicas();
         Ok(match who {
-            Who::Catalog => {
+            Who::Catalog(id) => {
                 let mut toys = catalogue::built_in();
                 toys.truncate(setting.toys);
                 for toy in &mut toys {
@@ -52,6 +67,7 @@ impl Process {
                     invalidation: setting.invalidation,
                     fencing: setting.protocol.is_safe(),
                     checkpoint_entries: setting.catalog_checkpoint_entries,
+                    replica: (setting.seats.catalogs > 1).then(|| replica_of_catalog(setting, id)),
                     ..catalog::Config::default()
                 };
                 Process::Catalog(Box::new(Catalog::new(config, recovered)?))
@@ -66,7 +82,8 @@ impl Process {
                     entries_kept: setting.entries_kept,
                     seed: setting.seed,
                 };
-                let orders = Orders::new(orders::Config { engine, catalogs: 1 }, recovered)?;
+                let catalogs = setting.seats.catalogs;
+                let orders = Orders::new(orders::Config { engine, catalogs }, recovered)?;
                 let orders = orders.checkpoint_every(setting.checkpoint_entries);
                 Process::Order(Box::new(orders))
             }
@@ -74,6 +91,7 @@ impl Process {
                 let url = format!("http://frontend-{id}");
                 let mut config = frontend::Config::new(id, replicas, url, incarnation);
                 config.invalidation = setting.invalidation;
+                config.catalogs = setting.seats.catalogs;
                 config.cache_capacity = setting.cache_capacity;
                 Process::Frontend(Box::new(Frontend::new(config)))
             }

@@ -71,6 +71,7 @@ impl World {
             self.record.put_back(catalog.take_put_back());
             self.record.restocked(self.now, catalog.take_restocked());
         }
+        self.compare_catalogs(seat);
         // A shopper that is done stays where it is, with its book.
         if stopped && !who.is_client() {
             return self.crash(seat);
@@ -144,11 +145,15 @@ impl World {
     }
 
     pub(super) fn tell(&mut self, seat: Seat, NodeId(to): NodeId, message: Message) {
-        let Who::Order(from) = self.hosts[seat].who else { panic!("only order replicas send") };
-        if let Some(costs) = &mut self.costs {
+        let (from, to) = match self.hosts[seat].who {
+            Who::Order(id) => (id, Who::Order(to)),
+            Who::Catalog(id) => (id, Who::Catalog(to)),
+            Who::Frontend(_) | Who::Shopper(_) | Who::Asker => panic!("only replicas send"),
+        };
+        if let (Who::Order(_), Some(costs)) = (to, &mut self.costs) {
             costs.sent(self.now, &message);
         }
-        let to = self.seat(Who::Order(to));
+        let to = self.seat(to);
         let life = self.life(to);
         let from = NodeId(from);
         if self.network.doubles((seat, to)) {

@@ -257,9 +257,11 @@ impl World {
     }
 
     fn roll(&mut self, each: Duration) {
-        for id in 1..=self.seats.orders {
-            let seat = self.seat(Who::Order(id));
-            self.stop(seat, each * u32::from(id - 1), each);
+        let seats = self.seats;
+        let catalogs = seats.catalogs().filter(|_| seats.catalogs > 1);
+        let all = (1..=seats.orders).map(Who::Order).chain(catalogs);
+        for (place, who) in (0..).zip(all) {
+            self.stop(self.seat(who), each * place, each);
         }
     }
 
@@ -298,6 +300,7 @@ impl World {
             Target::Process(Who::Shopper(id)) if id > self.seats.shoppers => None,
             Target::Process(who) => Some(self.seat(who)),
             Target::Leader => self.leader(),
+            Target::CatalogLeader => self.catalog_leader(),
             Target::Follower => {
                 let leader = self.who(self.leader()?);
                 self.seats.other_order(leader).map(|who| self.seat(who))

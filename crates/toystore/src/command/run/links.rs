@@ -48,6 +48,7 @@ impl Links {
         let find = |target: Target| match target {
             Target::Process(who) => Some(who),
             Target::Leader => leader,
+            Target::CatalogLeader => None,
             Target::Follower => leader.and_then(|leader| seats.other_order(leader)),
         };
         let (shape, faults) = match *fault {

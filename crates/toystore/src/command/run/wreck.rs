@@ -45,6 +45,9 @@ pub struct Wreck {
 /// # Errors
 /// Names the fault, and says where it can be played.
 pub fn check(scenario: &Scenario, world: World) -> Result<()> {
+    if scenario.seats.catalogs > 1 {
+        bail!("real nodes of this world have one catalog\nhint: --world sim can have several");
+    }
     for (at, fault) in &scenario.faults {
         let possible = match fault {
             Fault::Crash { moment, again, .. } => *moment == Moment::Now && *again == 0,
@@ -76,7 +79,8 @@ pub fn check(scenario: &Scenario, world: World) -> Result<()> {
 /// Whether no fault may end its process: a volume that can be full is in memory, and gone with its
 /// container.
 fn keeps(scenario: &Scenario, whom: Target) -> bool {
-    let may_lead = |one: Target| !matches!(one, Target::Process(Who::Catalog | Who::Frontend(_)));
+    let may_lead =
+        |one: Target| !matches!(one, Target::Process(Who::Catalog(_) | Who::Frontend(_)));
     let ends = |fault: &Fault| match *fault {
         Fault::Crash { whom: other, .. } | Fault::Stop { whom: other, .. } => {
             let either_leads = whom == Target::Leader || other == Target::Leader;
@@ -186,6 +190,8 @@ impl Wreck {
         let name = |whom: Target| match whom {
             Target::Process(who) => Some(who.to_string()),
             Target::Leader => leader.map(|member| member.name.clone()),
+            // `check` refuses a scenario with several.
+            Target::CatalogLeader => None,
             Target::Follower => {
                 let mut orders = (1..=self.scenario.seats.orders).map(Who::Order);
                 let leader = leader?;

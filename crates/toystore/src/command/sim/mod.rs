@@ -87,7 +87,7 @@ pub struct Sim {
     jobs: Option<NonZero<usize>>,
     /// Run this scenario in every seed, instead of a world and faults that are drawn
     #[arg(long, value_name = "FILE",
-          conflicts_with_all = ["minutes", "frontends", "orders", "no_faults"])]
+          conflicts_with_all = ["minutes", "frontends", "orders", "catalog_replicas", "no_faults"])]
     scenario: Option<PathBuf>,
     /// How order replicas agree
     #[arg(long, env = "TOYSTORE_REPLICATION", value_parser = replication(),
@@ -102,6 +102,10 @@ pub struct Sim {
     /// How many order replicas, 1 to 9 [default: another number for each seed]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=9))]
     orders: Option<u8>,
+    /// How many replicas the catalog has, 1 to 9
+    #[arg(long, value_name = "N", default_value_t = 1,
+          value_parser = clap::value_parser!(u8).range(1..=9))]
+    catalog_replicas: u8,
     /// Plant this bug (docs/planted-bugs.md)
     #[cfg(feature = "planted")]
     #[arg(long, value_name = "BUG", value_parser = planted_named)]
@@ -163,6 +167,7 @@ impl Sim {
             invalidation: self.invalidation,
             frontends: self.frontends,
             orders: self.orders,
+            catalogs: self.planted().map_or(self.catalog_replicas, |planted| planted.catalogs),
             length: Duration::from_secs(60 * self.minutes),
             faults: !self.no_faults,
             strict: self.strict,
@@ -269,6 +274,9 @@ impl Sim {
         }
         if let Some(orders) = self.orders {
             add(format!("--orders {orders}"));
+        }
+        if self.catalog_replicas != 1 {
+            add(format!("--catalog-replicas {}", self.catalog_replicas));
         }
         if self.minutes != 1 {
             add(format!("--minutes {}", self.minutes));
