@@ -277,7 +277,11 @@ fn peers_that_cannot_be_are_refused_with_what_to_do() {
     };
     check(&["--id", "2"], &["--id 2", "--peers names none"]);
     let two = "2=http://127.0.0.1:2";
-    check(&["--peers", two, "--id", "2"], &["names this replica, 2, and no other", "without"]);
+    check(&["--peers", two, "--id", "2"], &["up to 2, but not 1"]);
+    check(
+        &["--peers", "1=http://127.0.0.1:1"],
+        &["names this replica, 1, and no other", "without"],
+    );
     check(&["--peers", "3=http://127.0.0.1:3"], &["up to 3, but not 2", "without a gap"]);
     let twice = format!("{two},{two}");
     let output = toystore(&["catalog", "--listen", "127.0.0.1:0", "--data", data])
