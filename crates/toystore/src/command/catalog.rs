@@ -165,8 +165,8 @@ fn open(disk: &Disk, group: Option<Protocol>) -> Result<(DiskQueue, Recovered)> 
             bail!(
                 "the log in {folder} is that of a catalog that is alone, and a replica cannot go \
                  on with it: the others would not have what it says\n\
-                 hint: start it without --id and --peers (`up` with --catalog-replicas 1), or begin \
-                 a new store in another folder"
+                 hint: start it without --id and --peers (`up` with --catalog-replicas 1), or \
+                 begin a new store in another folder"
             );
         }
         write_durably(&path, protocol.name())

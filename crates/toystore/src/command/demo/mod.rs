@@ -257,7 +257,8 @@ impl Demo {
         };
         format!(
             "toystore demo --replication {replication}{catalogs} --frontends {frontends} \
-             --clients {clients} --requests {requests} --probability {probability} --pause {pause} --seed {seed}"
+             --clients {clients} --requests {requests} --probability {probability} \
+             --pause {pause} --seed {seed}"
         )
     }
 

@@ -45,8 +45,8 @@ impl Links {
         Links { seed, ..Links::default() }
     }
 
-    /// A fault breaks links, as things stand: who leads are the `leaders`. Returns whether it is one that
-    /// does, and hits any.
+    /// A fault breaks links, as things stand: who leads are the `leaders`. Returns whether it is
+    /// one that does, and hits any.
     pub fn begin(&mut self, number: usize, fault: &Fault, seats: Seats, leaders: Leaders) -> bool {
         let find = |target: Target| match target {
             Target::Process(who) => Some(who),

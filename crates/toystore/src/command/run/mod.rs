@@ -56,8 +56,8 @@ pub struct Run {
     /// without protection must hold with it
     #[arg(long, value_parser = replication())]
     replication: Option<Protocol>,
-    /// How many catalogs, in the place of what the scenario says; where it speaks of the catalog, it
-    /// is the one that leads
+    /// How many catalogs, in the place of what the scenario says; where it speaks of the catalog,
+    /// that is the one that leads
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=9))]
     catalog_replicas: Option<u8>,
     /// Fixes every choice; with real processes, those of the shoppers and of the links only

@@ -124,11 +124,14 @@ fn to_json(cluster: &Cluster, seen: &[Seen]) -> serde_json::Value {
             "silent_because": node.said.as_ref().err(),
         })
     });
+    let named = |leader: Option<(Term, &str)>| {
+        leader.map(|(term, node)| json!({"node": node, "term": term}))
+    };
     json!({
         "replication": cluster.replication,
         "data": cluster.data,
-        "leader": leader(seen).map(|(term, node)| json!({"node": node, "term": term})),
-        "catalog_leader": catalog_leader(seen).map(|(term, node)| json!({"node": node, "term": term})),
+        "leader": named(leader(seen)),
+        "catalog_leader": named(catalog_leader(seen)),
         "nodes": nodes.collect::<Vec<_>>(),
     })
 }
