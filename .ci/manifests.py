@@ -30,10 +30,20 @@ SAME = [
     ("base", {}),
     ("overlays/local", "deploy/helm/local.yaml"),
     ("overlays/production", "deploy/helm/production.yaml"),
+    ("overlays/three-catalogs", {"catalog": {"replicas": 3}}),
 ]
+# An overlay that is nobody's: the base with a component.
+THREE_CATALOGS = """
+apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+namespace: toystore
+resources: [../../base]
+components: [../../components/catalog-replicas]
+"""
 EVERY_VALUE = """
 image: {digest: "sha256:0000000000000000000000000000000000000000000000000000000000000000"}
 settings: {invalidation: ttl=1500ms, restockInterval: 2m, cacheCapacity: 0, log: "info,wal=debug"}
+catalog: {replicas: 5, separate: true}
 orders: {replicas: 9, separate: true, storage: {class: fast}, resources: {limits: {cpu: 1}}}
 frontends: {service: {type: LoadBalancer, port: 8080, seedPort: 8003, annotations: {a: b}}}
 networkPolicy:
@@ -55,6 +65,7 @@ WRONG = [
     ("orders: {replicas: 10}", "/orders/replicas"),
     ("orders: {replicas: 0}", "/orders/replicas"),
     ("orders: {replicas: '3'}", "/orders/replicas"),
+    ("catalog: {replicas: 10}", "/catalog/replicas"),
     ("order: {replicas: 3}", "'order'"),
     ("settings: {invalidation: ttl=2}", "/settings/invalidation"),
     ("settings: {timers: slow}", "/settings/timers"),
@@ -245,9 +256,14 @@ def addresses(objects):
         numbers = range(start, start + spec["replicas"])
         places[name] = {i: f"http://{name}-{i}.{spec['serviceName']}:8080" for i in numbers}
     [told] = [one["data"] for one in of_kind(objects, "ConfigMap")]
+    numbered = {
+        name: ",".join(f"{number}={url}" for number, url in pods_are.items())
+        for name, pods_are in places.items()
+    }
+    alone = list(places["catalog"].values()) if len(places["catalog"]) == 1 else None
     right = {
-        "TOYSTORE_ORDERS": ",".join(f"{number}={url}" for number, url in places["order"].items()),
-        "TOYSTORE_CATALOG": ",".join(places["catalog"].values()),
+        "TOYSTORE_ORDERS": numbered["order"],
+        "TOYSTORE_CATALOG": alone[0] if alone else numbered["catalog"],
     }
     for name, pods_are in right.items():
         if told[name] != pods_are:
@@ -275,7 +291,7 @@ def opens(policies, me, direction, other, port):
     )
 
 
-def network(objects, strangers=True, metrics=False):
+def network(objects, strangers=True, metrics=False, catalogs=False):
     """Who may connect to whom: exactly those who have to."""
     policies = of_kind(objects, "NetworkPolicy")
     label = "app.kubernetes.io/"
@@ -300,6 +316,8 @@ def network(objects, strangers=True, metrics=False):
     }
     if strangers:
         wanted |= {("stranger", "frontend"), ("names", "frontend")}
+    if catalogs:
+        wanted |= {("catalog", "catalog"), ("catalog", "names")}
     if metrics:
         wanted |= {("monitor", tier) for tier in TIERS}
     asking = [*TIERS, "client", "stranger", "monitor", "names"]
@@ -472,18 +490,21 @@ def main():
         shutil.copytree("deploy/kubernetes", root)
         # Whoever applies it has put his own there.
         (root / "overlays/local/cluster-token").write_text("not a secret")
+        (root / "overlays/three-catalogs").mkdir()
+        (root / "overlays/three-catalogs/kustomization.yaml").write_text(THREE_CATALOGS)
         for path, values in SAME:
             if isinstance(values, str):
                 values = load(pathlib.Path(values).read_text())[0]
             metrics = path == "overlays/production"
+            edges = {"metrics": metrics, "catalogs": path == "overlays/three-catalogs"}
             ours, charts = kustomize(path, root), chart(values)
-            ways[path] = ours, path == "overlays/local", {"metrics": metrics}
-            ways[f"chart like {path}"] = charts, not metrics, {"metrics": metrics}
+            ways[path] = ours, path == "overlays/local", edges
+            ways[f"chart like {path}"] = charts, not metrics, edges
             complaints += lint(values)
             found = compare(ours, charts)
             complaints += [f"{path} and the chart differ: {difference}" for difference in found]
     for name, text, policies in [
-        ("chart with every value", EVERY_VALUE, {"strangers": False, "metrics": True}),
+        ("chart with every value", EVERY_VALUE, {"strangers": False, "metrics": True, "catalogs": True}),
         ("chart with little", LITTLE, None),
     ]:
         values = load(text)[0]

@@ -13,6 +13,7 @@ use replication::{Entry, Index, Term, Time, engine};
 use super::catalogue::{self, Toy};
 use super::command::{Command, ToyId};
 use super::leases::Answered;
+use super::replica::HAND_OVER;
 use super::shelf::Shelf;
 use super::{Catalog, Phase, Then};
 use crate::invalidation::Invalidation;
@@ -240,6 +241,9 @@ impl Catalog {
                     self.leave(now, effects);
                 } else {
                     self.phase = Phase::Closing;
+                    // Nobody holds anything: where no majority is left to record that, as when all
+                    // replicas are stopped, the next leader waits for the frontends, and not this.
+                    self.stop_at = self.stop_at.map(|at| at.min(now + HAND_OVER));
                     self.propose(now, &Command::Close, Vec::new(), Then::Closed, effects);
                 }
             }

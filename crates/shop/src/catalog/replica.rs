@@ -23,7 +23,7 @@ use crate::message::Problem;
 use crate::node::{Effect, Token};
 
 /// How long a leader that is to lead no longer waits for another to lead.
-const HAND_OVER: Duration = Duration::from_millis(500);
+pub(super) const HAND_OVER: Duration = Duration::from_millis(500);
 
 /// What agrees on the log.
 #[derive(Debug)]

@@ -138,12 +138,22 @@ impl Scenario {
     /// # Errors
     /// At the first thing that is wrong: its line, and what was expected.
     pub fn read(text: &str) -> Result<Scenario, Wrong> {
+        Scenario::read_for(text, None)
+    }
+
+    /// The same, of a store with so many catalogs in the place of what it says: `catalog` is the
+    /// one that leads them.
+    ///
+    /// # Errors
+    /// Those of [`Scenario::read`].
+    pub fn read_for(text: &str, catalogs: Option<u8>) -> Result<Scenario, Wrong> {
         let at = |start: usize, why: String| Wrong { line: line(text, start), why };
         let file: File = toml::from_str(text).map_err(|error| {
             let start = error.span().map_or(text.len(), |span| span.start);
             at(start, error.message().to_string())
         })?;
-        let (store_at, store) = taken_apart(file.store);
+        let (store_at, mut store) = taken_apart(file.store);
+        store.catalog_replicas = catalogs.unwrap_or(store.catalog_replicas);
         let (shoppers_at, shoppers) = taken_apart(file.shoppers);
         let mut scenario =
             of_store(file.about, &store, &shoppers).map_err(|why| at(store_at, why))?;

@@ -13,7 +13,8 @@ use crate::supervisor::control::{Action, ask};
 /// Which node of which store.
 #[derive(Debug, Args)]
 pub struct Control {
-    /// A node by name (catalog, order-3, frontend-1), or `leader`: the order replica that leads now
+    /// A node by name (catalog, order-3, frontend-1), or who leads now: `leader` of the order
+    /// replicas, `catalog-leader` of the catalogs
     #[arg(value_name = "NODE")]
     node: String,
     #[command(flatten)]

@@ -1,5 +1,6 @@
 //! `toystore frontend`: what shoppers talk to.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::str::FromStr;
@@ -13,7 +14,8 @@ use shop::invalidation::Invalidation;
 use shop::message::{Problem, Request};
 use shop::node::Address;
 
-use super::service::{Made, Others, Service};
+use super::others::Others;
+use super::service::{Made, Service};
 use crate::http::connection::{Connection, Url};
 use crate::http::endpoint::Role;
 use crate::http::wire;
@@ -93,22 +95,24 @@ impl FrontendCommand {
             Timers::Default => frontend::Timers::STANDARD,
             Timers::Fast => frontend::Timers::FAST,
         };
-        let (others, invalidation) = (self.others, self.invalidation);
+        let (catalogs, known) = (self.others.catalogs()?, self.others.addresses()?);
+        let invalidation = self.invalidation;
         let ports = self.seed_listen.map(|port| (port, Role::SeedFrontend));
         self.service.run(Role::Frontend, async |token| {
             let id = match self.id {
                 Number::Given(id) => id,
-                Number::Auto => claim(others.catalog(), token, &url, incarnation).await,
+                Number::Auto => claim(&catalogs, token, &url, incarnation).await,
             };
             let mut config = Config::new(id, orders, url, incarnation);
             config.cache_capacity = cache_capacity;
             config.invalidation = invalidation;
             config.timers = timers;
+            config.catalogs = catalogs.len() as u8;
             Ok(Made {
                 node: Frontend::new(config),
                 disk: None,
                 address: Address::Frontend(id),
-                known: others.addresses(),
+                known,
                 ports: ports.into_iter().collect(),
             })
         })
@@ -119,14 +123,15 @@ impl FrontendCommand {
 /// a lease. Returns only then: without a catalog there is nothing to serve.
 ///
 /// Of a few numbers, so that those of the dead are used again: what is registered is bounded.
-async fn claim(catalog: &Url, token: &str, url: &str, incarnation: u64) -> u8 {
-    let mut connection = Connection::new(catalog.clone());
+async fn claim(catalogs: &[Url], token: &str, url: &str, incarnation: u64) -> u8 {
+    let mut connections: VecDeque<Connection> =
+        catalogs.iter().cloned().map(Connection::new).collect();
     let mut said_before = String::new();
     loop {
         // Drawn, since those that start together would try the same ones.
         let frontend = rand::random_range(1..=NUMBERS_MAX);
         let request = Request::RenewLease { frontend, url: url.to_string(), incarnation };
-        let said = connection.ask(&wire::to_http(&request, token), CLAIM_DEADLINE).await;
+        let said = connections[0].ask(&wire::to_http(&request, token), CLAIM_DEADLINE).await;
         let problem = match said.map(|said| wire::from_http(&said)) {
             Ok(Ok(Ok(_))) => return frontend,
             Ok(Ok(Err(Problem::FrontendInUse))) => continue,
@@ -138,6 +143,8 @@ async fn claim(catalog: &Url, token: &str, url: &str, incarnation: u64) -> u8 {
             tracing::info!("the catalog grants no number yet: {problem}");
             said_before = problem;
         }
+        // Of several catalogs one leads, and grants.
+        connections.rotate_left(1);
         tokio::time::sleep(CLAIM_INTERVAL).await;
     }
 }

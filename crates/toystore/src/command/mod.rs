@@ -13,6 +13,7 @@ pub mod frontend;
 pub mod health;
 pub mod migrate;
 pub mod order;
+pub mod others;
 pub mod paint;
 pub mod run;
 pub mod service;

@@ -10,7 +10,8 @@ use replication::protocol::{self, ENTRIES_KEPT};
 use shop::node::Address;
 use shop::orders::{Config, Orders};
 
-use super::service::{Disk, Made, Others, Service, read};
+use super::others::Others;
+use super::service::{Disk, Made, Service, read};
 use crate::http::endpoint::Role;
 use crate::supervisor::options::{Timers, replication};
 
@@ -62,14 +63,15 @@ impl OrderCommand {
             // Two stores need not differ: the replicas of one do, by their ids.
             seed: 0,
         };
-        let mut known = self.others.addresses();
+        let mut known = self.others.addresses()?;
+        let catalogs = self.others.catalogs()?.len() as u8;
         known.remove(&Address::Order(id));
         let (disk, protocol) = (self.disk, self.replication);
         self.service.run(Role::Order, async |_| {
             read(move || {
                 let (disk, recovered) = disk.open_as(protocol)?;
                 let incarnation = rand::random::<u64>() >> 1;
-                let config = Config { engine, incarnation, catalogs: 1 };
+                let config = Config { engine, incarnation, catalogs };
                 Ok(Made {
                     node: Orders::new(config, &recovered).map_err(anyhow::Error::msg)?,
                     disk: Some(disk),

@@ -3,10 +3,10 @@
 //!
 //! Every flag is also an environment variable, since a container is configured by those.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
-use replication::{NodeId, Protocol};
+use replication::Protocol;
 use shop::node::Address;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -29,6 +29,7 @@ use crate::http::served::Served;
 use crate::http::server::{self, CONNECTIONS_MAX_DEFAULT};
 use crate::http::site::Site;
 use crate::peer::Peers;
+use crate::peer::names::Names;
 use crate::supervisor::folder::{REPLICATION_FILE, written_under};
 use crate::supervisor::migration;
 use crate::trace;
@@ -115,6 +116,11 @@ impl Disk {
         DiskQueue::open(&self.data, options, self.shadow_disk)
     }
 
+    /// Its folder.
+    pub fn folder(&self) -> &Path {
+        &self.data
+    }
+
     /// Opens the log of a replica. A folder remembers how its group agrees: terms and what is
     /// committed mean another thing under another protocol.
     ///
@@ -141,74 +147,6 @@ impl Disk {
                 .with_context(|| format!("cannot write {}", path.display()))?;
         }
         Ok((disk, recovered))
-    }
-}
-
-/// One replica of the order service and its address: `3=http://127.0.0.1:8093`.
-#[derive(Clone, Debug)]
-pub struct Replica {
-    /// Its id.
-    pub id: NodeId,
-    /// Where it is.
-    pub url: Url,
-}
-
-impl std::str::FromStr for Replica {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Replica, String> {
-        let (id, url) = text
-            .split_once('=')
-            .ok_or_else(|| format!("{text:?}: expected ID=URL, as 1=http://127.0.0.1:8091"))?;
-        let id = match id.parse() {
-            Ok(id @ 1..=NodeId::MAX) => NodeId(id),
-            Ok(_) | Err(_) => return Err(format!("{id:?} is no replica: expected 1 to 9")),
-        };
-        Ok(Replica { id, url: url.parse()? })
-    }
-}
-
-/// Where a node finds the others: flags of every node that calls somebody.
-#[derive(Debug, Args)]
-pub struct Others {
-    /// The catalog
-    #[arg(long, env = "TOYSTORE_CATALOG", value_name = "URL")]
-    catalog: Url,
-    /// Every order replica, a replica itself too: 1=http://…,2=http://…
-    #[arg(
-        long,
-        env = "TOYSTORE_ORDERS",
-        value_name = "ID=URL,…",
-        value_delimiter = ',',
-        required = true
-    )]
-    orders: Vec<Replica>,
-}
-
-impl Others {
-    /// The replicas of the order service, each once.
-    ///
-    /// # Errors
-    /// If an id is given twice.
-    pub fn replicas(&self) -> Result<BTreeSet<NodeId>> {
-        let mut all = BTreeSet::new();
-        for replica in &self.orders {
-            if !all.insert(replica.id) {
-                bail!("--orders names replica {} twice", replica.id);
-            }
-        }
-        Ok(all)
-    }
-
-    /// Where the catalog is.
-    pub fn catalog(&self) -> &Url {
-        &self.catalog
-    }
-
-    /// The catalog and the order replicas as addresses of links.
-    pub fn addresses(&self) -> BTreeMap<Address, Url> {
-        let orders = self.orders.iter().map(|r| (Address::Order(r.id), r.url.clone()));
-        orders.chain([(Address::Catalog(NodeId(1)), self.catalog.clone())]).collect()
     }
 }
 
@@ -285,7 +223,8 @@ impl Service {
         for (port, role) in ports {
             listeners.push((listen(port, "--seed-listen")?, role));
         }
-        let traces = self.traces.traces(address, role.name())?;
+        let name = Names::of(address, known.keys()).name(address);
+        let traces = self.traces.traces(address, name.clone(), role.name())?;
         let peers = Peers::new(address, token, known, self.chaos, traces.clone());
         let driver = Driver::new(node, peers, disk);
         driver.start();
@@ -299,9 +238,9 @@ impl Service {
             servers.spawn(served);
             sites.push(site);
         }
-        tracing::info!("{address} serves at {}", self.listen);
+        tracing::info!("{name} serves at {}", self.listen);
         signals.asked_to_stop().await;
-        tracing::info!("{address} stops");
+        tracing::info!("{name} stops");
         sites.iter().for_each(|site| site.drain());
         driver.stop(STOP_DEADLINE).await;
         drain.send_replace(true);

@@ -39,6 +39,11 @@ pub struct Up {
     #[arg(long, env = "TOYSTORE_ORDERS", value_name = "N",
           value_parser = clap::value_parser!(u8).range(1..=NODES_MAX))]
     orders: Option<u8>,
+    /// How many catalogs, 1 to 9: with 3, the store goes on when one is lost [default: as the data
+    /// has it, or 1]
+    #[arg(long, env = "TOYSTORE_CATALOG_REPLICAS", value_name = "N",
+          value_parser = clap::value_parser!(u8).range(1..=NODES_MAX))]
+    catalog_replicas: Option<u8>,
     /// How order replicas agree [default: as the data has it, or raft]
     #[arg(long, env = "TOYSTORE_REPLICATION", value_parser = replication())]
     replication: Option<Protocol>,
@@ -75,7 +80,7 @@ pub struct Up {
         default_value = "127.0.0.1:8003"
     )]
     seed_listen: SocketAddr,
-    /// The catalog
+    /// The catalog; its further replicas take the next numbers
     #[arg(
         long,
         env = "TOYSTORE_CATALOG_LISTEN",
@@ -136,6 +141,7 @@ impl Up {
         Ok(Options {
             frontends: self.frontends,
             orders: self.orders,
+            catalogs: self.catalog_replicas,
             replication: self.replication,
             cache_capacity: self.cache_capacity,
             invalidation: self.invalidation,

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use crate::supervisor::folder::Made;
-use crate::supervisor::layout::{NodePlan, Place, Places, Role};
+use crate::supervisor::layout::{NodePlan, Place, Places, Role, catalog_name};
 use crate::supervisor::options::Options;
 use crate::supervisor::ports::Ports;
 
@@ -27,7 +27,7 @@ const PORT: u16 = 8080;
 const DATA: &str = "/data";
 /// Where each finds the token.
 const SECRET: &str = "/run/secrets/cluster-token";
-/// Where the catalog finds a catalogue of its own.
+/// Where a catalog finds a catalogue of its own.
 const CATALOGUE: &str = "/catalogue.csv";
 
 /// Which nodes have a volume of a fixed size, so that it can be full: by name.
@@ -68,7 +68,9 @@ pub fn places(options: &Options, made: Made) -> Places {
         (1..=count).map(|number| place(&format!("{role}-{number}"))).collect()
     };
     Places {
-        catalog: place("catalog"),
+        catalogs: (1..=made.catalogs)
+            .map(|number| place(&catalog_name(number, made.catalogs.into())))
+            .collect(),
         orders: all("order", made.orders),
         frontends: all("frontend", options.frontends),
         seed: None,
@@ -81,7 +83,7 @@ pub fn places(options: &Options, made: Made) -> Places {
 ///
 /// [`layout::nodes`]: crate::supervisor::layout::nodes
 pub fn published(ports: &Ports) -> Vec<SocketAddr> {
-    [ports.catalog].into_iter().chain(ports.orders.clone()).chain(ports.frontends.clone()).collect()
+    [&ports.catalogs, &ports.orders, &ports.frontends].into_iter().flatten().copied().collect()
 }
 
 /// The file.
@@ -103,7 +105,7 @@ pub fn file(
             mounts.push(json!(format!("{name}:{DATA}")));
             kept.insert(name.clone(), volume(small));
         }
-        if let (true, Some(catalogue)) = (name == "catalog", catalogue) {
+        if let (Role::Catalog, Some(catalogue)) = (plan.role, catalogue) {
             mounts.push(json!(format!("{}:{CATALOGUE}:ro", catalogue.display())));
         }
         let more = small.then(|| ["--segment-kib".to_string(), SMALL_SEGMENT_KIB.to_string()]);

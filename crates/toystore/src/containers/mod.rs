@@ -75,7 +75,7 @@ impl Project {
         let image = engine::image().await?;
         let made = options.made();
         let ports =
-            Ports::free(Wanted::loopback(), options.frontends, made.orders, rand::random())?;
+            Ports::free(Wanted::loopback(), options.frontends, made.into(), rand::random())?;
         // For its owner only: a token is in it that containers, which are somebody else, may read.
         std::fs::DirBuilder::new()
             .recursive(true)

@@ -271,11 +271,13 @@ impl<N: Node + Send + 'static> Driver<N> {
     fn on_peer(self: &Arc<Driver<N>>, event: Event) {
         match event {
             Event::Link { node, up } => self.input(Input::Link { node, up }),
-            Event::Messages { from: Address::Order(from), messages, traces } => {
-                self.receive(from, messages, &traces);
-            }
-            // Only order replicas have messages for each other.
-            Event::Messages { .. } => {}
+            // From a replica of this node's own service: no other link carries any.
+            Event::Messages {
+                from: Address::Order(from) | Address::Catalog(from),
+                messages,
+                traces,
+            } => self.receive(from, messages, &traces),
+            Event::Messages { from: Address::Frontend(_), .. } => {}
         }
     }
 

@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use super::answer::{self, Answer};
 use super::head::Head;
 use crate::peer::Peers;
-use crate::peer::faults::node_named;
 
 /// Which node asks, `order-2`; sent only under `--chaos`.
 pub const FROM_HEADER: &str = "toystore-from";
@@ -39,7 +38,8 @@ pub fn status(peers: &Peers) -> Value {
 /// so long that nobody waits for it any more, if it is lost.
 pub async fn hold_back(peers: &Peers, head: &Head) {
     let Some(faults) = peers.faults().filter(|faults| faults.any_set()) else { return };
-    let asker = head.header(FROM_HEADER).and_then(|name| node_named(str::from_utf8(name).ok()?));
+    let names = peers.names();
+    let asker = head.header(FROM_HEADER).and_then(|name| names.node(str::from_utf8(name).ok()?));
     let Some(asker) = asker else { return };
     let delay = faults.answer(asker, head.path() == "/log");
     if !delay.is_zero() {

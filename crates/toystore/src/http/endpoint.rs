@@ -139,7 +139,7 @@ static SEED_FRONTEND: [Route; 5] = [
     open(Method::GET, "/send_leader_info", Endpoint::SeedLeader),
 ];
 
-static CATALOG: [Route; 8] = [
+static CATALOG: [Route; 9] = [
     open(Method::GET, "/products/{}", Endpoint::Product),
     open(Method::GET, "/products", Endpoint::Products),
     internal(Method::PUT, "/view", Endpoint::View),
@@ -147,6 +147,7 @@ static CATALOG: [Route; 8] = [
     internal(Method::POST, "/settlements", Endpoint::Settlements),
     internal(Method::PUT, "/frontends/{}/lease", Endpoint::RenewLease),
     internal(Method::DELETE, "/frontends/{}/lease", Endpoint::EndLease),
+    internal(Method::POST, "/log", Endpoint::Log),
     open(Method::GET, "/openapi.json", Endpoint::OpenApi),
 ];
 

@@ -26,6 +26,16 @@ pub fn problem(problem: &Problem) -> Answer {
     problem_in_words(problem, &problem.message())
 }
 
+/// The same at a node of this role: the leader that it names is one of its own.
+pub fn problem_at(role: Role, problem: &Problem) -> Answer {
+    match (role, problem) {
+        (Role::Catalog, Problem::NotLeader { leader: Some(leader) }) => {
+            problem_in_words(problem, &format!("not the leader, catalog-{leader} is"))
+        }
+        _ => self::problem(problem),
+    }
+}
+
 /// The same in other words.
 pub fn problem_in_words(problem: &Problem, message: &str) -> Answer {
     let mut answer = answer::error(status_of(problem), message);

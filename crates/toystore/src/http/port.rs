@@ -126,7 +126,7 @@ impl Port {
                 lab::order_log_csv(orders, from)
             }
             (role, Ok(reply)) => lab::reply(role, reply, known),
-            (_, Err(problem)) => lab::problem(problem),
+            (role, Err(problem)) => lab::problem_at(role, problem),
         }
     }
 

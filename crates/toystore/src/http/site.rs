@@ -28,7 +28,7 @@ use super::wire::{self, LogBody};
 use super::{chaos, metrics, openapi};
 use crate::driver::Driver;
 use crate::histogram::Histogram;
-use crate::peer::faults::node_name;
+use crate::peer::names::replica;
 use crate::trace::{self, Arrival};
 
 /// How long a node may take to answer: longer than any deadline inside it.
@@ -43,6 +43,7 @@ const EVENTS_LISTENERS_MAX: u64 = 32;
 /// A node behind one of its ports.
 pub struct Site<N> {
     driver: Arc<Driver<N>>,
+    node: Address,
     port: Port,
     started: Instant,
     counters: Counters,
@@ -63,11 +64,13 @@ struct Counters {
 impl<N: Served> Site<N> {
     /// A port of `role` for a node.
     pub fn new(driver: Arc<Driver<N>>, role: Role, node: Address, token: &str) -> Site<N> {
+        let name = driver.peers().names().name(node);
         let requests = endpoint::all(role).map(|(_, _, asked)| (asked, Histogram::default()));
         Site {
             driver,
+            node,
             requests: requests.collect(),
-            port: Port::new(role, node_name(node), token),
+            port: Port::new(role, name, token),
             started: Instant::now(),
             counters: Counters::default(),
             draining: AtomicBool::new(false),
@@ -191,7 +194,8 @@ impl<N: Served> Site<N> {
         };
         let header = |name: &str| std::str::from_utf8(asked.head.header(name)?).ok();
         self.driver.receive(from, messages, &trace::header(header));
-        let link = self.driver.peers().link(Address::Order(from));
+        let sender = replica(self.node, from);
+        let link = sender.and_then(|sender| self.driver.peers().link(sender));
         let riding = match link {
             Some(link) if accepts_postcard(asked.head) => link.answer_to_log().await,
             // A person, or nobody we know.

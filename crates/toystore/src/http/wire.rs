@@ -273,8 +273,8 @@ pub fn log_body(
     mut show: impl FnMut(&Message),
 ) -> Bytes {
     let from = match me {
-        Address::Order(id) => id,
-        Address::Frontend(_) | Address::Catalog(_) => NodeId::NONE,
+        Address::Order(id) | Address::Catalog(id) => id,
+        Address::Frontend(_) => NodeId::NONE,
     };
     let mut encoded: Vec<u8> = Vec::new();
     let mut count: usize = 0;

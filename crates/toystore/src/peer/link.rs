@@ -15,7 +15,8 @@ use shop::node::{Address, Answer};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::faults::{Faults, node_name};
+use super::faults::Faults;
+use super::names::replica;
 use super::outbox::Outbox;
 use crate::histogram::Histogram;
 use crate::http::chaos::FROM_HEADER;
@@ -31,6 +32,8 @@ const CALLS_MAX: usize = 128;
 pub struct Link {
     me: Address,
     to: Address,
+    /// `order-2`, `catalog`.
+    name: String,
     token: Arc<str>,
     /// Changed when a frontend comes back elsewhere.
     url: Mutex<Url>,
@@ -58,6 +61,7 @@ impl Link {
     pub(super) fn new(
         me: Address,
         to: Address,
+        name: String,
         url: Url,
         token: Arc<str>,
         faults: Option<Arc<Faults>>,
@@ -66,6 +70,7 @@ impl Link {
         Link {
             me,
             to,
+            name,
             token,
             url: Mutex::new(url),
             idle: Mutex::default(),
@@ -82,6 +87,21 @@ impl Link {
     /// Who is at the other end.
     pub fn to(&self) -> Address {
         self.to
+    }
+
+    /// What it is called.
+    #[cfg(feature = "otel")]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether it is another replica of this node's own service, so that both have messages for
+    /// each other.
+    pub(super) fn is_replica(&self) -> bool {
+        match self.to {
+            Address::Order(id) | Address::Catalog(id) => replica(self.me, id) == Some(self.to),
+            Address::Frontend(_) => false,
+        }
     }
 
     /// Who is at this end.
@@ -122,7 +142,7 @@ impl Link {
 
     /// What was counted, for `/metrics`.
     pub fn measured(&self, page: &mut Page) {
-        let to = format!("to=\"{}\"", node_name(self.to));
+        let to = format!("to=\"{}\"", self.name);
         let help = "Time of calls to another node that were answered.";
         page.histogram("toystore_call_duration_seconds", help, &to, &self.answered);
         let help = "Calls to another node without an answer: refused, or of unknown outcome.";
@@ -265,7 +285,7 @@ mod tests {
         let faults = format!("{{\"edges\":[{{\"to\":\"order-2\",{faults}}}]}}");
         all.put(faults.as_bytes(), &[OTHER]).unwrap();
         let (faults, traces) = (Some(Arc::new(all)), Traces::default());
-        Arc::new(Link::new(ME, OTHER, url, "token".into(), faults, traces))
+        Arc::new(Link::new(ME, OTHER, "order-2".into(), url, "token".into(), faults, traces))
     }
 
     /// What comes on the next connection, at first.

@@ -7,6 +7,7 @@
 
 pub mod faults;
 mod link;
+pub mod names;
 mod outbox;
 mod watch;
 
@@ -23,6 +24,7 @@ use crate::http::metrics::Page;
 use crate::trace::{Header, Traces};
 use faults::Faults;
 pub use link::Link;
+use names::{Names, replica};
 
 /// What a link tells its node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +58,7 @@ pub struct Peers {
 /// Shared with the tasks of the links.
 struct Shared {
     me: Address,
+    names: Names,
     /// Sent with every internal request.
     token: Arc<str>,
     /// Read at every call, written when a frontend registers.
@@ -73,7 +76,8 @@ impl Shared {
     fn link(&self, to: Address, url: Url) -> Arc<Link> {
         let (token, faults, traces) =
             (self.token.clone(), self.faults.clone(), self.traces.clone());
-        Arc::new(Link::new(self.me, to, url, token, faults, traces))
+        let name = self.names.name(to);
+        Arc::new(Link::new(self.me, to, name, url, token, faults, traces))
     }
 }
 
@@ -88,10 +92,11 @@ impl Peers {
         traces: Traces,
     ) -> Peers {
         let token: Arc<str> = token.into();
+        let names = Names::of(me, known.keys());
         let faults = chaos.then(|| Arc::new(Faults::new(me)));
         let (report, runtime) = (OnceLock::new(), Handle::current());
         let links = RwLock::default();
-        let shared = Shared { me, token, links, report, runtime, faults, traces };
+        let shared = Shared { me, names, token, links, report, runtime, faults, traces };
         let links = known.into_iter().map(|(node, url)| (node, shared.link(node, url))).collect();
         Peers { shared: Arc::new(Shared { links: RwLock::new(links), ..shared }) }
     }
@@ -106,6 +111,11 @@ impl Peers {
     /// Where the spans of this node are.
     pub fn traces(&self) -> &Traces {
         &self.shared.traces
+    }
+
+    /// What nodes are called here.
+    pub fn names(&self) -> Names {
+        self.shared.names
     }
 
     /// The faults of what this node sends; absent without `--chaos`.
@@ -131,7 +141,7 @@ impl Peers {
         if let Some(report) = self.shared.report.get() {
             let runtime = &self.shared.runtime;
             runtime.spawn(watch::watch(link.clone(), report.clone()));
-            if let Address::Order(_) = link.to() {
+            if link.is_replica() {
                 runtime.spawn(outbox::run(link.clone(), report.clone()));
             }
         }
@@ -149,7 +159,8 @@ impl Peers {
 
     /// Puts a replication message into the outbox of its destination.
     pub fn send(&self, to: NodeId, message: Message) {
-        if let Some(link) = self.links().get(&Address::Order(to)) {
+        let to = replica(self.shared.me, to);
+        if let Some(link) = to.and_then(|to| self.link(to)) {
             link.outbox.post(message);
         }
     }

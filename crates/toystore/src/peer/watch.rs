@@ -89,7 +89,8 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
         let (broken, traces) = (Some(faults.clone()), Traces::default());
-        let link = Arc::new(Link::new(ME, OTHER, url, "token".into(), broken, traces));
+        let link =
+            Arc::new(Link::new(ME, OTHER, "order-2".into(), url, "token".into(), broken, traces));
         let told: Arc<Mutex<Vec<bool>>> = Arc::default();
         let events = told.clone();
         let report: Report = Arc::new(move |event| match event {

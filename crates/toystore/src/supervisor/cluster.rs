@@ -36,7 +36,7 @@ pub struct Cluster {
 /// One node.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Member {
-    /// `catalog`, `order-1`, `frontend-1`.
+    /// `catalog`, or `catalog-1` where it has replicas; `order-1`, `frontend-1`.
     pub name: String,
     /// What it is for.
     pub role: Role,

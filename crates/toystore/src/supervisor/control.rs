@@ -56,13 +56,19 @@ enum Outcome {
     Refused(String),
 }
 
-/// Does it. `leader` names the order replica that leads now.
+/// Does it. `leader` names the order replica that leads now; `catalog-leader`, and `catalog` where
+/// there are several to be broken, the catalog that does.
 ///
 /// # Errors
 /// If there is no such node, or its state forbids it.
 pub async fn perform(store: &Arc<Store>, action: Action, node: &str) -> Result<String> {
     let name = match node {
         "leader" => leader::find(&store.cluster()).await?.name,
+        "catalog-leader" => leader::find_catalog(&store.cluster()).await?.name,
+        // Who leads can be broken; one that is broken does not lead.
+        "catalog" if matches!(action, Action::Kill | Action::Pause) => {
+            leader::find_catalog(&store.cluster()).await?.name
+        }
         name => name.to_string(),
     };
     match action {

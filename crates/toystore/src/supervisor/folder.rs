@@ -6,7 +6,7 @@
 //! DATA/cluster-token  the secret of the internal endpoints, readable by the owner only
 //! DATA/cluster.json   who runs where, as long as it runs (see `cluster`)
 //! DATA/control.sock   where `kill`, `pause`, `resume` and `start` are heard (see `control`)
-//! DATA/catalog/, DATA/order-1/, …   each node's own
+//! DATA/catalog/, DATA/order-1/, …   each node's own; DATA/catalog-1/, … where it has replicas
 //! DATA/migrate/       another way of replication on its way (see `migration`)
 //! ```
 //!
@@ -65,12 +65,25 @@ pub struct Made {
     pub replication: Protocol,
     /// How many order replicas hold it.
     pub orders: u8,
+    /// How many catalogs there are: replicas of each other, if more than one.
+    #[serde(default = "alone", skip_serializing_if = "is_alone")]
+    pub catalogs: u8,
+}
+
+/// A store of an older program, too, has one catalog.
+fn alone() -> u8 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_alone(catalogs: &u8) -> bool {
+    *catalogs == alone()
 }
 
 impl Made {
     /// What a new store keeps.
-    pub fn new(replication: Protocol, orders: u8) -> Made {
-        Made { format: FORMAT, replication, orders }
+    pub fn new(replication: Protocol, orders: u8, catalogs: u8) -> Made {
+        Made { format: FORMAT, replication, orders, catalogs }
     }
 
     /// The same under another way of replication.
@@ -254,9 +267,14 @@ mod tests {
     fn what_a_store_was_made_with_is_remembered_and_a_newer_format_refused() {
         let folder = Folder::ephemeral().unwrap();
         assert_eq!(folder.made().unwrap(), None);
-        let made = Made::new(Protocol::Naive, 5);
+        let made = Made::new(Protocol::Naive, 5, 3);
         folder.remember(made).unwrap();
         assert_eq!(folder.made().unwrap(), Some(made));
+        let one = Made::new(Protocol::Naive, 5, 1);
+        folder.remember(one).unwrap();
+        let text = fs::read_to_string(folder.path().join("store.json")).unwrap();
+        assert!(!text.contains("catalogs"), "an older program reads it: {text}");
+        assert_eq!(folder.made().unwrap(), Some(one));
         folder.remember(Made { format: FORMAT + 1, ..made }).unwrap();
         let message = folder.made().unwrap_err().to_string();
         assert!(message.contains("format 2") && message.contains("up to 1"), "{message}");

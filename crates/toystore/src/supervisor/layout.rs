@@ -41,7 +41,7 @@ impl fmt::Display for Role {
 /// A node as it is started, and started again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodePlan {
-    /// `catalog`, `order-1`, `frontend-1`.
+    /// `catalog`, or `catalog-1` where it has replicas; `order-1`, `frontend-1`.
     pub name: String,
     /// What it is for.
     pub role: Role,
@@ -69,8 +69,8 @@ pub struct Place {
 /// Where every node is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Places {
-    /// The catalog.
-    pub catalog: Place,
+    /// Catalog 1, 2, …
+    pub catalogs: Vec<Place>,
     /// Order replica 1, 2, …
     pub orders: Vec<Place>,
     /// Frontend 1, 2, …
@@ -79,7 +79,7 @@ pub struct Places {
     pub seed: Option<SocketAddr>,
     /// Where each node reads the cluster token.
     pub token: PathBuf,
-    /// Where the catalog reads its toys, if they are not the built-in ones.
+    /// Where a catalog reads its toys, if they are not the built-in ones.
     pub catalogue: Option<PathBuf>,
 }
 
@@ -100,8 +100,12 @@ impl Places {
             let numbered = (1..).zip(addresses);
             numbered.map(|(number, at)| place(&format!("{role}-{number}"), *at)).collect()
         };
+        let catalogs = (1..).zip(&ports.catalogs);
+        let catalogs = catalogs
+            .map(|(number, at)| place(&catalog_name(number, ports.catalogs.len()), *at))
+            .collect();
         Places {
-            catalog: place("catalog", ports.catalog),
+            catalogs,
             orders: all("order", &ports.orders),
             frontends: all("frontend", &ports.frontends),
             seed: ports.seed,
@@ -117,11 +121,11 @@ fn url(address: SocketAddr) -> String {
 
 /// All nodes, in the order in which they are started: what others need comes first.
 pub fn nodes(options: &Options, made: Made, places: &Places) -> Vec<NodePlan> {
-    let orders = (1..)
-        .zip(&places.orders)
-        .map(|(number, place)| format!("{number}={}", place.url))
-        .collect::<Vec<String>>()
-        .join(",");
+    let orders = by_number(&places.orders);
+    let catalogs = match places.catalogs.as_slice() {
+        [one] => one.url.clone(),
+        several => by_number(several),
+    };
     let mut nodes = vec![];
     let mut add = |name: String, role, place: &Place, seed_url, more: Vec<OsString>| {
         let mut arguments: Vec<OsString> = vec![role_command(role).into()];
@@ -135,22 +139,30 @@ pub fn nodes(options: &Options, made: Made, places: &Places) -> Vec<NodePlan> {
         nodes.push(NodePlan { name, role, url, seed_url, data, arguments });
     };
 
-    let mut more = vec![];
-    more.extend(flag("--data", &places.catalog.data));
-    more.extend(flag("--replication", made.replication.to_string()));
-    more.extend(flag("--invalidation", options.invalidation.to_string()));
-    more.extend(flag("--restock-interval", duration_text(options.restock_interval)));
-    if let Some(catalogue) = &places.catalogue {
-        more.extend(flag("--catalogue", catalogue));
+    let several = places.catalogs.len() > 1;
+    for (number, place) in (1..).zip(&places.catalogs) {
+        let mut more = vec![];
+        if several {
+            more.extend(flag("--id", number.to_string()));
+            more.extend(flag("--peers", &catalogs));
+            more.extend(flag("--timers", options.timers.to_string()));
+        }
+        more.extend(flag("--data", &place.data));
+        more.extend(flag("--replication", made.replication.to_string()));
+        more.extend(flag("--invalidation", options.invalidation.to_string()));
+        more.extend(flag("--restock-interval", duration_text(options.restock_interval)));
+        if let Some(catalogue) = &places.catalogue {
+            more.extend(flag("--catalogue", catalogue));
+        }
+        more.extend(shadow_disk(options));
+        add(catalog_name(number, places.catalogs.len()), Role::Catalog, place, None, more);
     }
-    more.extend(shadow_disk(options));
-    add("catalog".to_string(), Role::Catalog, &places.catalog, None, more);
 
     for (number, place) in (1..).zip(&places.orders) {
         let mut more = vec![];
         more.extend(flag("--id", number.to_string()));
         more.extend(flag("--data", &place.data));
-        more.extend(flag("--catalog", &places.catalog.url));
+        more.extend(flag("--catalog", &catalogs));
         more.extend(flag("--orders", &orders));
         more.extend(flag("--replication", made.replication.to_string()));
         more.extend(flag("--timers", options.timers.to_string()));
@@ -163,7 +175,7 @@ pub fn nodes(options: &Options, made: Made, places: &Places) -> Vec<NodePlan> {
         let mut more = vec![];
         more.extend(flag("--id", number.to_string()));
         more.extend(flag("--url", &place.url));
-        more.extend(flag("--catalog", &places.catalog.url));
+        more.extend(flag("--catalog", &catalogs));
         more.extend(flag("--orders", &orders));
         more.extend(flag("--cache-capacity", options.cache_capacity.to_string()));
         more.extend(flag("--invalidation", options.invalidation.to_string()));
@@ -174,6 +186,17 @@ pub fn nodes(options: &Options, made: Made, places: &Places) -> Vec<NodePlan> {
         add(format!("frontend-{number}"), Role::Frontend, place, seed.map(url), more);
     }
     nodes
+}
+
+/// What catalog `number` of `count` is called.
+pub fn catalog_name(number: u8, count: usize) -> String {
+    if count > 1 { format!("catalog-{number}") } else { "catalog".to_string() }
+}
+
+/// `1=http://…,2=http://…`.
+fn by_number(places: &[Place]) -> String {
+    let numbered = (1..).zip(places).map(|(number, place)| format!("{number}={}", place.url));
+    numbered.collect::<Vec<String>>().join(",")
 }
 
 fn role_command(role: Role) -> &'static str {

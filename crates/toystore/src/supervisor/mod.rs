@@ -269,10 +269,11 @@ impl Store {
 }
 
 impl Nodes {
-    /// By name; `catalog-1` is the catalog too.
+    /// By name; where there is one catalog, `catalog-1` is it too.
     fn find(&mut self, name: &str) -> Result<&mut Node> {
-        let name = if name == "catalog-1" { "catalog" } else { name };
         let names: Vec<String> = self.all.iter().map(|node| node.plan.name.clone()).collect();
+        let has = |name: &str| names.iter().any(|known| known == name);
+        let name = if name == "catalog-1" && !has(name) { "catalog" } else { name };
         self.all.iter_mut().find(|node| node.plan.name == name).with_context(|| {
             format!("there is no node {name:?}; this store has {}", names.join(", "))
         })
@@ -330,14 +331,21 @@ fn agree(options: &Options, folder: &Folder) -> Result<Made> {
         }
         _ => {}
     }
+    match options.catalogs {
+        Some(wanted) if wanted != made.catalogs => {
+            let (has, wanted) = (made.catalogs.to_string(), wanted.to_string());
+            refuse("--catalog-replicas", has, wanted, String::new())?;
+        }
+        _ => {}
+    }
     Ok(made)
 }
 
 fn choose_ports(options: &Options, made: Made) -> Result<Ports> {
     if options.ports_auto {
-        return Ports::free(options.wanted, options.frontends, made.orders, rand::random());
+        return Ports::free(options.wanted, options.frontends, made.into(), rand::random());
     }
-    let ports = Ports::fixed(options.wanted, options.frontends, made.orders)?;
+    let ports = Ports::fixed(options.wanted, options.frontends, made.into())?;
     ports.check_free()?;
     Ok(ports)
 }

@@ -19,6 +19,9 @@ use super::ports::Wanted;
 /// Order replicas, where nobody says how many.
 const ORDERS_DEFAULT: u8 = 3;
 
+/// Catalogs, where nobody says how many.
+const CATALOGS_DEFAULT: u8 = 1;
+
 /// How order replicas agree, as a flag.
 pub fn replication() -> impl TypedValueParser<Value = Protocol> {
     let values = Protocol::ALL.map(|protocol| {
@@ -79,6 +82,8 @@ pub struct Options {
     pub frontends: u8,
     /// How many order replicas, 1 to 9; as the data folder has it, or 3, if not given.
     pub orders: Option<u8>,
+    /// How many catalogs, 1 to 9; as the data folder has it, or 1, if not given.
+    pub catalogs: Option<u8>,
     /// How the replicas agree; as the data folder has it, or `raft`, if not given.
     pub replication: Option<Protocol>,
     /// Toys in each frontend's cache; 0 switches it off.
@@ -109,6 +114,7 @@ impl Options {
     /// What a new store of these options is made with.
     pub fn made(&self) -> Made {
         let replication = self.replication.unwrap_or_default();
-        Made::new(replication, self.orders.unwrap_or(ORDERS_DEFAULT))
+        let orders = self.orders.unwrap_or(ORDERS_DEFAULT);
+        Made::new(replication, orders, self.catalogs.unwrap_or(CATALOGS_DEFAULT))
     }
 }

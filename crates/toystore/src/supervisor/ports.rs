@@ -10,6 +10,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 
 use anyhow::{Context, Result, bail};
 
+use super::folder::Made;
+use super::layout::catalog_name;
+
 /// Free ports are looked for from here on, below the range from which the kernel takes the source
 /// ports of outgoing connections: a port of that range could be gone when its node comes back, or,
 /// worse, a node's connection attempt to its dead neighbour could connect to itself.
@@ -28,8 +31,8 @@ pub struct Ports {
     pub frontends: Vec<SocketAddr>,
     /// The original project's dialect, at frontend 1.
     pub seed: Option<SocketAddr>,
-    /// The catalog.
-    pub catalog: SocketAddr,
+    /// Catalog 1, 2, …
+    pub catalogs: Vec<SocketAddr>,
     /// Order replica 1, 2, …
     pub orders: Vec<SocketAddr>,
 }
@@ -41,7 +44,7 @@ pub struct Wanted {
     pub listen: SocketAddr,
     /// The original project's dialect.
     pub seed_listen: Option<SocketAddr>,
-    /// The catalog.
+    /// Catalog 1; the others take the next numbers.
     pub catalog_listen: SocketAddr,
     /// Order replica 1; the others take the next numbers.
     pub orders_listen: SocketAddr,
@@ -61,6 +64,21 @@ impl Wanted {
     }
 }
 
+/// How many nodes there are of the roles that a store does not change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counts {
+    /// Order replicas.
+    pub orders: u8,
+    /// Catalogs.
+    pub catalogs: u8,
+}
+
+impl From<Made> for Counts {
+    fn from(made: Made) -> Counts {
+        Counts { orders: made.orders, catalogs: made.catalogs }
+    }
+}
+
 /// One address, whose it is to be, and the flag that changes it.
 pub struct Claim {
     /// The node.
@@ -76,16 +94,14 @@ impl Ports {
     ///
     /// # Errors
     /// If a number runs over 65535, or two flags give one address to two nodes.
-    pub fn fixed(wanted: Wanted, frontends: u8, orders: u8) -> Result<Ports> {
-        let mut taken = BTreeSet::from([wanted.listen.port(), wanted.catalog_listen.port()]);
+    pub fn fixed(wanted: Wanted, frontends: u8, count: Counts) -> Result<Ports> {
+        let orders = numbered(wanted.orders_listen, count.orders)
+            .context("--orders-listen leaves no numbers for all replicas")?;
+        let catalogs = numbered(wanted.catalog_listen, count.catalogs)
+            .context("--catalog-listen leaves no numbers for all replicas")?;
+        let mut taken = BTreeSet::from([wanted.listen.port()]);
         taken.extend(wanted.seed_listen.map(|seed| seed.port()));
-        let mut replicas = vec![];
-        for number in 0..orders {
-            let port = wanted.orders_listen.port().checked_add(u16::from(number));
-            let port = port.context("--orders-listen leaves no numbers for all replicas")?;
-            replicas.push(SocketAddr::new(wanted.orders_listen.ip(), port));
-            taken.insert(port);
-        }
+        taken.extend(orders.iter().chain(&catalogs).map(SocketAddr::port));
         let mut fronts = vec![wanted.listen];
         let mut port = wanted.listen.port();
         while fronts.len() < usize::from(frontends) {
@@ -94,9 +110,7 @@ impl Ports {
                 fronts.push(SocketAddr::new(wanted.listen.ip(), port));
             }
         }
-        let catalog = wanted.catalog_listen;
-        let seed = wanted.seed_listen;
-        let ports = Ports { frontends: fronts, seed, catalog, orders: replicas };
+        let ports = Ports { frontends: fronts, seed: wanted.seed_listen, catalogs, orders };
         ports.check_distinct()?;
         Ok(ports)
     }
@@ -132,7 +146,7 @@ impl Ports {
     ///
     /// # Errors
     /// If none is free.
-    pub fn free(wanted: Wanted, frontends: u8, orders: u8, draw: u32) -> Result<Ports> {
+    pub fn free(wanted: Wanted, frontends: u8, count: Counts, draw: u32) -> Result<Ports> {
         // All are held until all are found, so that none is given twice.
         let mut held = vec![];
         let mut next = draw;
@@ -147,11 +161,14 @@ impl Ports {
             }
             bail!("found no free port on {ip} from {FREE_PORTS_FROM} on");
         };
-        let frontends = (0..frontends).map(|_| take(wanted.listen.ip())).collect::<Result<_>>()?;
+        let mut all = |number: u8, ip: IpAddr| -> Result<Vec<SocketAddr>> {
+            (0..number).map(|_| take(ip)).collect()
+        };
+        let frontends = all(frontends, wanted.listen.ip())?;
+        let catalogs = all(count.catalogs, wanted.catalog_listen.ip())?;
+        let orders = all(count.orders, wanted.orders_listen.ip())?;
         let seed = wanted.seed_listen.map(|seed| take(seed.ip())).transpose()?;
-        let catalog = take(wanted.catalog_listen.ip())?;
-        let orders = (0..orders).map(|_| take(wanted.orders_listen.ip())).collect::<Result<_>>()?;
-        Ok(Ports { frontends, seed, catalog, orders })
+        Ok(Ports { frontends, seed, catalogs, orders })
     }
 
     /// Every address with the flag that changes it.
@@ -164,7 +181,10 @@ impl Ports {
         if let Some(seed) = self.seed {
             claims.push(claim("frontend-1 (seed dialect)".into(), seed, "--seed-listen"));
         }
-        claims.push(claim("catalog".into(), self.catalog, "--catalog-listen"));
+        for (number, address) in (1..).zip(&self.catalogs) {
+            let name = catalog_name(number, self.catalogs.len());
+            claims.push(claim(name, *address, "--catalog-listen"));
+        }
         for (number, address) in (1..).zip(&self.orders) {
             claims.push(claim(format!("order-{number}"), *address, "--orders-listen"));
         }
@@ -197,6 +217,15 @@ impl Ports {
         }
         Ok(())
     }
+}
+
+/// So many addresses, with the numbers from that of the first one on; none, if they run out.
+fn numbered(first: SocketAddr, count: u8) -> Option<Vec<SocketAddr>> {
+    let address = |number: u8| {
+        let port = first.port().checked_add(u16::from(number))?;
+        Some(SocketAddr::new(first.ip(), port))
+    };
+    (0..count).map(address).collect()
 }
 
 /// The `number`th port of the range that is drawn from.
@@ -286,11 +315,24 @@ mod tests {
         }
     }
 
+    fn counts(orders: u8, catalogs: u8) -> Counts {
+        Counts { orders, catalogs }
+    }
+
     #[test]
     fn further_frontends_take_the_next_numbers_that_nobody_else_has() {
-        let ports = Ports::fixed(wanted(), 3, 3).unwrap();
+        let ports = Ports::fixed(wanted(), 3, counts(3, 1)).unwrap();
         let numbers: Vec<u16> = ports.claims().iter().map(|c| c.address.port()).collect();
         assert_eq!(numbers, [8080, 8082, 8083, 8003, 8081, 8091, 8092, 8093]);
+
+        let ports = Ports::fixed(wanted(), 3, counts(3, 3)).unwrap();
+        let claims = ports.claims().into_iter();
+        let claims: Vec<String> = claims.map(|c| format!("{} {}", c.name, c.address)).collect();
+        let catalogs = ["catalog-1 127.0.0.1:8081", "catalog-2 127.0.0.1:8082"];
+        assert_eq!(claims[1], "frontend-2 127.0.0.1:8084");
+        assert_eq!(claims[4..6], catalogs);
+        let all = Ports::fixed(wanted(), 9, counts(9, 9)).unwrap();
+        assert_eq!(all.claims().len(), 28, "of everything the most is possible");
     }
 
     #[test]
@@ -313,7 +355,7 @@ mod tests {
     fn a_number_past_the_last_port_is_refused() {
         let mut wanted = wanted();
         wanted.orders_listen.set_port(65_534);
-        let error = Ports::fixed(wanted, 1, 3).unwrap_err().to_string();
+        let error = Ports::fixed(wanted, 1, counts(3, 1)).unwrap_err().to_string();
         assert!(error.contains("--orders-listen"), "{error}");
     }
 
@@ -322,7 +364,7 @@ mod tests {
         let check = |change: fn(&mut Wanted), parts: &[&str]| {
             let mut wanted = wanted();
             change(&mut wanted);
-            let error = Ports::fixed(wanted, 1, 3).unwrap_err().to_string();
+            let error = Ports::fixed(wanted, 1, counts(3, 1)).unwrap_err().to_string();
             for part in parts {
                 assert!(error.contains(part), "{part:?} is not in {error}");
             }
@@ -335,9 +377,9 @@ mod tests {
 
     #[test]
     fn free_ports_are_different_and_outside_the_range_of_outgoing_connections() {
-        let ports = Ports::free(wanted(), 3, 9, 7).unwrap();
+        let ports = Ports::free(wanted(), 3, counts(9, 3), 7).unwrap();
         let numbers: BTreeSet<u16> = ports.claims().iter().map(|c| c.address.port()).collect();
-        assert_eq!(numbers.len(), 14);
+        assert_eq!(numbers.len(), 16);
         assert!(numbers.iter().all(|port| *port < ephemeral_from()), "{numbers:?}");
         ports.check_free().unwrap();
     }
@@ -347,8 +389,10 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut wanted = wanted();
         wanted.listen = listener.local_addr().unwrap();
-        let ports =
-            Ports { frontends: vec![wanted.listen], ..Ports::free(wanted, 0, 1, 3).unwrap() };
+        let ports = Ports {
+            frontends: vec![wanted.listen],
+            ..Ports::free(wanted, 0, counts(1, 1), 3).unwrap()
+        };
         let message = ports.check_free().unwrap_err().to_string();
         let pid = std::process::id();
         assert!(message.contains(&format!("(pid {pid})")), "{message}");

@@ -16,7 +16,6 @@ use super::subject::{self, Subject};
 use super::{Header, TRACES_HEADER};
 use crate::http::head::Head;
 use crate::peer::Link;
-use crate::peer::faults::node_name;
 
 /// The server spans of one request.
 #[derive(Debug, Default)]
@@ -217,7 +216,7 @@ impl Departure {
 pub(super) fn peer(link: &Link) -> [KeyValue; 3] {
     let url = link.url();
     [
-        KeyValue::new("toystore.peer", node_name(link.to())),
+        KeyValue::new("toystore.peer", link.name().to_string()),
         KeyValue::new("server.address", url.host().to_string()),
         KeyValue::new("server.port", i64::from(url.port())),
     ]

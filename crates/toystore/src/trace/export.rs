@@ -32,7 +32,6 @@ use tokio::runtime::Runtime;
 
 use super::live::Traces;
 use crate::http::connection::{Ask, Connection, Url};
-use crate::peer::faults::node_name;
 
 /// How long one try to hand a batch over may take. It holds up nothing but other spans.
 const TRY_DEADLINE: Duration = Duration::from_secs(5);
@@ -55,11 +54,11 @@ pub struct Flags {
 }
 
 impl Flags {
-    /// Traces of a node, if a collector is named.
+    /// Traces of the node at `address`, called `name`, if a collector is named.
     ///
     /// # Errors
     /// If it cannot be one.
-    pub fn traces(&self, address: Address, role: &'static str) -> Result<Traces> {
+    pub fn traces(&self, address: Address, name: String, role: &'static str) -> Result<Traces> {
         // An empty value is none, for the standard's variables and so for ours.
         let set = |name: &&str| std::env::var(name).is_ok_and(|value| !value.is_empty());
         let disabled = std::env::var("OTEL_SDK_DISABLED").is_ok_and(|value| value == "true");
@@ -69,7 +68,7 @@ impl Flags {
         }
         let given = given.map(str::parse::<Url>).transpose().map_err(anyhow::Error::msg);
         let given = given.context("--otlp")?;
-        Ok(Traces::new(address, Export::new(address, role, given.as_ref())?))
+        Ok(Traces::new(address, Export::new(name, role, given.as_ref())?))
     }
 }
 
@@ -88,7 +87,7 @@ struct Counts {
 }
 
 impl Export {
-    fn new(address: Address, role: &str, collector: Option<&Url>) -> Result<Export> {
+    fn new(name: String, role: &str, collector: Option<&Url>) -> Result<Export> {
         let counts = Arc::new(Counts::default());
         let post = Post::new().context("cannot start a runtime for traces")?;
         let mut exporter = opentelemetry_otlp::SpanExporter::builder().with_http();
@@ -103,7 +102,7 @@ impl Export {
         let batch = BatchSpanProcessor::builder(exporter).build();
         let resource = Resource::builder()
             .with_service_name(format!("toystore-{role}"))
-            .with_attribute(KeyValue::new("service.instance.id", node_name(address)))
+            .with_attribute(KeyValue::new("service.instance.id", name))
             .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
             .build();
         let provider = SdkTracerProvider::builder()

@@ -23,7 +23,6 @@ use super::subject;
 use super::{Header, TRACEPARENT};
 use crate::http::head::Head;
 use crate::peer::Link;
-use crate::peer::faults::node_name;
 
 /// All of a node's spans; nothing, where no collector is named.
 #[derive(Clone, Default)]
@@ -147,7 +146,7 @@ impl Traces {
         }
         let Some(context) = places.of_entry(entry).pop() else { return };
         let mut attributes = of_entry(entry);
-        attributes.push(KeyValue::new("toystore.peer", node_name(Address::Order(to))));
+        attributes.push(KeyValue::new("toystore.peer", places.replica(to)));
         if let Some(span) = live.begin(Some(&context), SpanKind::Client, "replicate", attributes) {
             places.replicates(to, entry, span);
         }
@@ -213,7 +212,9 @@ pub struct LogHeader {
 impl LogHeader {
     /// This message is in the batch.
     pub fn add(&mut self, message: &Message) {
-        let (Some(live), Address::Order(to)) = (&self.live, self.to) else { return };
+        let (Some(live), Address::Order(to) | Address::Catalog(to)) = (&self.live, self.to) else {
+            return;
+        };
         let places = live.places();
         self.contexts.extend(message.entries().iter().map(|e| places.replicating(to, e.index)));
     }

@@ -16,7 +16,7 @@ pub struct Flags {}
 
 impl Flags {
     /// Nothing.
-    pub fn traces(&self, _: Address, _: &'static str) -> anyhow::Result<Traces> {
+    pub fn traces(&self, _: Address, _: String, _: &'static str) -> anyhow::Result<Traces> {
         Ok(Traces::default())
     }
 }

@@ -14,6 +14,7 @@ use shop::node::Address;
 use super::context::distinct;
 use super::recent::Recent;
 use super::subject::{self, Subject};
+use crate::peer::names::replica;
 
 /// Purchases, takes and log entries whose place is remembered: more than can be under way.
 const REMEMBERED_MAX: usize = 16_384;
@@ -124,6 +125,7 @@ impl Places {
         }
         let subjects = subject::of_entry(self.node, entry);
         let contexts = distinct(subjects.iter().flat_map(|subject| self.of(subject)));
+        // A catalog's entry may be about many, and is then each one's anew.
         if let (Address::Order(_), [context]) = (self.node, contexts.as_slice()) {
             self.put_entry(entry.index, entry.term, context.clone());
         }
@@ -146,6 +148,11 @@ impl Places {
     pub fn persisted(&mut self, upto: u64) -> Vec<Span> {
         let count = self.persisting.partition_point(|(number, _)| *number <= upto);
         self.persisting.drain(..count).map(|(_, span)| span).collect()
+    }
+
+    /// What another replica of this node's service is called.
+    pub fn replica(&self, id: NodeId) -> String {
+        replica(self.node, id).map_or_else(String::new, |node| node.to_string())
     }
 
     /// Whether an entry is on its way to a follower already.

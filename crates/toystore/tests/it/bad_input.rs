@@ -491,6 +491,7 @@ fn internal_endpoints_need_the_token() {
         ("catalog", "POST", "/settlements"),
         ("catalog", "PUT", "/frontends/1/lease"),
         ("catalog", "DELETE", "/frontends/1/lease"),
+        ("catalog", "POST", "/log"),
         ("order-1", "GET", "/leader"),
         ("order-1", "PUT", "/leader"),
         ("order-1", "POST", "/log"),

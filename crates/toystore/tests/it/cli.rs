@@ -201,12 +201,14 @@ fn a_number_below_zero_is_refused_by_its_range() {
         let output = toystore(&[command, flag, value], &[]);
         check_refused(&output, 2, &[value, &format!("'{flag} <"), expected]);
     };
-    for flag in ["--frontends", "--orders"] {
+    for flag in ["--frontends", "--orders", "--catalog-replicas"] {
         check("up", flag, "-1", "1..=9");
     }
     check("up", "--cache-capacity", "-1", "0..");
     check("up", "--restock-interval", "-1s", "such as 500ms, 10s or 2m");
     check("order", "--id", "-3", "1..=");
+    check("catalog", "--id", "-3", "1..=");
+    check("demo", "--catalog-replicas", "0", "1..=9");
     for flag in ["--connections-max", "--threads"] {
         check("catalog", flag, "-1", "1..");
     }

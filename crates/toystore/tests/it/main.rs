@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 mod bad_input;
+mod catalogs;
 mod cli;
 mod compare;
 mod docs;

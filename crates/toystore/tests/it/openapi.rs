@@ -99,6 +99,13 @@ const AT_CATALOG: &Requests = &[
     ("put", "/faults", "{}", 401),
 ];
 
+const AT_CATALOG_FOLLOWER: &Requests = &[
+    ("get", "/products/tux", "", 421),
+    ("get", "/products?limit=3", "", 421),
+    ("get", "/status", "", 200),
+    ("get", "/health/ready", "", 200),
+];
+
 /// A document, with what it says of itself.
 struct Document(Value);
 
@@ -282,6 +289,15 @@ fn check_complete(document: &Document, requests: &Requests) {
         .map(|(method, path, ..)| (method.to_string(), document.template(path).to_string()))
         .collect();
     assert_eq!(document.operations(), asked);
+}
+
+#[test]
+fn a_replica_of_the_catalog_that_follows_answers_as_described() {
+    let store = Store::start_settled(&["--catalog-replicas", "3", "--orders", "1"]);
+    let leader = store.catalog();
+    check(&store.url(&leader), AT_CATALOG);
+    let follower = store.names("catalog").into_iter().find(|name| *name != leader).unwrap();
+    check(&store.url(&follower), AT_CATALOG_FOLLOWER);
 }
 
 #[test]

@@ -52,7 +52,7 @@ pub fn wait_until_quiet(store: &Store) {
     wait_for("replicas are equal, and takes are settled", || {
         let digests: BTreeSet<_> = replicas.iter().map(|name| digest(store, name)).collect();
         let equal = digests.len() == 1 && digests.first().unwrap().is_ok();
-        let catalog = store.status("catalog").ok()?;
+        let catalog = store.status(&store.catalog_now()?).ok()?;
         let settled = toys(&catalog).iter().all(|toy| toy["unsettled"] == 0);
         (equal && settled).then_some(())
     });
@@ -125,7 +125,7 @@ pub fn assert_stock_is_conserved(store: &Store, log: &[Logged]) {
     for order in log {
         *sold.entry(order.name.clone()).or_default() += order.quantity;
     }
-    for toy in toys(&store.status("catalog").unwrap()) {
+    for toy in toys(&store.status(&store.catalog()).unwrap()) {
         let number = |field: &str| toy[field].as_u64().unwrap();
         let in_log = sold.remove(toy["name"].as_str().unwrap()).unwrap_or(0);
         assert_eq!(number("unsettled"), 0, "{toy}");

@@ -397,9 +397,29 @@ impl Store {
         })
     }
 
+    /// The catalog: where it has replicas, the one that says that it leads.
+    pub fn catalog(&self) -> String {
+        wait_for("a catalog leads", || self.catalog_now())
+    }
+
+    /// The same, if there is one now. A paused one is not asked.
+    pub fn catalog_now(&self) -> Option<String> {
+        let names = self.names("catalog");
+        if let [only] = names.as_slice() {
+            return Some(only.clone());
+        }
+        let running = |name: &String| self.node(name)["state"] == "running";
+        let leads = |status: &Value| status["engine"]["role"] == "leader";
+        let leading = names.into_iter().filter(running).filter_map(|name| {
+            let status = self.status(&name).ok().filter(leads)?;
+            Some((term(&status["engine"]["term"]), name))
+        });
+        leading.max().map(|(_, name)| name)
+    }
+
     /// The replicas in the view that the catalog keeps, by number.
     pub fn in_sync(&self) -> Vec<u64> {
-        let view = self.status("catalog").map(|status| status["view"]["in_sync"].clone());
+        let view = self.status(&self.catalog()).map(|status| status["view"]["in_sync"].clone());
         let members = view.unwrap_or_default().as_array().cloned().unwrap_or_default();
         members.iter().filter_map(Value::as_u64).collect()
     }

@@ -16,7 +16,6 @@ use checker::history::{
     RestockRule, Shelf,
 };
 use serde_json::Value;
-use shop::catalog::status::Status;
 use shop::message::{Consistency, OrderNumber, Problem, Reply, Request};
 use shop::shopper::{Difference, Summary};
 use shop::toy::{Product, ToyName};
@@ -28,7 +27,7 @@ use crate::command::demo::evidence::wait_until_quiet;
 use crate::http::connection::{Ask, Connection, NoAnswer, Said, Url};
 use crate::supervisor::cluster::Cluster;
 use crate::supervisor::layout::Role;
-use crate::supervisor::node_status;
+use crate::supervisor::leader;
 
 /// How long one answer may take: longer than a frontend looks for a leader.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -51,7 +50,7 @@ const ASKER: u32 = 0;
 pub struct HistoryFile {
     path: PathBuf,
     file: BufWriter<File>,
-    /// Who knows the stock: the catalog if that is known, else a frontend.
+    /// Who knows the stock: the catalog that leads if that is known, else a frontend.
     stock: Connection,
     dialect: Dialect,
     toys: Vec<ToyName>,
@@ -71,9 +70,8 @@ impl HistoryFile {
     ) -> Result<HistoryFile> {
         let file = File::create(path)
             .with_context(|| format!("cannot write the history to {}", path.display()))?;
-        let catalog = store.as_ref().and_then(|store| store.of(Role::Catalog).next());
-        let stock = match catalog {
-            Some(catalog) => catalog.url()?,
+        let stock = match &store {
+            Some(store) => leader::find_catalog(store).await?.url()?,
             None => party.urls[0].clone(),
         };
         let mut history = HistoryFile {
@@ -140,10 +138,8 @@ impl HistoryFile {
         let (mut invalidation, mut replication) = ("unknown".to_string(), "unknown".to_string());
         if let Some(store) = &self.store {
             replication = store.replication.to_string();
-            if let Some(catalog) = store.of(Role::Catalog).next()
-                && let Ok(said) = node_status::ask::<Status>(catalog).await
-            {
-                invalidation = said.status.invalidation;
+            if let Ok(said) = leader::ask_catalog(store).await {
+                invalidation = said.invalidation;
             }
         }
         let level = i64::try_from(shop::catalog::RESTOCK_LEVEL)?;
@@ -262,6 +258,8 @@ impl HistoryFile {
     async fn truth(&mut self, store: &Cluster) -> Result<()> {
         let token = store.token()?;
         wait_until_quiet(store, &token).await;
+        // Another catalog may lead by now.
+        self.stock = Connection::new(leader::find_catalog(store).await?.url()?);
         let mut logs = vec![];
         for replica in store.of(Role::Order) {
             match OrderLog::of(replica.url()?, Some(token.clone())).rest().await {

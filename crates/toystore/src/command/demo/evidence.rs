@@ -5,8 +5,8 @@
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
+use shop::orders;
 use shop::shopper::Summary;
-use shop::{catalog, orders};
 use tokio::task::JoinSet;
 
 use super::outage::Outage;
@@ -14,7 +14,7 @@ use super::verdict::{Evidence, Replica};
 use crate::http::connection::{Ask, ask_once};
 use crate::supervisor::cluster::{Cluster, Member};
 use crate::supervisor::layout::Role;
-use crate::supervisor::node_status;
+use crate::supervisor::{leader, node_status};
 
 /// How long a store may take to come to rest: a replica that returned reads what it missed, and
 /// takes are settled.
@@ -36,7 +36,8 @@ pub async fn wait_until_quiet(cluster: &Cluster, token: &str) -> bool {
         let first = replicas.first().map(|replica| &replica.digest);
         let equal = first.is_some_and(Result::is_ok)
             && replicas.iter().all(|replica| Some(&replica.digest) == first);
-        let unsettled = catalog(cluster).await.ok().map(|status| status.takes_outstanding);
+        let unsettled =
+            leader::ask_catalog(cluster).await.ok().map(|status| status.takes_outstanding);
         if unsettled != unsettled_before {
             (unsettled_before, unchanged_since) = (unsettled, Instant::now());
         }
@@ -101,9 +102,4 @@ async fn digest(member: &Member, token: &str) -> Result<(u64, String), String> {
     let answer: Answer = serde_json::from_slice(&said.body)
         .map_err(|error| format!("its digest is not understood: {error}"))?;
     Ok((answer.data.upto, answer.data.digest))
-}
-
-async fn catalog(cluster: &Cluster) -> Result<catalog::status::Status, String> {
-    let member = cluster.of(Role::Catalog).next().ok_or("the store has no catalog")?;
-    node_status::ask(member).await.map(|said| said.status).map_err(|why| format!("catalog: {why}"))
 }

@@ -1,4 +1,5 @@
-//! `toystore demo`: shoppers, a crash of the leader in the middle, its return, and the verdict.
+//! `toystore demo`: shoppers, a crash of the leader in the middle (of the catalog's too, where it
+//! has replicas), its return, and the verdict.
 //!
 //! | file | what it holds |
 //! | --- | --- |
@@ -52,8 +53,8 @@ use verdict::Check;
 const RESTOCK_INTERVAL: Duration = Duration::from_secs(1);
 /// Toys in each cache: the course's number, as `up` has it.
 const CACHE_CAPACITY: u32 = 7;
-/// The most frontends, as `up` has it.
-const FRONTENDS_MAX: i64 = 9;
+/// The most nodes of one role, as `up` has it.
+const NODES_MAX: i64 = 9;
 /// The most shoppers: each has a connection.
 const CLIENTS_MAX: i64 = 1000;
 
@@ -68,9 +69,13 @@ pub struct Demo {
     #[arg(long, env = "TOYSTORE_REPLICATION", value_parser = replication(),
           default_value_t = Protocol::default())]
     replication: Protocol,
+    /// How many catalogs, 1 to 9. If there are several, the one that leads them is killed too
+    #[arg(long, env = "TOYSTORE_CATALOG_REPLICAS", value_name = "N", default_value_t = 1,
+          value_parser = clap::value_parser!(u8).range(1..=NODES_MAX))]
+    catalog_replicas: u8,
     /// How many frontends, 1 to 9
     #[arg(long, env = "TOYSTORE_FRONTENDS", value_name = "N", default_value_t = 1,
-          value_parser = clap::value_parser!(u8).range(1..=FRONTENDS_MAX))]
+          value_parser = clap::value_parser!(u8).range(1..=NODES_MAX))]
     frontends: u8,
     /// How many shoppers
     #[arg(long, env = "TOYSTORE_CLIENTS", value_name = "N", default_value_t = 5,
@@ -143,7 +148,11 @@ impl Demo {
         paint::say(format_args!("seed {seed}; this makes the same choices:\n  {repeat}"));
         let story = Story::begin();
         story.tell(format_args!(
-            "a new store: catalog, 3 order replicas ({}), {} frontend{}",
+            "a new store: {}, 3 order replicas ({}), {} frontend{}",
+            match self.catalog_replicas {
+                1 => "catalog".to_string(),
+                count => format!("{count} catalogs"),
+            },
             self.replication,
             self.frontends,
             if self.frontends == 1 { "" } else { "s" }
@@ -210,6 +219,7 @@ impl Demo {
         Ok(Options {
             frontends: self.frontends,
             orders: None,
+            catalogs: Some(self.catalog_replicas),
             replication: Some(self.replication),
             cache_capacity: CACHE_CAPACITY,
             invalidation: Invalidation::Lease,
@@ -241,9 +251,14 @@ impl Demo {
     fn repeat(&self, seed: u64) -> String {
         let pause = duration_text(self.pause);
         let Demo { replication, frontends, clients, requests, probability, .. } = self;
+        let catalogs = match self.catalog_replicas {
+            1 => String::new(),
+            count => format!(" --catalog-replicas {count}"),
+        };
         format!(
-            "toystore demo --replication {replication} --frontends {frontends} --clients {clients} \
-             --requests {requests} --probability {probability} --pause {pause} --seed {seed}"
+            "toystore demo --replication {replication}{catalogs} --frontends {frontends} \
+             --clients {clients} --requests {requests} --probability {probability} \
+             --pause {pause} --seed {seed}"
         )
     }
 
@@ -255,6 +270,7 @@ impl Demo {
             "repeat": repeat,
             "replication": self.replication,
             "killed": played.victim,
+            "catalog_killed": played.catalog_victim,
             "holds": judged.holds(),
             "history": report::json(history, of_history),
             "checks": checks,

@@ -1,4 +1,5 @@
 //! Shoppers shop; meanwhile the order leader is killed, another one leads, and the first returns.
+//! Where the catalog has replicas, the one that leads them fares likewise, a little later.
 //!
 //! The crash is timed by how far the shoppers are, not by a clock alone, so that it comes in the
 //! middle on slow machines too.
@@ -28,6 +29,8 @@ const KILL_AT_PERCENT: u64 = 35;
 const RETURN_AFTER: Duration = Duration::from_secs(3);
 /// … or when shoppers have come so far: others must see it return.
 const RETURN_AT_PERCENT: u64 = 80;
+/// The catalog that leads is killed when they have done this share, if it has replicas.
+const CATALOG_KILL_AT_PERCENT: u64 = 55;
 /// How often it is looked who leads, and how far the one that returned is.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 /// How long another may take to lead, or a replica to catch up.
@@ -48,6 +51,8 @@ pub struct Played {
     pub outcome: Outcome,
     /// Who was killed.
     pub victim: String,
+    /// Which catalog was, if it has replicas.
+    pub catalog_victim: Option<String>,
     /// When.
     pub killed: Time,
     /// When its process answered again.
@@ -74,13 +79,19 @@ pub async fn play(
     // How far the shoppers are, in percent: told by the one future, heard by the other.
     let (progress, far) = watch::channel(0);
     let shopping = shop(party.start(clock), party, story, progress, history);
-    let drama = crash_and_return(store, story, clock, far);
-    let (book, drama) = tokio::join!(shopping, drama);
+    let drama = crash_and_return(store, story, clock, far.clone());
+    let catalog_drama = catalog_crash_and_return(store, story, clock, far);
+    let (book, drama, catalog_drama) = tokio::join!(shopping, drama, catalog_drama);
     let Book { acknowledged, answered, mut outcome, .. } = book?;
     let (victim, killed, returned) = drama?;
     outcome.elapsed = clock.elapsed();
     history.add(&[fault_line(&victim, killed, returned)])?;
-    Ok(Played { acknowledged, answered, outcome, victim, killed, returned, clock })
+    let catalog_victim = catalog_drama?;
+    if let Some((victim, killed, returned)) = &catalog_victim {
+        history.add(&[fault_line(victim, *killed, *returned)])?;
+    }
+    let catalog_victim = catalog_victim.map(|(victim, ..)| victim);
+    Ok(Played { acknowledged, answered, outcome, victim, catalog_victim, killed, returned, clock })
 }
 
 async fn shop(
@@ -207,6 +218,44 @@ async fn crash_and_return(
         Err(why) => story.tell(format_args!("{} has not caught up: {why}", victim.name)),
     }
     Ok((victim.name, killed, returned))
+}
+
+/// The same of the catalog that leads; nothing, if there is only one.
+async fn catalog_crash_and_return(
+    store: &Arc<Store>,
+    story: Story,
+    clock: Clock,
+    mut far: watch::Receiver<u64>,
+) -> Result<Option<(String, Time, Time)>> {
+    if store.cluster().of(Role::Catalog).count() < 2 {
+        return Ok(None);
+    }
+    reached(&mut far, CATALOG_KILL_AT_PERCENT).await;
+    let victim = leader::find_catalog(&store.cluster()).await?;
+    let (killed, moment) = (clock.now(), Instant::now());
+    store.kill(&victim.name).await?;
+    story.tell(format_args!("kill -9 {}, which leads the catalogs", victim.name));
+    let deadline = moment + CHANGE_DEADLINE;
+    let next = loop {
+        match leader::find_catalog(&store.cluster()).await {
+            Ok(member) if member.name != victim.name => break Some(member.name),
+            Ok(_) | Err(_) if Instant::now() > deadline => break None,
+            Ok(_) | Err(_) => tokio::time::sleep(LOOK_INTERVAL).await,
+        }
+    };
+    let after = moment.elapsed().as_secs_f64();
+    match next {
+        Some(next) => story.tell(format_args!("{next} leads the catalogs, {after:.2} s later")),
+        // The verdict says what that means.
+        None => story.tell(format_args!("no other catalog leads, {after:.2} s later")),
+    }
+    tokio::select! {
+        () = tokio::time::sleep(RETURN_AFTER.saturating_sub(moment.elapsed())) => {}
+        () = reached(&mut far, RETURN_AT_PERCENT) => {}
+    }
+    store.start_again(&victim.name).await?;
+    story.tell(format_args!("{} is started again, on its own data", victim.name));
+    Ok(Some((victim.name, killed, clock.now())))
 }
 
 /// Until the shoppers are so far, or done.

@@ -20,6 +20,15 @@ use crate::supervisor::cluster::{Cluster, State};
 /// How long a node may take to obey.
 const DEADLINE: Duration = Duration::from_secs(2);
 
+/// Who leads at a moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Leaders {
+    /// The order replicas.
+    pub order: Option<Who>,
+    /// The catalogs.
+    pub catalog: Option<Who>,
+}
+
 /// All broken links.
 #[derive(Debug, Default)]
 pub struct Links {
@@ -36,20 +45,14 @@ impl Links {
         Links { seed, ..Links::default() }
     }
 
-    /// A fault breaks links, as things stand: who leads is `leader`. Returns whether it is one that
-    /// does, and hits any.
-    pub fn begin(
-        &mut self,
-        number: usize,
-        fault: &Fault,
-        seats: Seats,
-        leader: Option<Who>,
-    ) -> bool {
+    /// A fault breaks links, as things stand: who leads are the `leaders`. Returns whether it is
+    /// one that does, and hits any.
+    pub fn begin(&mut self, number: usize, fault: &Fault, seats: Seats, leaders: Leaders) -> bool {
         let find = |target: Target| match target {
             Target::Process(who) => Some(who),
-            Target::Leader => leader,
-            Target::CatalogLeader => None,
-            Target::Follower => leader.and_then(|leader| seats.other_order(leader)),
+            Target::Leader => leaders.order,
+            Target::CatalogLeader => leaders.catalog,
+            Target::Follower => leaders.order.and_then(|leader| seats.other_order(leader)),
         };
         let (shape, faults) = match *fault {
             Fault::Cut { shape, .. } => (shape, EdgeFaults { cut: true, ..EdgeFaults::default() }),

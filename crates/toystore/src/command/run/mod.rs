@@ -56,6 +56,10 @@ pub struct Run {
     /// without protection must hold with it
     #[arg(long, value_parser = replication())]
     replication: Option<Protocol>,
+    /// How many catalogs, in the place of what the scenario says; where it speaks of the catalog,
+    /// that is the one that leads
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=9))]
+    catalog_replicas: Option<u8>,
     /// Fixes every choice; with real processes, those of the shoppers and of the links only
     /// [default: random, and printed]
     #[arg(long, env = "TOYSTORE_SEED", value_name = "N", value_parser = super::client::seed)]
@@ -79,11 +83,14 @@ impl Run {
     /// # Errors
     /// If the scenario cannot be read or played in this world, or the bundle cannot be written.
     pub fn run(self) -> Result<ExitCode> {
-        let (mut scenario, text) = read_scenario(&self.scenario)?;
+        let (mut scenario, text) = read_scenario(&self.scenario, self.catalog_replicas)?;
         let mut more = String::new();
         if let Some(protocol) = self.replication {
             scenario = scenario.under(protocol);
             more = format!(" --replication {protocol}");
+        }
+        if let Some(catalogs) = self.catalog_replicas {
+            more.push_str(&format!(" --catalog-replicas {catalogs}"));
         }
         let seed = self.seed.unwrap_or_else(super::client::new_seed);
         let world = self
@@ -124,14 +131,16 @@ impl Run {
     }
 }
 
-/// Reads a scenario from its file; its text too, for the bundle.
+/// Reads a scenario from its file, perhaps for another number of catalogs; its text too, for the
+/// bundle.
 ///
 /// # Errors
 /// Says file, line and what was expected.
-pub fn read_scenario(path: &Path) -> Result<(Scenario, String)> {
+pub fn read_scenario(path: &Path, catalogs: Option<u8>) -> Result<(Scenario, String)> {
     let name = path.display();
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
-    let scenario = Scenario::read(&text).with_context(|| format!("{name} is no scenario"))?;
+    let scenario = Scenario::read_for(&text, catalogs);
+    let scenario = scenario.with_context(|| format!("{name} is no scenario"))?;
     Ok((scenario, text))
 }
 

@@ -156,6 +156,7 @@ fn options(scenario: &Scenario, folder: &Path) -> Result<Options> {
     Ok(Options {
         frontends: scenario.seats.frontends,
         orders: Some(scenario.seats.orders),
+        catalogs: Some(scenario.seats.catalogs),
         replication: Some(scenario.protocol),
         cache_capacity: scenario.cache_capacity,
         invalidation: scenario.invalidation,
@@ -194,6 +195,7 @@ fn volumes(scenario: &Scenario) -> Volumes {
         Fault::FullDisk { whom: Target::Leader, .. } => {
             (1..=scenario.seats.orders).map(Who::Order).collect()
         }
+        Fault::FullDisk { whom: Target::CatalogLeader, .. } => scenario.seats.catalogs().collect(),
         _ => vec![],
     });
     Volumes { small: full.map(|who| who.to_string()).collect() }

@@ -11,7 +11,6 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use checker::history::{EventKind, Line};
 use replication::Time;
-use shop::catalog::status::Status;
 use simulator::Scenario;
 use simulator::fault::{Fault, Moment, Shape, Target};
 use simulator::who::Who;
@@ -19,13 +18,12 @@ use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use super::World;
-use super::links::Links;
+use super::links::{Leaders, Links};
 use super::stage::Stage;
 use crate::client::runner::Clock;
 use crate::command::demo::story::Story;
 use crate::supervisor::cluster::{Member, State};
-use crate::supervisor::layout::Role;
-use crate::supervisor::{leader, node_status};
+use crate::supervisor::leader;
 
 /// How often it is looked who leads, and whether a node must still be told its faults.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
@@ -47,9 +45,6 @@ pub struct Wreck {
 /// # Errors
 /// Names the fault, and says where it can be played.
 pub fn check(scenario: &Scenario, world: World) -> Result<()> {
-    if scenario.seats.catalogs > 1 {
-        bail!("real nodes of this world have one catalog\nhint: --world sim can have several");
-    }
     for (at, fault) in &scenario.faults {
         let possible = match fault {
             Fault::Crash { moment, again, .. } => *moment == Moment::Now && *again == 0,
@@ -81,17 +76,26 @@ pub fn check(scenario: &Scenario, world: World) -> Result<()> {
 /// Whether no fault may end its process: a volume that can be full is in memory, and gone with its
 /// container.
 fn keeps(scenario: &Scenario, whom: Target) -> bool {
-    let may_lead =
-        |one: Target| !matches!(one, Target::Process(Who::Catalog(_) | Who::Frontend(_)));
     let ends = |fault: &Fault| match *fault {
         Fault::Crash { whom: other, .. } | Fault::Stop { whom: other, .. } => {
-            let either_leads = whom == Target::Leader || other == Target::Leader;
-            other == whom || either_leads && may_lead(other) && may_lead(whom)
+            may_be_same(whom, other)
         }
         Fault::PowerCut { .. } => true,
         _ => false,
     };
     !scenario.faults.iter().any(|(_, fault)| ends(fault))
+}
+
+/// Whether two targets may be the same process at some moment.
+fn may_be_same(one: Target, other: Target) -> bool {
+    let drawn = |target: Target| !matches!(target, Target::Process(_));
+    let order = |target: Target| match target {
+        Target::Leader | Target::Follower | Target::Process(Who::Order(_)) => Some(true),
+        Target::CatalogLeader | Target::Process(Who::Catalog(_)) => Some(false),
+        Target::Process(Who::Frontend(_) | Who::Shopper(_) | Who::Asker) => None,
+    };
+    let same_service = order(one).is_some() && order(one) == order(other);
+    one == other || same_service && (drawn(one) || drawn(other))
 }
 
 impl Wreck {
@@ -147,8 +151,7 @@ impl Wreck {
 
     async fn play(&self, number: usize, at: Time, fault: Fault) -> Result<()> {
         self.wait_until(at).await;
-        let leader = leader::find(&self.stage.cluster()).await.ok();
-        let hit = self.begin(number, &fault, leader.as_ref()).await?;
+        let hit = self.begin(number, &fault).await?;
         if hit.is_empty() {
             self.story.tell(format_args!("this hits nobody: {fault}"));
             return Ok(());
@@ -182,24 +185,29 @@ impl Wreck {
         nodes.iter().any(|one| one.name == node && states.contains(&one.state))
     }
 
-    /// Returns whom it hit.
-    async fn begin(
-        &self,
-        number: usize,
-        fault: &Fault,
-        leader: Option<&Member>,
-    ) -> Result<Vec<String>> {
-        let name = |whom: Target| match whom {
-            Target::Process(who) => Some(who.to_string()),
-            Target::Leader => leader.map(|member| member.name.clone()),
-            // `check` refuses a scenario with several.
-            Target::CatalogLeader => None,
-            Target::Follower => {
-                let mut orders = (1..=self.scenario.seats.orders).map(Who::Order);
-                let leader = leader?;
-                orders.find(|who| who.to_string() != leader.name).map(|who| who.to_string())
-            }
+    /// Who leads now.
+    async fn leaders(&self) -> Leaders {
+        let cluster = self.stage.cluster();
+        let of = |member: Result<Member>| {
+            let name = member.ok()?.name;
+            self.scenario.seats.servers().into_iter().find(|who| who.to_string() == name)
         };
+        Leaders {
+            order: of(leader::find(&cluster).await),
+            catalog: of(leader::find_catalog(&cluster).await),
+        }
+    }
+
+    /// Returns whom it hit.
+    async fn begin(&self, number: usize, fault: &Fault) -> Result<Vec<String>> {
+        let (seats, leaders) = (self.scenario.seats, self.leaders().await);
+        let who = |whom: Target| match whom {
+            Target::Process(who) => Some(who),
+            Target::Leader => leaders.order,
+            Target::CatalogLeader => leaders.catalog,
+            Target::Follower => seats.other_order(leaders.order?),
+        };
+        let name = |whom: Target| who(whom).map(|who| who.to_string());
         let runs = |name: &String| self.is(name, &[State::Running]);
         let one = |whom: Target| name(whom).filter(runs);
         Ok(match *fault {
@@ -248,12 +256,8 @@ impl Wreck {
                 None => vec![],
             },
             _ => {
-                let leads = leader.and_then(|member| {
-                    let mut servers = self.scenario.seats.servers().into_iter();
-                    servers.find(|who: &Who| who.to_string() == member.name)
-                });
                 let mut links = self.links.lock().await;
-                let hits = links.begin(number, fault, self.scenario.seats, leads);
+                let hits = links.begin(number, fault, seats, leaders);
                 links.tell(&self.stage.cluster(), &self.token).await?;
                 if hits { vec!["links".to_string()] } else { vec![] }
             }
@@ -305,9 +309,8 @@ impl Wreck {
     /// Toys of which more were restocked than before. They are noticed late: drawn, not believed.
     async fn notice_restocks(&self, known: &mut BTreeMap<String, u64>) {
         let cluster = self.stage.cluster();
-        let Some(catalog) = cluster.of(Role::Catalog).next() else { return };
-        let Ok(said) = node_status::ask::<Status>(catalog).await else { return };
-        for toy in said.status.toys {
+        let Ok(said) = leader::ask_catalog(&cluster).await else { return };
+        for toy in said.toys {
             let before = known.insert(toy.name.to_string(), toy.restocked).unwrap_or(0);
             if toy.restocked > before {
                 let line = Line {

@@ -140,7 +140,8 @@ impl Sim {
     /// # Errors
     /// If the ledger cannot be read or written.
     pub fn run(self) -> Result<ExitCode> {
-        let scenario = self.scenario.as_deref().map(read_scenario).transpose()?;
+        let scenario =
+            self.scenario.as_deref().map(|path| read_scenario(path, None)).transpose()?;
         let scenario = scenario.as_ref().map(|(scenario, _)| scenario);
         match self.seed {
             Some(seed) => self.run_one(scenario, seed),

@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use super::Running;
 use crate::supervisor::cluster::{Cluster, Member};
 use crate::supervisor::layout::Role;
-use crate::supervisor::leader::reign;
+use crate::supervisor::leader::{catalog_reign, reign};
 use crate::supervisor::node_status::{self, NodeStatus};
 
 /// Show who leads, what is cached and what is in stock
@@ -102,6 +102,15 @@ fn leader(seen: &[Seen]) -> Option<(Term, &str)> {
     reigns.max()
 }
 
+/// The same of the catalogs.
+fn catalog_leader(seen: &[Seen]) -> Option<(Term, &str)> {
+    let reigns = seen.iter().filter_map(|node| match &node.said {
+        Ok(Said::Catalog(said)) => Some((catalog_reign(&said.status)?, node.member.name.as_str())),
+        Ok(Said::Order(_) | Said::Frontend(_)) | Err(_) => None,
+    });
+    reigns.max()
+}
+
 fn to_json(cluster: &Cluster, seen: &[Seen]) -> serde_json::Value {
     let nodes = seen.iter().map(|node| {
         json!({
@@ -115,10 +124,14 @@ fn to_json(cluster: &Cluster, seen: &[Seen]) -> serde_json::Value {
             "silent_because": node.said.as_ref().err(),
         })
     });
+    let named = |leader: Option<(Term, &str)>| {
+        leader.map(|(term, node)| json!({"node": node, "term": term}))
+    };
     json!({
         "replication": cluster.replication,
         "data": cluster.data,
-        "leader": leader(seen).map(|(term, node)| json!({"node": node, "term": term})),
+        "leader": named(leader(seen)),
+        "catalog_leader": named(catalog_leader(seen)),
         "nodes": nodes.collect::<Vec<_>>(),
     })
 }

@@ -144,12 +144,13 @@ fn product(role: Role) -> Described {
         ResponseBuilder::new().description("The toy is as the client knows it"),
         |response, header| response.header(header.0, header.build()),
     );
-    described
+    let described = described
         .json_with(200, "The toy", "ProductAnswer", example, &headers)
         .answered(304, unchanged)
         .error(400, "The name cannot be one", "a toy's name has 1 to 64 characters")
         .error(404, "No such toy", "product not found")
-        .unavailable()
+        .unavailable();
+    described.of_replica(role)
 }
 
 fn products(role: Role) -> Described {
@@ -160,6 +161,7 @@ fn products(role: Role) -> Described {
         .error(400, "A parameter is wrong", "limit=0 is no limit")
         .error(404, "There is no toy to begin after", "product not found")
         .unavailable()
+        .of_replica(role)
 }
 
 fn place_order(role: Role) -> Described {
@@ -193,7 +195,7 @@ fn place_order(role: Role) -> Described {
         .error(415, "Not JSON", "content type \"text/xml\": expected application/json")
         .error(422, "The key was used for another order", "this Idempotency-Key was used")
         .unavailable();
-    if role == Role::Order { described.follower() } else { described }
+    described.of_replica(role)
 }
 
 fn order_log() -> Described {
@@ -287,8 +289,14 @@ impl Described {
         self.json_with(503, "Not now, or nobody knows", "Error", example, &[RETRY_AFTER])
     }
 
-    fn follower(self) -> Described {
-        self.error(421, "A follower was asked", "not the leader, order-3 is")
+    /// What a replica says that does not lead.
+    fn of_replica(self, role: Role) -> Described {
+        let leader = match role {
+            Role::Order => "order-3",
+            Role::Catalog => "catalog-2",
+            Role::Frontend | Role::SeedFrontend => return self,
+        };
+        self.error(421, "A follower was asked", &format!("not the leader, {leader} is"))
     }
 }
 

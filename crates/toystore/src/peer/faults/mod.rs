@@ -64,7 +64,7 @@ use rand_pcg::Pcg64Mcg;
 use replication::NodeId;
 use shop::node::Address;
 
-pub use set::{DELAY_MS_MAX, EdgeFaults, FaultSet, node_name, node_named};
+pub use set::{DELAY_MS_MAX, EdgeFaults, FaultSet};
 
 /// How long a lost answer is held back, and the connection with it: longer than any deadline
 /// between nodes (8 s), so that whoever waits for it has given up.

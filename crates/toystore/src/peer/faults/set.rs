@@ -9,6 +9,8 @@ use replication::NodeId;
 use serde::{Deserialize, Serialize};
 use shop::node::Address;
 
+use crate::peer::names::Names;
+
 /// The longest delay and the widest jitter, in milliseconds each: longer than any deadline between
 /// nodes (8 s), so that everything can be late, and short enough that few things wait at once.
 pub const DELAY_MS_MAX: u64 = 10_000;
@@ -34,7 +36,7 @@ pub struct FaultSet {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EdgeFaults {
-    /// The other node: `catalog`, `order-2`, `frontend-1`.
+    /// The other node: `catalog`, `catalog-2`, `order-2`, `frontend-1`.
     pub to: String,
     /// Nothing arrives. The other faults do not matter then.
     #[serde(default)]
@@ -101,6 +103,7 @@ pub fn read(
     }
     let set: FaultSet = serde_json::from_slice(body)
         .map_err(|error| expected(format!("the faults are not understood: {error}")))?;
+    let names = Names::of(me, known);
     let mut edges = BTreeMap::new();
     for (place, edge) in set.edges.into_iter().enumerate() {
         let wrong = |field: &str, why: String| expected(format!("edges[{place}].{field}: {why}"));
@@ -108,9 +111,10 @@ pub fn read(
         if let Some((field, why)) = edge.out_of_range() {
             return Err(wrong(field, why));
         }
-        let edge = EdgeFaults { to: node_name(to), ..edge };
+        let name = names.name(to);
+        let edge = EdgeFaults { to: name.clone(), ..edge };
         if edges.insert(to, edge).is_some() {
-            let why = format!("{} is named twice: one edge has all its faults", node_name(to));
+            let why = format!("{name} is named twice: one edge has all its faults");
             return Err(wrong("to", why));
         }
     }
@@ -118,47 +122,31 @@ pub fn read(
     Ok((set.seed, edges))
 }
 
-/// A node by name. The replicas of the order service are fixed from the start, at the nodes that
-/// know them; a frontend may come at any time.
+/// A node by name. Replicas are fixed from the start, at the nodes that know them; a frontend may
+/// come at any time.
 fn destination(name: &str, me: Address, known: &[Address]) -> Result<Address, String> {
-    let is_order = |address: &&Address| matches!(address, Address::Order(_));
-    let orders: Vec<&Address> = known.iter().filter(is_order).collect();
-    let there = |to: &Address| !is_order(&to) || orders.is_empty() || known.contains(to);
-    match node_named(name) {
+    let names = Names::of(me, known);
+    let of_role =
+        |is: fn(&Address) -> bool| -> Vec<Address> { known.iter().copied().filter(is).collect() };
+    let orders = of_role(|address| matches!(address, Address::Order(_)));
+    let catalogs = of_role(|address| matches!(address, Address::Catalog(_)));
+    let there = |to: Address| match to {
+        Address::Order(_) => orders.is_empty() || orders.contains(&to),
+        Address::Catalog(_) => catalogs.contains(&to),
+        Address::Frontend(_) => true,
+    };
+    match names.node(name) {
         Some(to) if to == me => Err(format!("{name} is this node itself: name another one")),
-        Some(to) if there(&to) => Ok(to),
+        Some(to) if there(to) => Ok(to),
         Some(_) | None => {
-            let orders = match orders.is_empty() {
-                true => format!("order-1 to order-{}", NodeId::MAX),
-                false => orders.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
-            };
-            Err(format!("there is no node {name:?}: catalog, {orders}, frontend-1 to frontend-255"))
+            let words = |nodes: &[Address]| nodes.iter().map(|node| names.name(*node)).collect();
+            let mut all: Vec<String> = words(&catalogs);
+            match orders.is_empty() {
+                true => all.push(format!("order-1 to order-{}", NodeId::MAX)),
+                false => all.extend::<Vec<String>>(words(&orders)),
+            }
+            let all = all.join(", ");
+            Err(format!("there is no node {name:?}: {all}, frontend-1 to frontend-255"))
         }
-    }
-}
-
-/// A node's name, as people write it.
-pub fn node_name(node: Address) -> String {
-    match node {
-        // There is one; its number is of no interest to anybody.
-        Address::Catalog(NodeId(1)) => "catalog".to_string(),
-        node => node.to_string(),
-    }
-}
-
-/// The node of a name, `catalog-1` and `catalog` being the same one.
-pub fn node_named(name: &str) -> Option<Address> {
-    if matches!(name, "catalog" | "catalog-1") {
-        return Some(Address::Catalog(NodeId(1)));
-    }
-    let (role, number) = name.split_once('-')?;
-    // `+1` and `01` would be read by parse().
-    if number.starts_with(['0', '+']) {
-        return None;
-    }
-    match (role, number.parse::<u8>().ok()?) {
-        ("frontend", number) => Some(Address::Frontend(number)),
-        ("order", number @ 1..=NodeId::MAX) => Some(Address::Order(NodeId(number))),
-        _ => None,
     }
 }

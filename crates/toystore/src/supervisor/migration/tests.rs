@@ -45,7 +45,7 @@ fn write_replica(folder: &Path, protocol: Protocol, orders: u64) {
 /// Three replicas under Raft: two have 5 orders, which are acknowledged, and one missed two.
 fn store() -> (Folder, Made) {
     let folder = Folder::ephemeral().unwrap();
-    let made = Made::new(Protocol::Raft, 3);
+    let made = Made::new(Protocol::Raft, 3, 1);
     folder.remember(made).unwrap();
     for (number, orders) in [(1, 3), (2, 5), (3, 5)] {
         write_replica(&folder.path().join(replica(number)), Protocol::Raft, orders);
@@ -84,7 +84,7 @@ fn copies(data: &Path) -> Vec<u64> {
             let name = path.file_name().unwrap().to_str().unwrap();
             let Ok(text) = fs::read_to_string(path.join(REPLICATION_FILE)) else { continue };
             let alone = Folder::ephemeral().unwrap();
-            let made = Made::new(text.trim().parse().unwrap(), 1);
+            let made = Made::new(text.trim().parse().unwrap(), 1, 1);
             // Looked at under the name that a survey knows.
             std::os::unix::fs::symlink(&path, alone.path().join(replica(1))).unwrap();
             let survey = look(alone.path(), made).unwrap();
@@ -164,7 +164,7 @@ fn whenever_it_dies_it_is_finished_and_no_order_is_in_fewer_places() {
 #[test]
 fn what_the_others_alone_have_is_named() {
     let folder = Folder::ephemeral().unwrap();
-    folder.remember(Made::new(Protocol::Naive, 2)).unwrap();
+    folder.remember(Made::new(Protocol::Naive, 2, 1)).unwrap();
     write_replica(&folder.path().join("order-1"), Protocol::Naive, 4);
     write_replica(&folder.path().join("order-2"), Protocol::Naive, 2);
     let alone = folder.path().join("order-2");

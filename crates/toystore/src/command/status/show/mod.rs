@@ -5,11 +5,11 @@ use owo_colors::OwoColorize;
 use shop::toy::ToyName;
 use shop::{catalog, frontend, orders};
 
-use super::{Said, Seen, leader};
+use super::{Said, Seen, catalog_leader, leader};
 use crate::command::paint;
 use crate::supervisor::cluster::{Cluster, State};
 use crate::supervisor::layout::Role;
-use crate::supervisor::leader::reign;
+use crate::supervisor::leader::{catalog_reign, reign};
 
 /// How much of a digest is shown: enough to see that two differ.
 const DIGEST_DIGITS: usize = 12;
@@ -26,7 +26,19 @@ pub fn lines(cluster: &Cluster, seen: &[Seen]) -> Vec<String> {
     }];
     lines.push(format!("data: {}", cluster.data.display()));
     lines.extend(replicas(seen));
-    for node in seen.iter().filter(|node| node.member.role != Role::Order) {
+    let catalogs = seen.iter().filter(|node| node.member.role == Role::Catalog).count();
+    if catalogs > 1 {
+        lines.extend(catalog_replicas(seen));
+    }
+    let leads =
+        |node: &Seen| catalog_leader(seen).is_some_and(|(_, name)| name == node.member.name);
+    let alone_or_leads = |node: &&Seen| catalogs == 1 || leads(node);
+    let others = seen.iter().filter(|node| match node.member.role {
+        Role::Order => false,
+        Role::Catalog => alone_or_leads(node),
+        Role::Frontend => true,
+    });
+    for node in others {
         let name = node.member.name.bold();
         let Ok(said) = &node.said else {
             lines.extend([String::new(), format!("{name}: {}", silence(node))]);
@@ -102,6 +114,42 @@ fn replicas(seen: &[Seen]) -> Vec<String> {
     let mut lines = vec![table.to_string()];
     lines.extend(lost);
     lines
+}
+
+/// Who leads them, and how far each is; the stock is the leader's.
+fn catalog_replicas(seen: &[Seen]) -> Vec<String> {
+    let head = ["catalog", "state", "term", "last", "applied"];
+    let mut table = paint::table_of_numbers(&head, 3);
+    for node in seen.iter().filter(|node| node.member.role == Role::Catalog) {
+        let name = node.member.name.clone();
+        let Ok(Said::Catalog(said)) = &node.said else {
+            table.add_row([name, silence(node)]);
+            continue;
+        };
+        let status = &said.status;
+        let mut state = match catalog_reign(status) {
+            Some(_) => format!("leader, {}", status.phase),
+            None => status.engine.role.clone(),
+        };
+        if status.disk_full {
+            state.push_str(", disk full");
+        }
+        if let Some(why) = &said.not_ready_because {
+            state.push_str(&format!(", not ready: {why}"));
+        }
+        table.add_row([
+            name,
+            state,
+            status.engine.term.to_string(),
+            status.engine.last.to_string(),
+            status.applied.to_string(),
+        ]);
+    }
+    let leads = match catalog_leader(seen) {
+        Some((term, node)) => format!("{} leads the catalogs under term {term}", node.bold()),
+        None => "no catalog leads: nothing is sold".to_string(),
+    };
+    vec![String::new(), leads, table.to_string()]
 }
 
 /// The role; of a leader, how far it has come; and what is missing.
