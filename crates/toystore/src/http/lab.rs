@@ -28,9 +28,10 @@ pub fn problem(problem: &Problem) -> Answer {
 
 /// The same at a node of this role: the leader that it names is one of its own.
 pub fn problem_at(role: Role, problem: &Problem) -> Answer {
-    match (role, problem) {
-        (Role::Catalog, Problem::NotLeader { leader: Some(leader) }) => {
-            problem_in_words(problem, &format!("not the leader, catalog-{leader} is"))
+    match problem {
+        Problem::NotLeader { leader: Some(leader) } => {
+            let role = role.name();
+            problem_in_words(problem, &format!("not the leader, {role}-{leader} is"))
         }
         _ => self::problem(problem),
     }

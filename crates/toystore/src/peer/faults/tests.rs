@@ -58,7 +58,33 @@ fn the_catalog_takes_any_replica_since_it_knows_none_by_name() {
     faults.put(br#"{"edges":[{"to":"order-9","cut":true}]}"#, &[]).unwrap();
     assert!(faults.is_cut(Address::Order(NodeId(9))));
     let error = faults.put(br#"{"edges":[{"to":"order-10"}]}"#, &[]).unwrap_err();
-    assert!(error.contains("catalog, order-1 to order-9, frontend-1 to frontend-255"), "{error}");
+    assert!(
+        error.contains("\"order-10\": order-1 to order-9, frontend-1 to frontend-255"),
+        "{error}"
+    );
+}
+
+#[test]
+fn where_the_catalog_has_replicas_each_has_a_name_and_none_is_the_catalog() {
+    let second = Address::Catalog(NodeId(2));
+    let known = [OTHER, CATALOG, second];
+    let faults = Faults::new(ME);
+    faults.put(br#"{"edges":[{"to":"catalog-2","cut":true}]}"#, &known).unwrap();
+    assert!(faults.is_cut(second) && !faults.is_cut(CATALOG));
+    assert_eq!(faults.set().edges[0].to, "catalog-2");
+    for (name, words) in [
+        ("catalog", "there is no node \"catalog\": catalog-1, catalog-2, order-2, frontend-1"),
+        ("catalog-3", "there is no node \"catalog-3\": catalog-1, catalog-2, order-2"),
+    ] {
+        let body = format!(r#"{{"edges":[{{"to":"{name}","cut":true}}]}}"#);
+        let error = faults.put(body.as_bytes(), &known).unwrap_err();
+        assert!(error.contains(words), "{error}");
+    }
+    let own = Faults::new(second);
+    own.put(br#"{"edges":[{"to":"catalog-1","cut":true}]}"#, &[CATALOG]).unwrap();
+    assert!(own.is_cut(CATALOG));
+    let error = own.put(br#"{"edges":[{"to":"catalog-2"}]}"#, &[CATALOG]).unwrap_err();
+    assert!(error.contains("catalog-2 is this node itself"), "{error}");
 }
 
 #[test]

@@ -93,6 +93,38 @@ fn frontend() -> Seen {
     Seen { member: member("frontend-1", Role::Frontend, State::Running), said }
 }
 
+fn catalog(id: u8, role: &str, phase: &str) -> Seen {
+    let name = format!("catalog-{id}");
+    let status = catalog::status::Status {
+        phase: phase.to_string(),
+        invalidation: "lease".to_string(),
+        fencing: true,
+        disk_full: false,
+        incarnation: 2,
+        view: replication::View::default(),
+        toys: vec![],
+        leases: vec![],
+        frontends: vec![],
+        takes_outstanding: 0,
+        term: term(),
+        log_start: Index(0),
+        log_last: Index(9),
+        applied: Index(8),
+        engine: engine::Status {
+            engine: "raft".to_string(),
+            role: role.to_string(),
+            term: term(),
+            leader: Some(NodeId(2)),
+            in_sync: vec![],
+            last: Index(9),
+            committed: Index(8),
+            followers: vec![],
+        },
+    };
+    let said = Ok(Said::Catalog(envelope(&name, status)));
+    Seen { member: member(&name, Role::Catalog, State::Running), said }
+}
+
 fn silent(name: &str, role: Role, state: State) -> Seen {
     Seen { member: member(name, role, state), said: Err("no connection".to_string()) }
 }
@@ -139,6 +171,28 @@ fn the_leader_the_dead_and_the_paused_are_told_apart() {
             "catalog: running, but no connection",
         ],
     );
+}
+
+#[test]
+fn of_several_catalogs_the_one_that_leads_is_shown_whole() {
+    let seen = [
+        catalog(1, "follower", "following"),
+        catalog(2, "leader", "open"),
+        silent("catalog-3", Role::Catalog, State::Dead),
+    ];
+    check_shown(
+        &seen,
+        &[
+            "catalog-2 leads the catalogs under term 0.1@2\n",
+            "│ catalog-1 ┆ follower                 ┆ 0.1@2 ┆    9 ┆       8 │",
+            "│ catalog-2 ┆ leader, open             ┆",
+            "│ catalog-3 ┆ dead (killed by SIGKILL) ┆",
+            "catalog-2: ready\n  open; view ",
+        ],
+    );
+    assert!(!shown(&seen).contains("catalog-1: "), "its stock is the leader's");
+    let none = [catalog(1, "candidate", "following"), catalog(2, "follower", "following")];
+    check_shown(&none, &["no catalog leads: nothing is sold"]);
 }
 
 #[test]
