@@ -18,7 +18,7 @@ macro_rules! case {
 }
 
 #[rustfmt::skip]
-const CASES: [Case; 14] = [
+const CASES: [Case; 16] = [
     case!("stock", &[Guarantee::Stock],
         "read 4 by client 2 at 0.010 s returned 4 left of Tux (version 2), but version 2 has 3 \
          left, as purchase 3 by client 1 was given order 0 for Tux x2 (version 2)"),
@@ -59,6 +59,10 @@ const CASES: [Case; 14] = [
     case!("staleness", &[Guarantee::Stock, Guarantee::Staleness],
         "read 7 by client 6 at 0.026 s returned 5 left of Tux (version 1), 17.0 ms after purchase \
          3 by client 1 was given order 0 for Tux x2 (version 2): older than ttl=2ms allows"),
+    case!("leader-reads", &[Guarantee::LeaderReads],
+        "SENT1"),
+    case!("local-reads", &[Guarantee::LocalReads],
+        "SENT2"),
 ];
 
 fn judged(name: &str, text: &[u8]) -> (History, Judged) {

@@ -9,6 +9,7 @@ mod docs;
 mod exchange;
 mod faults;
 mod history;
+mod levels;
 mod load;
 mod network;
 mod observability;
