@@ -10,9 +10,10 @@ use rand_pcg::Pcg64Mcg;
 use replication::Time;
 use shop::message::{Consistency, NewOrder, RequestId};
 use shop::toy::{Quantity, ToyName};
+use wal::memory::Random;
 
 use crate::fault::{Fault, Moment, Shape, Target, Timeline};
-use crate::setting::{Setting, Wishes};
+use crate::setting::{Clocks, Setting, Wishes};
 use crate::trim::Trim;
 use crate::who::Who;
 
@@ -21,6 +22,11 @@ const CALM: Duration = Duration::from_millis(200);
 
 /// Orders that the asker may ask about at a time.
 const ASKED_ABOUT: usize = 6;
+
+/// Between two lapses of a lease that a slow clock does not notice, on average; and how long such a
+/// clock is slow: longer than twice a lease.
+const AIMED_INTERVAL: Duration = Duration::from_secs(8);
+const AIMED_SPAN: Duration = Duration::from_secs(5);
 
 /// A toy that nobody sells.
 const UNSOLD: &str = "Unicorn";
@@ -78,7 +84,10 @@ impl Plan {
         let mut random = Pcg64Mcg::seed_from_u64(seed ^ 0x5eed);
         let setting = Setting::drawn(seed, wishes, &mut random);
         let heal_at = Time(0) + setting.length * 5 / 6;
-        let faults = Draw { setting: &setting, random: &mut random }.timeline(heal_at);
+        let mut faults = Draw { setting: &setting, random: &mut random }.timeline(heal_at);
+        if setting.kinds.skew && setting.clocks == Clocks::BeyondBound {
+            aim_at_leases(&setting, heal_at, &mut faults);
+        }
         let asks = asks(&setting, heal_at, &mut random);
         Plan { setting, faults, asks, heal_at, rounds: u32::MAX, noise: 0 }
     }
@@ -277,6 +286,22 @@ impl Draw<'_> {
             _ => Shape::Partial { draw: self.below(u64::MAX) },
         }
     }
+}
+
+/// Now and then a frontend whose clock runs at half its speed loses the catalog: it believes in its
+/// lease for twice as long as the catalog waits for it. Drawn apart from everything else.
+fn aim_at_leases(setting: &Setting, end: Time, faults: &mut Timeline) {
+    let mut random = Random(setting.seed ^ 0xc10c_b0bd);
+    let mut at = Time(0) + AIMED_INTERVAL / 2;
+    while at < end {
+        let frontend = 1 + random.below(setting.seats.frontends.into()) as u8;
+        let whom = Target::Process(Who::Frontend(frontend));
+        faults.push((at, Fault::Skew { whom, percent: 50, span: AIMED_SPAN }));
+        let shape = Shape::Pair { a: Target::Process(Who::Catalog), b: whom };
+        faults.push((at, Fault::Cut { shape, held: false, span: AIMED_SPAN }));
+        at = at + AIMED_INTERVAL / 2 + AIMED_INTERVAL * random.below(1000) as u32 / 1000;
+    }
+    faults.sort_by_key(|(at, _)| *at);
 }
 
 /// The names of the toys that are sold, in the catalogue's order.

@@ -209,6 +209,8 @@ pub static ALL: &[Planted] = &[
     quorum(Protocol::Raft, points(&[Bug::NoFence], STOCK)),
     quorum(Protocol::Raft, points(&[Bug::DedupeLost], ORDERS)),
     quorum(Protocol::Raft, points(&[Bug::HalfPurchase], STOCK)),
+    quorum(Protocol::Raft, points(&[Bug::UncommittedRead], &["local-reads"])),
+    quorum(Protocol::Raft, points(&[Bug::LocalAnswerKept], STALE)),
     quorum(Protocol::Paxos, world(Lie::NoFsync, LOST_BY_MAJORITY)),
     quorum(Protocol::Paxos, world(Lie::SnapshotMissesLast, LOST_BY_MAJORITY)),
     quorum(Protocol::Paxos, points(&[Bug::StockSnapshot], LOST_BY_MAJORITY)),

@@ -67,6 +67,8 @@ pub struct Said {
     pub convicted: Vec<&'static str>,
     /// How old stale reads were.
     pub staleness: Staleness,
+    /// What a read shows that no order fits, where it was not promised to be fresh.
+    pub forgiven: Option<String>,
 }
 
 impl Record {
@@ -216,10 +218,14 @@ impl Record {
         let head = head(setting);
         let judged = checker::judge(&read(&head, &self.lines), STEPS);
         let mut judgements = judged.judgements;
+        let mut forgiven = None;
         let wrong = |one: &Judgement| {
             one.guarantee != Guarantee::Staleness && one.verdict >= Verdict::NotDecided
         };
         if !setting.fresh() && judgements.iter().any(wrong) {
+            let stock = judgements.iter().find(|one| one.guarantee == Guarantee::Stock);
+            let found = stock.and_then(|stock| stock.found.first());
+            forgiven = found.map(|found| found.sentence.clone());
             // Where reads may be stale, what was bought must fit one order all the same. Where none
             // was, it does so because the whole history does.
             let stale = |line: &&String| {
@@ -246,7 +252,7 @@ impl Record {
                 Broken { promise: UNDECIDED, what }
             }
         });
-        Said { broken, convicted, staleness: judged.staleness }
+        Said { broken, convicted, staleness: judged.staleness, forgiven }
     }
 }
 

@@ -36,6 +36,9 @@ pub struct Outcome {
     pub broken: Option<Broken>,
     /// Every promise that was broken, as far as clients can tell; at least the first one.
     pub convicted: Vec<&'static str>,
+    /// What a read showed that no order fits, where it was not promised to be fresh: clocks beyond
+    /// their bound, a cache that promises less.
+    pub forgiven: Option<String>,
     /// What was counted.
     pub tally: Tally,
     /// Equal for equal runs.
@@ -79,6 +82,7 @@ fn through(world: &mut World, plan: &Plan, traced: bool) -> Outcome {
     let mut tally = std::mem::take(&mut world.tally);
     tally.seeds = 1;
     tally.seeds_broken = u64::from(world.broken.is_some());
+    tally.seeds_forgiven = u64::from(world.forgiven.is_some());
     tally.simulated_micros = world.now.0;
     tally.points = world.points.counts().map(|(p, _)| (p.words().to_string(), 1)).collect();
     let mut convicted = std::mem::take(&mut world.convicted);
@@ -89,6 +93,7 @@ fn through(world: &mut World, plan: &Plan, traced: bool) -> Outcome {
     }
     Outcome {
         convicted,
+        forgiven: world.forgiven.take(),
         broken: world.broken.take(),
         tally,
         digest: world.digest.value(),

@@ -4,6 +4,8 @@
 //! Drawn from the seed, but for what the [`Wishes`] of whoever runs it fix. Read by `plan` and by
 //! the world.
 
+use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use checker::verdict::Guarantee;
@@ -53,6 +55,46 @@ pub struct Wishes {
     pub strict: bool,
     /// A bug that is planted.
     pub planted: Option<&'static Planted>,
+    /// How clocks run.
+    pub clocks: Clocks,
+}
+
+/// How the clocks of a suite run. Leases hold while they run within 1 % of each other's speed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Clocks {
+    /// Beyond that bound in some seeds, now and then.
+    #[default]
+    Drawn,
+    /// Within it in every seed.
+    WithinBound,
+    /// Beyond it in every seed, and at moments at which a lease is needed: what caches serve is old
+    /// then, and must be found to be. What waits for a barrier, and what was bought, may not suffer.
+    BeyondBound,
+}
+
+impl Clocks {
+    const ALL: [(Clocks, &'static str); 3] = [
+        (Clocks::Drawn, "drawn"),
+        (Clocks::WithinBound, "within-bound"),
+        (Clocks::BeyondBound, "beyond-bound"),
+    ];
+}
+
+impl fmt::Display for Clocks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = Clocks::ALL.iter().find(|(clocks, _)| clocks == self).map_or("", |(_, n)| n);
+        f.write_str(name)
+    }
+}
+
+impl FromStr for Clocks {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Clocks, String> {
+        let found = Clocks::ALL.iter().find(|(_, name)| *name == text);
+        let wrong = || "expected drawn, within-bound or beyond-bound".to_string();
+        found.map(|(clocks, _)| *clocks).ok_or_else(wrong)
+    }
 }
 
 impl Default for Wishes {
@@ -67,6 +109,7 @@ impl Default for Wishes {
             faults: true,
             strict: false,
             planted: None,
+            clocks: Clocks::Drawn,
         }
     }
 }
@@ -199,6 +242,8 @@ pub struct Setting {
     pub planted: Option<&'static Planted>,
     /// How fresh the answers to reads must be.
     pub levels: Levels,
+    /// How clocks run.
+    pub clocks: Clocks,
 }
 
 /// How fresh the answers to the reads of one run must be: of each shopper by itself, of the asker
@@ -290,11 +335,17 @@ impl Setting {
             strict: wishes.strict,
             planted: wishes.planted,
             levels: Levels::drawn(seed),
+            clocks: wishes.clocks,
         };
         // A shelf that is empty most of the time sells nothing.
         if setting.toys < 6 {
             setting.stock = setting.stock.max(20);
             setting.restock_interval = setting.restock_interval.min(Duration::from_secs(1));
+        }
+        match wishes.clocks {
+            Clocks::Drawn => {}
+            Clocks::WithinBound => setting.kinds.skew = false,
+            Clocks::BeyondBound => setting.kinds.skew = true,
         }
         if !wishes.faults {
             setting.kinds = Kinds::NONE;

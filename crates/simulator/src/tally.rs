@@ -19,6 +19,8 @@ pub struct Tally {
     pub seeds_twice: u64,
     /// Of all, those in which a promise was broken.
     pub seeds_broken: u64,
+    /// Of all, those with a read that no order fits and that was not promised to be fresh.
+    pub seeds_forgiven: u64,
     /// Simulated time.
     pub simulated_micros: u64,
     /// CPU time.
@@ -56,6 +58,7 @@ impl Tally {
             (&mut self.seeds, other.seeds),
             (&mut self.seeds_twice, other.seeds_twice),
             (&mut self.seeds_broken, other.seeds_broken),
+            (&mut self.seeds_forgiven, other.seeds_forgiven),
             (&mut self.simulated_micros, other.simulated_micros),
             (&mut self.cpu_micros, other.cpu_micros),
             (&mut self.answered, other.answered),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use replication::Protocol;
 use shop::invalidation::Invalidation;
+use simulator::setting::Clocks;
 use simulator::{Outcome, Plan, Tally, Wishes, run};
 
 fn outcome(seed: u64, wishes: &Wishes) -> Outcome {
@@ -74,6 +75,17 @@ fn weaker_caches_weaken_nothing_but_reads() {
     for invalidation in modes {
         let tally = check(0..6, &Wishes { invalidation, ..Wishes::default() });
         assert!(tally.stale > 0, "{invalidation}: no read was ever stale");
+    }
+}
+
+/// Leases trust clocks: beyond their bound, caches serve what is old, and are caught at it. What
+/// waits for a barrier trusts none: orders, and what was bought, hold in every seed.
+#[test]
+fn clocks_beyond_their_bound_break_cached_reads_and_nothing_else() {
+    for protocol in [Protocol::Raft, Protocol::Paxos] {
+        let clocks = Clocks::BeyondBound;
+        let tally = check(0..6, &Wishes { protocol, clocks, ..Wishes::default() });
+        assert!(tally.seeds_forgiven > 0, "{protocol}: no cached read was caught to be old");
     }
 }
 

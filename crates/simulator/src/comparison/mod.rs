@@ -30,7 +30,7 @@ pub use rows::{Comparison, CostRow, Kept, LossRow, Measured, OutageRow};
 use crate::fault::{Fault, Moment, Shape, Target, Timeline};
 use crate::plan::Plan;
 use crate::run::run_measured;
-use crate::setting::{Kinds, Levels, Network, Setting};
+use crate::setting::{Clocks, Kinds, Levels, Network, Setting};
 use crate::who::Seats;
 
 /// What a message between two processes needs.
@@ -354,6 +354,7 @@ impl Case {
             strict: true,
             planted: None,
             levels: Levels::STRONG,
+            clocks: Clocks::Drawn,
         };
         let heal_at = Time(0) + length;
         let (faults, asks) = (self.faults(), Vec::new());

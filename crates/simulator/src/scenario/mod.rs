@@ -20,7 +20,7 @@ use shop::shopper::{Probability, RETRY_INTERVAL_DEFAULT};
 
 use crate::fault::{Fault, Timeline};
 use crate::plan::Plan;
-use crate::setting::{Kinds, Levels, Network, Setting};
+use crate::setting::{Clocks, Kinds, Levels, Network, Setting};
 use crate::who::Seats;
 
 pub use file::Wrong;
@@ -154,6 +154,7 @@ impl Scenario {
             strict: false,
             planted: None,
             levels: Levels::STRONG,
+            clocks: Clocks::Drawn,
         };
         let heal_at = Time(0) + self.length;
         let (faults, asks) = (self.faults.clone(), Vec::new());

@@ -112,6 +112,7 @@ impl World {
         self.tally.reads = said.staleness.reads;
         self.tally.stale = said.staleness.stale;
         self.convicted = said.convicted;
+        self.forgiven = said.forgiven;
         let Some(mut broken) = said.broken else { return false };
         if let Some(other) = self.broken.take() {
             if broken.promise == UNDECIDED {

@@ -136,6 +136,8 @@ pub struct World {
     pub broken: Option<Broken>,
     /// Every promise that the judge of histories says was broken.
     pub convicted: Vec<&'static str>,
+    /// What a read shows that no order fits, where it was not promised to be fresh.
+    pub forgiven: Option<String>,
     /// Which interesting states were reached.
     pub points: Points,
     /// What it costs, if it is wanted.
@@ -194,6 +196,7 @@ impl World {
             warnings: Vec::new(),
             broken: None,
             convicted: Vec::new(),
+            forgiven: None,
             points: Points::default(),
             costs: None,
             catalogs: Catalogs::default(),

@@ -10,6 +10,7 @@ mod docs;
 mod exchange;
 mod faults;
 mod history;
+mod levels;
 mod load;
 mod migrate;
 mod network;

@@ -44,6 +44,10 @@ const AT_FRONTEND: &Requests = &[
     ("get", "/orders/0", "", 200),
     ("get", "/orders/7", "", 404),
     ("get", "/orders/x", "", 400),
+    ("get", "/orders/0?consistency=leader", "", 200),
+    ("get", "/orders/7?consistency=local", "", 404),
+    ("get", "/products/tux?consistency=local", "", 200),
+    ("get", "/products?consistency=never", "", 400),
     ("get", "/requests/unknown", "", 200),
     ("get", "/requests/a%20b", "", 400),
     ("post", "/requests/never/resolve", "", 200),
@@ -81,6 +85,9 @@ const AT_LEADER: &Requests = &[
 const AT_FOLLOWER: &Requests = &[
     ("post", "/orders", r#"{"name":"Tux","quantity":1}"#, 421),
     ("get", "/requests/unknown", "", 421),
+    ("get", "/orders/7", "", 421),
+    ("get", "/orders?consistency=linearizable", "", 421),
+    ("get", "/orders?consistency=local", "", 200),
     ("post", "/requests/other/resolve", "", 421),
     ("get", "/status", "", 200),
 ];

@@ -6,10 +6,8 @@ use shop::message::{NewOrder, RequestId};
 use super::*;
 
 fn read_product() -> Request {
-    Request::ReadProduct {
-        name: "Rubik's Cube".parse().unwrap(),
-        consistency: Consistency::Linearizable,
-    }
+    let consistency = Consistency::Linearizable;
+    Request::ReadProduct { name: "Rubik's Cube".parse().unwrap(), consistency }
 }
 
 fn place_order() -> Request {

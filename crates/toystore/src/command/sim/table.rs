@@ -51,9 +51,11 @@ pub fn print_sums(tally: &Tally) {
     let mut sums = paint::table_of_numbers(&["counted", ""], 1);
     let hours = tally.simulated_micros as f64 / 3.6e9;
     let share = |part: u64| part as f64 * 100.0 / tally.operations().max(1) as f64;
+    let forgiven = tally.seeds_forgiven.to_string();
     let rows = [
         ("seeds", tally.seeds.to_string()),
         ("of these, a promise broken", tally.seeds_broken.to_string()),
+        ("of these, with stale reads where none is promised fresh", forgiven),
         ("of these, run twice with equal digests", tally.seeds_twice.to_string()),
         ("simulated hours", format!("{hours:.2}")),
         ("CPU seconds", format!("{:.1}", tally.cpu_micros as f64 / 1e6)),

@@ -93,11 +93,7 @@ fn describe(role: Role, endpoint: Endpoint) -> Described {
         Endpoint::Product => product(role),
         Endpoint::Products => products(role),
         Endpoint::PlaceOrder => place_order(role),
-        Endpoint::Order => Described::new("readOrder", "An order by its number")
-            .json_with(200, "The order", "OrderAnswer", schemas::order_example(), &[LOG_INDEX])
-            .error(400, "The number is none", "\"x\" is no order number")
-            .error(404, "There is no such order", "order not found")
-            .unavailable(),
+        Endpoint::Order => order(role),
         Endpoint::OrderLog => order_log(),
         Endpoint::Fate => fate("readRequest", "What became of a request"),
         Endpoint::Resolve => fate("resolveRequest", "Make the fate of a request final").error(
@@ -139,15 +135,17 @@ fn product(role: Role) -> Described {
     // What a frontend says of its lease (`X-Frontend`) is between it and the catalog.
     let described = Described::new("readProduct", "One toy").with(none_match);
     let example = schemas::product_example(role);
-    let headers = [X_CACHE, ETAG, CACHE_CONTROL, TOY_VERSION];
+    let [level, applied, from] = READ_FROM;
+    let headers = [X_CACHE, ETAG, CACHE_CONTROL, TOY_VERSION, level, applied, from];
     let unchanged = headers.iter().fold(
         ResponseBuilder::new().description("The toy is as the client knows it"),
         |response, header| response.header(header.0, header.build()),
     );
     let described = described
+        .with(level_parameter(LINEARIZABLE))
         .json_with(200, "The toy", "ProductAnswer", example, &headers)
         .answered(304, unchanged)
-        .error(400, "The name cannot be one", "a toy's name has 1 to 64 characters")
+        .error(400, "The name or the level cannot be one", "a toy's name has 1 to 64 characters")
         .error(404, "No such toy", "product not found")
         .unavailable();
     described.of_replica(role)
@@ -157,11 +155,24 @@ fn products(role: Role) -> Described {
     Described::new("listProducts", "Toys, in catalogue order")
         .with(parameter(ParameterIn::Query, "after", "Begin after this toy", schemas::toy_name()))
         .with(parameter(ParameterIn::Query, "limit", "At most so many; 100", number(1)))
-        .json(200, "A page", "ProductsAnswer", schemas::products_example(role))
+        .with(level_parameter(LINEARIZABLE))
+        .json_with(200, "A page", "ProductsAnswer", schemas::products_example(role), &READ_FROM)
         .error(400, "A parameter is wrong", "limit=0 is no limit")
         .error(404, "There is no toy to begin after", "product not found")
         .unavailable()
         .of_replica(role)
+}
+
+fn order(role: Role) -> Described {
+    let [level, applied, from] = READ_FROM;
+    let (example, headers) = (schemas::order_example(), [LOG_INDEX, level, applied, from]);
+    let described = Described::new("readOrder", "An order by its number")
+        .with(level_parameter(LINEARIZABLE))
+        .json_with(200, "The order", "OrderAnswer", example, &headers)
+        .error(400, "The number or the level is none", "\"x\" is no order number")
+        .error(404, "There is none; below `linearizable`, none there yet", "order not found")
+        .unavailable();
+    described.of_replica(role)
 }
 
 fn place_order(role: Role) -> Described {
@@ -204,6 +215,7 @@ fn order_log() -> Described {
     let content = ContentBuilder::new().schema(Some(text())).example(Some(Value::from(csv)));
     let page = answer("A page", "application/json", named("OrderLogAnswer"), Some(log))
         .content("text/csv", content.build());
+    let page = READ_FROM.iter().fold(page, |page, header| page.header(header.0, header.build()));
     Described::new("listOrders", "The order log; as CSV with `Accept: text/csv`")
         .with(parameter(
             ParameterIn::Query,
@@ -212,8 +224,11 @@ fn order_log() -> Described {
             schemas::order_number(),
         ))
         .with(parameter(ParameterIn::Query, "limit", "At most so many; 100", number(1)))
+        .with(level_parameter("local: a replica shows its own log"))
         .answered(200, page)
         .error(400, "A parameter is wrong", "limit=0 is no limit")
+        .follower()
+        .unavailable()
 }
 
 fn faults() -> Described {
@@ -291,17 +306,30 @@ impl Described {
 
     /// What a replica says that does not lead.
     fn of_replica(self, role: Role) -> Described {
-        let leader = match role {
-            Role::Order => "order-3",
-            Role::Catalog => "catalog-2",
-            Role::Frontend | Role::SeedFrontend => return self,
-        };
-        self.error(421, "A follower was asked", &format!("not the leader, {leader} is"))
+        match role {
+            Role::Order | Role::Catalog => {
+                self.error(421, "A follower was asked", "not the leader, replica 3 is")
+            }
+            Role::Frontend | Role::SeedFrontend => self,
+        }
     }
 }
 
 /// A header of an answer: name, meaning, whether it is a number.
 struct Header(&'static str, &'static str, bool);
+
+/// Of every answer to a read: its level, and whose state it is from.
+const READ_FROM: [Header; 3] = [
+    Header(
+        "Toystore-Consistency",
+        "What was served: the level asked for, or a stronger one",
+        false,
+    ),
+    Header("Toystore-Applied-Index", "How far the log was applied in the state read", true),
+    Header("Toystore-Read-From", "Whose state: order-2/17, another number after a restart", false),
+];
+
+const LINEARIZABLE: &str = "linearizable";
 
 const TOY_VERSION: Header =
     Header("Toystore-Toy-Version", "Counts the changes of the toy's stock, from 1", true);
@@ -331,6 +359,12 @@ fn answer(
 ) -> ResponseBuilder {
     let content = ContentBuilder::new().schema(Some(schema)).example(example).build();
     ResponseBuilder::new().description(meaning).content(content_type, content)
+}
+
+/// How fresh an answer must be.
+fn level_parameter(default: &str) -> Parameter {
+    let about = format!("How fresh; by default {default}");
+    parameter(ParameterIn::Query, "consistency", &about, schemas::consistency())
 }
 
 fn parameter(place: ParameterIn, name: &str, meaning: &str, schema: Schema) -> Parameter {

@@ -1,7 +1,7 @@
 //! What bodies look like, as JSON Schema, and an example of each. Used by [`super`].
 
 use serde_json::{Value, json};
-use shop::message::RequestId;
+use shop::message::{Consistency, RequestId};
 use shop::toy::{Quantity, ToyName};
 use utoipa::openapi::schema::{AdditionalProperties, SchemaType, Type};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
@@ -47,6 +47,11 @@ pub fn toy_name() -> Schema {
 pub fn key() -> Schema {
     let key = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[!-~]+$"));
     key.min_length(Some(1)).max_length(Some(RequestId::KEY_BYTES_MAX)).into()
+}
+
+/// How fresh an answer must be.
+pub fn consistency() -> Schema {
+    one_of(&Consistency::ALL.map(Consistency::name))
 }
 
 /// Any JSON.
