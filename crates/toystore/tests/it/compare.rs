@@ -65,7 +65,7 @@ fn every_cell_is_filled_and_only_naive_loses() {
         assert_eq!((&*row["lost"], &*row["doubled"], &*row["broke"]), ("0", "0", ""), "{row:?}");
     }
     let page = std::fs::read_to_string(folder.path().join("plots.html")).unwrap();
-    assert_eq!(page.matches("<svg").count(), page.matches("<h2>").count());
+    assert_eq!(page.matches("<svg").count(), page.matches("<h3>").count());
     assert!(page.contains("naive lost") && !page.contains("<script"), "a page without findings");
     assert!(!page.contains("NaN") && !page.contains("inf"), "a number that is none");
 }
