@@ -30,7 +30,7 @@ use anstream::println;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
-use simulator::comparison::{COMMIT, Comparison, DELAY, Extent};
+use simulator::comparison::{COMMIT, Case, Comparison, DELAY, Extent, Happens, Outage};
 
 use super::paint;
 
@@ -75,6 +75,53 @@ enum World {
     Both,
 }
 
+/// What is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum What {
+    /// What an order costs while nothing goes wrong
+    Costs,
+    /// The leader dies
+    LeaderKilled,
+    /// The leader stands still
+    LeaderPaused,
+    /// The leader reaches nobody
+    LeaderIsolated,
+    /// The leader reaches no other replica
+    LeaderOff,
+    /// The same, and it dies
+    LeaderOffThenKilled,
+    /// Replicas reach one follower only
+    QuorumLoss,
+    /// The same, and its log is behind
+    ConstrainedElection,
+    /// Three replicas, the leader does not reach one of the others
+    Chained,
+    /// Messages are lost
+    Loss,
+}
+
+impl What {
+    fn of(happens: Happens) -> What {
+        match happens {
+            Happens::Nothing { .. } => What::Costs,
+            Happens::Loss { .. } => What::Loss,
+            Happens::Outage(Outage::Killed) => What::LeaderKilled,
+            Happens::Outage(Outage::Paused) => What::LeaderPaused,
+            Happens::Outage(Outage::Isolated) => What::LeaderIsolated,
+            Happens::Outage(Outage::OffFollowers) => What::LeaderOff,
+            Happens::Outage(Outage::CutThenKilled) => What::LeaderOffThenKilled,
+            Happens::Outage(Outage::QuorumLoss) => What::QuorumLoss,
+            Happens::Outage(Outage::Constrained) => What::ConstrainedElection,
+            Happens::Outage(Outage::Chained) => What::Chained,
+        }
+    }
+
+    fn name(self) -> String {
+        let value = self.to_possible_value();
+        value.map_or_else(String::new, |value| value.get_name().to_string())
+    }
+}
+
 /// What was compared in one world.
 pub struct Part {
     /// `Simulated`, `Real processes`.
@@ -102,6 +149,23 @@ pub struct Compare {
     #[arg(long, value_name = "N,…", value_delimiter = ',',
           value_parser = clap::value_parser!(u8).range(1..=9))]
     replicas: Vec<u8>,
+    /// Numbers of shoppers for the same, each 1 to 255 [default: 1,16,64; in the simulator with
+    /// --quick 1,16]
+    #[arg(long, value_name = "N,…", value_delimiter = ',',
+          value_parser = clap::value_parser!(u8).range(1..))]
+    shoppers: Vec<u8>,
+    /// Only this [default: everything]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WHAT,…",
+        value_delimiter = ',',
+        hide_possible_values = true,
+        long_help = "Only this [default: everything]: costs, loss, leader-killed, leader-paused, \
+                       leader-isolated, leader-off, leader-off-then-killed, quorum-loss, \
+                       constrained-election, chained"
+    )]
+    only: Vec<What>,
     /// Runs of each fault and each loss, each with another seed, and with real processes of
     /// everything [default: 5, with real processes 3; with --quick 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1000))]
@@ -170,17 +234,19 @@ impl Compare {
 
     fn simulated(&self) -> Part {
         let lengths = if self.quick { QUICK } else { [LENGTH, LOSS_LENGTH, SPAN] };
-        let shoppers = if self.quick { SHOPPERS_QUICK.to_vec() } else { SHOPPERS.to_vec() };
-        let extent = Extent { shoppers, cost_seeds: 1, ..self.extent(5, lengths) };
+        let mut extent = Extent { cost_seeds: 1, ..self.extent(5, lengths) };
+        if self.quick && self.shoppers.is_empty() {
+            extent.shoppers = SHOPPERS_QUICK.to_vec();
+        }
         let jobs = self.jobs.or_else(|| std::thread::available_parallelism().ok());
         let jobs = jobs.map_or(1, NonZero::get).min(JOBS_MAX);
-        let comparison = Comparison::new(&simulated::measure(&extent.cases(), jobs));
+        let comparison = Comparison::new(&simulated::measure(&self.cases(&extent), jobs));
         Part { world: "Simulated", about: about(&extent), real: false, comparison }
     }
 
     fn local(&self, repeat: &str) -> Result<Option<Part>> {
         let extent = self.extent(3, if self.quick { LOCAL_QUICK } else { LOCAL });
-        let measured = super::block_on(local::measure(&extent.cases(), repeat))??;
+        let measured = super::block_on(local::measure(&self.cases(&extent), repeat))??;
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         let about = format!(
             "Real processes on this machine ({cores} cores), its disks and sockets, shoppers beside \
@@ -193,6 +259,12 @@ impl Compare {
         }))
     }
 
+    fn cases(&self, extent: &Extent) -> Vec<Case> {
+        let wanted =
+            |case: &Case| self.only.is_empty() || self.only.contains(&What::of(case.happens));
+        extent.cases().into_iter().filter(wanted).collect()
+    }
+
     fn extent(&self, seeds: u64, [length, loss_length, span]: [Duration; 3]) -> Extent {
         let mut replicas = self.replicas.clone();
         if replicas.is_empty() {
@@ -203,7 +275,10 @@ impl Compare {
         let seeds = self.seeds.unwrap_or(if self.quick { 1 } else { seeds });
         Extent {
             replicas,
-            shoppers: SHOPPERS.to_vec(),
+            shoppers: match &self.shoppers[..] {
+                [] => SHOPPERS.to_vec(),
+                shoppers => shoppers.to_vec(),
+            },
             seed: self.seed,
             seeds,
             cost_seeds: seeds,
@@ -228,6 +303,14 @@ impl Compare {
         let Extent { replicas, seeds, .. } = self.extent(usual, QUICK);
         let replicas: Vec<String> = replicas.iter().map(u8::to_string).collect();
         words.push_str(&format!(" --replicas {}", replicas.join(",")));
+        if !self.shoppers.is_empty() {
+            let shoppers: Vec<String> = self.shoppers.iter().map(u8::to_string).collect();
+            words.push_str(&format!(" --shoppers {}", shoppers.join(",")));
+        }
+        if !self.only.is_empty() {
+            let only: Vec<String> = self.only.iter().map(|what| what.name()).collect();
+            words.push_str(&format!(" --only {}", only.join(",")));
+        }
         if self.seeds.is_some() || self.world != World::Both {
             words.push_str(&format!(" --seeds {seeds}"));
         }

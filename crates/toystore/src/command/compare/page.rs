@@ -32,6 +32,9 @@ fn section(part: &Part) -> String {
     let kept = findings::kept(comparison);
     let mut body = format!("<h2>{}</h2>\n<p>{}</p>\n", escape(world), escape(about));
     let mut add = |title: &str, words: &str, groups: &[Group]| {
+        if groups.is_empty() {
+            return;
+        }
         body.push_str(&format!(
             "<section>\n<h3>{}</h3>\n<p class=\"dim\">{}: {}</p>\n{}</section>\n",
             escape(title),
@@ -241,15 +244,17 @@ p { max-width: 62rem; margin: .4rem 0; }
 .dim { color: var(--dim); }
 svg { display: block; max-width: 100%; height: auto;
   font: 11px ui-monospace, 'DejaVu Sans Mono', monospace; }
+svg.narrow { display: none; }
+@media (max-width: 50rem) { svg.wide { display: none; } svg.narrow { display: block; } }
 svg text { fill: var(--ink); }
-svg text.dim { fill: var(--dim); }
+svg .dim { fill: var(--dim); }
 svg text.name { font-weight: bold; }
-svg text.bad { fill: var(--bad); font-weight: bold; }
+svg .bad { fill: var(--bad); font-weight: bold; }
 .axis { stroke: var(--line); }
 .worst { stroke: var(--ink); stroke-width: 1.2; }
 .naive { fill: var(--naive); }
 .primary-backup { fill: var(--primary-backup); }
 .raft { fill: var(--raft); }
 .paxos { fill: var(--paxos); }
-code { font-size: .9em; }
+code { font-size: .9em; overflow-wrap: anywhere; }
 ";

@@ -106,54 +106,34 @@ fn loss(row: &LossRow) -> Vec<String> {
 pub fn print(part: &Part) {
     let Part { comparison, real, .. } = part;
     let [acked, lost, doubled, broke] = KEPT;
-    println!("What an order costs while nothing goes wrong");
     let mut head = vec!["replicas", "shoppers", "replication"];
     if !real {
         head.extend(["messages", "bytes", "calls", "syncs", "catalog syncs"]);
     }
     head.extend(["p50", "p99", "orders/s", lost, doubled, broke]);
-    let mut table = paint::table_of_numbers(&head, 0);
-    comparison.costs.iter().for_each(|row| _ = table.add_row(cost(row, *real)));
-    println!("{table}\n");
-    println!("The longest time without an order after a fault");
-    let mut table = paint::table_of_numbers(
-        &[
-            "fault",
-            "replicas",
-            "lasts",
-            "replication",
-            "median",
-            "worst",
-            "went on",
-            "refused",
-            "unknown",
-            acked,
-            lost,
-            doubled,
-            broke,
-        ],
-        1,
-    );
-    comparison.outages.iter().for_each(|row| _ = table.add_row(outage(row)));
-    println!("{table}\n");
-    println!("Where messages are lost");
-    let mut table = paint::table_of_numbers(
-        &[
-            "between",
-            "lost",
-            "replication",
-            "orders/s",
-            "of all",
-            "p50",
-            "p99",
-            acked,
-            lost,
-            doubled,
-            broke,
-        ],
-        1,
-    );
-    comparison.losses.iter().for_each(|row| _ = table.add_row(loss(row)));
+    let rows = comparison.costs.iter().map(|row| cost(row, *real));
+    print_one("What an order costs while nothing goes wrong", &head, 0, rows);
+    let mut head = vec!["fault", "replicas", "lasts", "replication", "median", "worst", "went on"];
+    head.extend(["refused", "unknown", acked, lost, doubled, broke]);
+    let rows = comparison.outages.iter().map(outage);
+    print_one("The longest time without an order after a fault", &head, 1, rows);
+    let mut head = vec!["between", "lost", "replication", "orders/s", "of all", "p50", "p99"];
+    head.extend([acked, lost, doubled, broke]);
+    print_one("Where messages are lost", &head, 1, comparison.losses.iter().map(loss));
+}
+
+fn print_one(
+    title: &str,
+    head: &[&str],
+    words: usize,
+    rows: impl ExactSizeIterator<Item = Vec<String>>,
+) {
+    if rows.len() == 0 {
+        return;
+    }
+    println!("{title}");
+    let mut table = paint::table_of_numbers(head, words);
+    rows.for_each(|row| _ = table.add_row(row));
     println!("{table}\n");
 }
 
