@@ -297,7 +297,9 @@ fn aim_at_leases(setting: &Setting, end: Time, faults: &mut Timeline) {
         let frontend = 1 + random.below(setting.seats.frontends.into()) as u8;
         let whom = Target::Process(Who::Frontend(frontend));
         faults.push((at, Fault::Skew { whom, percent: 50, span: AIMED_SPAN }));
-        let shape = Shape::Pair { a: Target::Process(Who::Catalog), b: whom };
+        let alone = Target::Process(Who::Catalog(0));
+        let catalog = if setting.seats.catalogs > 1 { Target::CatalogLeader } else { alone };
+        let shape = Shape::Pair { a: catalog, b: whom };
         faults.push((at, Fault::Cut { shape, held: false, span: AIMED_SPAN }));
         at = at + AIMED_INTERVAL / 2 + AIMED_INTERVAL * random.below(1000) as u32 / 1000;
     }

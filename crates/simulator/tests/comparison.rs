@@ -33,6 +33,7 @@ fn runs_of_a_row_become_one_row() {
         shoppers: vec![1],
         seed: 5,
         seeds: 2,
+        cost_seeds: 1,
         length: Duration::from_millis(200),
         loss_length: Duration::from_millis(200),
         span: Duration::from_millis(200),

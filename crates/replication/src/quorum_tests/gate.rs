@@ -3,7 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::Protocol;
+use super::Subject;
 use super::walk::{STEPS, Walk, walk};
 use super::world::{Shown, Tally};
 
@@ -40,7 +40,7 @@ impl Sum {
 /// happened if it fails; `TOYSTORE_WALK_STEPS=1000` for longer ones.
 #[expect(clippy::disallowed_methods, reason = "a test may be told its seeds")]
 #[expect(clippy::disallowed_macros, reason = "a test may say what it did")]
-pub fn walks(protocol: Protocol) {
+pub fn walks(subject: Subject) {
     let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let steps = number("TOYSTORE_WALK_STEPS").map_or(STEPS, |n| n.try_into().expect("small"));
     let seeds = match number("TOYSTORE_WALK_SEED") {
@@ -52,7 +52,7 @@ pub fn walks(protocol: Protocol) {
         let threads: Vec<_> = (0..THREADS)
             .map(|thread| {
                 let seeds = seeds.clone().filter(move |seed| seed % THREADS == thread);
-                scope.spawn(move || some(seeds, steps, protocol))
+                scope.spawn(move || some(seeds, steps, subject))
             })
             .collect();
         for thread in threads {
@@ -62,14 +62,14 @@ pub fn walks(protocol: Protocol) {
         }
     });
     if let Some(seed) = failed {
-        panic!("{}", report(seed, steps, protocol));
+        panic!("{}", report(seed, steps, subject));
     }
     let Sum { walks, acknowledged, passed, tally: t } = sum;
     println!(
         "{}: {walks} walks, {} steps, {} faults, {} leaders, {acknowledged} acknowledged, \
          {passed} reads, {} snapshots installed, {} messages, {} records, {} warnings, \
          healed within {:?}",
-        protocol.name,
+        subject.name,
         t.steps,
         t.faults,
         t.leaders,
@@ -80,16 +80,16 @@ pub fn walks(protocol: Protocol) {
         t.healing
     );
     if walks >= WALKS {
-        assert_repeats(steps, protocol);
+        assert_repeats(steps, subject);
         assert!(acknowledged > walks && passed > walks, "walks get somewhere");
         assert!(t.installs > 0, "some replica gets a snapshot");
     }
 }
 
 /// A seed that does not fix its walk repeats nothing.
-fn assert_repeats(steps: usize, protocol: Protocol) {
+fn assert_repeats(steps: usize, subject: Subject) {
     let trace = |seed| {
-        let mut walk = Walk::new(seed, protocol);
+        let mut walk = Walk::new(seed, subject);
         walk.world.trace = Some(String::new());
         walk.go(steps);
         walk.world.trace
@@ -100,10 +100,10 @@ fn assert_repeats(steps: usize, protocol: Protocol) {
 }
 
 /// These walks, up to the first that fails.
-fn some(seeds: impl Iterator<Item = u64>, steps: usize, protocol: Protocol) -> (Sum, Option<u64>) {
+fn some(seeds: impl Iterator<Item = u64>, steps: usize, subject: Subject) -> (Sum, Option<u64>) {
     let mut sum = Sum::default();
     for seed in seeds {
-        let Ok(world) = catch_unwind(|| walk(seed, steps, protocol)) else {
+        let Ok(world) = catch_unwind(|| walk(seed, steps, subject)) else {
             return (sum, Some(seed));
         };
         sum.add(&Sum {
@@ -117,8 +117,8 @@ fn some(seeds: impl Iterator<Item = u64>, steps: usize, protocol: Protocol) -> (
 }
 
 /// What a failed walk did last, and how to see it again.
-fn report(seed: u64, steps: usize, protocol: Protocol) -> String {
-    let mut walk = Walk::new(seed, protocol);
+fn report(seed: u64, steps: usize, subject: Subject) -> String {
+    let mut walk = Walk::new(seed, subject);
     walk.world.trace = Some(String::new());
     walk.world.shown = Shown::Everything;
     let failed = catch_unwind(AssertUnwindSafe(|| walk.go(steps)));
@@ -133,7 +133,7 @@ fn report(seed: u64, steps: usize, protocol: Protocol) -> String {
     let trace = walk.world.trace.unwrap_or_default();
     let lines: Vec<&str> = trace.lines().collect();
     let tail = lines[lines.len().saturating_sub(TAIL)..].join("\n");
-    let name = protocol.name;
+    let name = subject.name;
     format!(
         "{tail}\n\n{name}: walk {seed} of {steps} steps fails: {why}\nrepeat it by \
          TOYSTORE_WALK_SEED={seed} TOYSTORE_WALK_STEPS={steps} cargo test -p replication {name}"
@@ -142,7 +142,7 @@ fn report(seed: u64, steps: usize, protocol: Protocol) -> String {
 
 /// The first of so many walks that fails with a bug planted: `None` if it is not found.
 #[cfg(feature = "planted")]
-pub fn found(bug: crate::planted::Bug, protocol: Protocol, seeds: u64) -> Option<u64> {
+pub fn found(bug: crate::planted::Bug, subject: Subject, seeds: u64) -> Option<u64> {
     let _planting = crate::planted::plant(&[bug]);
-    some(0..seeds, STEPS, protocol).1
+    some(0..seeds, STEPS, subject).1
 }

@@ -17,10 +17,10 @@
 //! | [`timing`] | how long elections take, and what does not cause one |
 //! | [`gate`] | many walks, and the first that finds a planted bug |
 //!
-//! An engine's tests plug in by a [`Protocol`]:
+//! An engine's tests plug in by a [`Subject`]:
 //!
 //! ```text
-//! const RAFT: Protocol = Protocol { name: "raft", make, is_heartbeat };
+//! const RAFT: Subject = Subject { name: "raft", make, is_heartbeat };
 //!
 //! test_each_path! { in "crates/replication/src/raft/testscripts" as scripts => script }
 //! fn script(path: &Path) { quorum_tests::run(path, RAFT); }
@@ -62,7 +62,7 @@ pub type Make = fn(id: NodeId, peers: &[NodeId], seed: u64, &Recovered) -> Box<d
 
 /// An engine under test.
 #[derive(Clone, Copy)]
-pub struct Protocol {
+pub struct Subject {
     /// Its module: its folder under `src`, and how its tests are called.
     pub name: &'static str,
     /// Makes a replica.

@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use goldenscript::{Context, Runner};
 
-use super::Protocol;
+use super::Subject;
 use super::host::label;
 use super::world::{Shown, Tally, World};
 use crate::term::NodeId;
@@ -22,8 +22,8 @@ use crate::term::NodeId;
 const ELECTION_MAX: Duration = Duration::from_secs(10);
 
 /// Runs a script and compares what it prints.
-pub fn run(path: &Path, protocol: Protocol) {
-    goldenscript::run(&mut Script::new(protocol), path).expect("script");
+pub fn run(path: &Path, subject: Subject) {
+    goldenscript::run(&mut Script::new(subject), path).expect("script");
 }
 
 /// What a script can do. Replicas are named by their ids, or `leader` for whoever leads.
@@ -133,12 +133,12 @@ struct Script {
 }
 
 impl Script {
-    fn new(protocol: Protocol) -> Script {
-        Script { world: Script::world(3, protocol), counted: Tally::default() }
+    fn new(subject: Subject) -> Script {
+        Script { world: Script::world(3, subject), counted: Tally::default() }
     }
 
-    fn world(count: u8, protocol: Protocol) -> World {
-        let mut world = World::new(count, 1, protocol);
+    fn world(count: u8, subject: Subject) -> World {
+        let mut world = World::new(count, 1, subject);
         world.trace = Some(String::new());
         world
     }
@@ -259,7 +259,7 @@ impl Script {
 
     fn act(&mut self, command: &Command) -> Result<String, String> {
         match command {
-            Command::Replicas(count) => self.world = Script::world(*count, self.world.protocol),
+            Command::Replicas(count) => self.world = Script::world(*count, self.world.subject),
             Command::Start(names) if names.is_empty() => self.world.start(&self.world.ids()),
             Command::Start(names) => self.world.start(&self.ids(names)?),
             Command::Propose { id, commands } => {
@@ -318,14 +318,14 @@ impl Runner for Script {
 }
 
 /// Asserts that the protocol's folder has every scenario, with the same commands.
-pub fn assert_has_scenarios(protocol: Protocol) {
+pub fn assert_has_scenarios(subject: Subject) {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let scenarios = commands(&source.join("quorum_tests/scenarios"));
-    let scripts = commands(&source.join(protocol.name).join("testscripts"));
+    let scripts = commands(&source.join(subject.name).join("testscripts"));
     assert!(!scenarios.is_empty(), "there are scenarios");
     for (name, commands) in scenarios {
         let script = scripts.get(&name);
-        assert_eq!(script, Some(&commands), "{}/testscripts/{name}: its commands", protocol.name);
+        assert_eq!(script, Some(&commands), "{}/testscripts/{name}: its commands", subject.name);
     }
 }
 

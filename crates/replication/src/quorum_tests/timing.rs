@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::Protocol;
+use super::Subject;
 use super::world::World;
 use crate::engine::Input;
 use crate::log::Index;
@@ -13,8 +13,8 @@ use crate::term::{NodeId, Term};
 const LONG: Duration = Duration::from_secs(10);
 
 /// A group in which somebody has led for a while; how long differs.
-fn led(protocol: Protocol, seed: u64) -> (World, NodeId) {
-    let mut world = World::new(3, seed, protocol);
+fn led(subject: Subject, seed: u64) -> (World, NodeId) {
+    let mut world = World::new(3, seed, subject);
     let ids = world.ids();
     world.start(&ids);
     assert!(world.run(&ids, LONG, |world| world.leader().is_some()));
@@ -33,10 +33,10 @@ fn until_another_leads(world: &mut World, old: NodeId) -> u64 {
 }
 
 /// Counted from the pause; it was heard up to a heartbeat before.
-pub fn a_silent_leader_is_replaced_within_1300_ms_and_not_before_500(protocol: Protocol) {
+pub fn a_silent_leader_is_replaced_within_1300_ms_and_not_before_500(subject: Subject) {
     let all: Vec<u64> = (0..50)
         .map(|seed| {
-            let (mut world, leader) = led(protocol, seed);
+            let (mut world, leader) = led(subject, seed);
             world.pause(leader);
             until_another_leads(&mut world, leader)
         })
@@ -45,18 +45,18 @@ pub fn a_silent_leader_is_replaced_within_1300_ms_and_not_before_500(protocol: P
     assert!(*least >= 500 && *most <= 1300, "{all:?}");
 }
 
-pub fn a_leader_whose_connections_are_refused_is_replaced_at_once(protocol: Protocol) {
+pub fn a_leader_whose_connections_are_refused_is_replaced_at_once(subject: Subject) {
     for seed in 0..20 {
-        let (mut world, leader) = led(protocol, seed);
+        let (mut world, leader) = led(subject, seed);
         world.crash(leader, 0);
         let millis = until_another_leads(&mut world, leader);
         assert!(millis <= 30, "seed {seed}: {millis} ms");
     }
 }
 
-pub fn a_process_that_stalls_for_90_ms_is_not_replaced(protocol: Protocol) {
+pub fn a_process_that_stalls_for_90_ms_is_not_replaced(subject: Subject) {
     for seed in 0..20 {
-        let (mut world, leader) = led(protocol, seed);
+        let (mut world, leader) = led(subject, seed);
         let term = world.hosts[&leader].leading;
         let ids = world.ids();
         for turn in 0..100 {
@@ -70,8 +70,8 @@ pub fn a_process_that_stalls_for_90_ms_is_not_replaced(protocol: Protocol) {
     }
 }
 
-pub fn a_leader_hands_over_before_it_stops(protocol: Protocol) {
-    let (mut world, leader) = led(protocol, 1);
+pub fn a_leader_hands_over_before_it_stops(subject: Subject) {
+    let (mut world, leader) = led(subject, 1);
     world.propose(leader, vec![Bytes::from_static(b"tux")]);
     world.settle();
     world.step(leader, Input::HandOver);
@@ -79,8 +79,8 @@ pub fn a_leader_hands_over_before_it_stops(protocol: Protocol) {
 }
 
 /// Another engine's log goes on as that of the next generation.
-pub fn a_group_of_a_later_generation_elects_and_commits(protocol: Protocol) {
-    let mut world = World::new(3, 1, protocol);
+pub fn a_group_of_a_later_generation_elects_and_commits(subject: Subject) {
+    let mut world = World::new(3, 1, subject);
     let ids = world.ids();
     for id in &ids {
         world.host(*id).checkpoint.promised = Term { generation: 1, ..Term::ZERO };
@@ -94,9 +94,9 @@ pub fn a_group_of_a_later_generation_elects_and_commits(protocol: Protocol) {
     assert_eq!(world.hosts[&leader].last_applied(), Index(2));
 }
 
-pub fn a_new_group_has_a_leader_within_300_ms(protocol: Protocol) {
+pub fn a_new_group_has_a_leader_within_300_ms(subject: Subject) {
     for seed in 0..20 {
-        let mut world = World::new(3, seed, protocol);
+        let mut world = World::new(3, seed, subject);
         let ids = world.ids();
         world.start(&ids);
         let first = Duration::from_millis(300);

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::Protocol;
+use super::Subject;
 use super::temper::{Random, Temper};
 use super::world::World;
 use crate::term::NodeId;
@@ -23,8 +23,8 @@ pub const STEPS: usize = 300;
 const UNDER_WAY_MAX: usize = 100;
 
 /// Walks, heals, and checks that all is well; panics with the name of what is not.
-pub fn walk(seed: u64, steps: usize, protocol: Protocol) -> World {
-    let mut walk = Walk::new(seed, protocol);
+pub fn walk(seed: u64, steps: usize, subject: Subject) -> World {
+    let mut walk = Walk::new(seed, subject);
     walk.go(steps);
     walk.world
 }
@@ -39,11 +39,11 @@ pub struct Walk {
 }
 
 impl Walk {
-    pub fn new(seed: u64, protocol: Protocol) -> Walk {
+    pub fn new(seed: u64, subject: Subject) -> Walk {
         let mut random = Random(seed);
         let count = [3, 3, 3, 4, 5, 5][random.below(6)];
         let temper = Temper::draw(&mut random);
-        Walk { world: World::new(count, random.next(), protocol), random, temper, tag: 0 }
+        Walk { world: World::new(count, random.next(), subject), random, temper, tag: 0 }
     }
 
     pub fn go(&mut self, steps: usize) {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::Protocol;
+use super::Subject;
 use super::host::{Host, Write, label};
 use super::witness::Witness;
 use crate::engine::{Effect, Input, Message};
@@ -63,7 +63,7 @@ impl Tally {
 }
 
 pub struct World {
-    pub protocol: Protocol,
+    pub subject: Subject,
     seed: u64,
     pub hosts: BTreeMap<NodeId, Host>,
     pub network: Vec<Letter>,
@@ -86,9 +86,9 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(count: u8, seed: u64, protocol: Protocol) -> World {
+    pub fn new(count: u8, seed: u64, subject: Subject) -> World {
         let mut world = World {
-            protocol,
+            subject,
             seed,
             hosts: BTreeMap::new(),
             network: Vec::new(),
@@ -106,7 +106,7 @@ impl World {
         let ids: Vec<NodeId> = (1..=count).map(NodeId).collect();
         for id in &ids {
             let peers: Vec<NodeId> = ids.iter().copied().filter(|peer| peer != id).collect();
-            let engine = (protocol.make)(*id, &peers, seed, &Recovered::default());
+            let engine = (subject.make)(*id, &peers, seed, &Recovered::default());
             world.hosts.insert(*id, Host::new(engine));
         }
         world
@@ -130,7 +130,7 @@ impl World {
     /// A new process on this replica's disk.
     pub fn boot(&mut self, id: NodeId) {
         let peers: Vec<NodeId> = self.hosts.keys().copied().filter(|peer| *peer != id).collect();
-        let (make, seed) = (self.protocol.make, self.seed);
+        let (make, seed) = (self.subject.make, self.seed);
         let host = self.host(id);
         host.starts += 1;
         let seed = seed.wrapping_add(host.starts.wrapping_mul(0x9E37_79B9_7F4A_7C15));
@@ -351,7 +351,7 @@ impl World {
     fn shows(&self, message: &Message) -> bool {
         match self.shown {
             Shown::Everything | Shown::All => true,
-            Shown::Some => !(self.protocol.is_heartbeat)(message),
+            Shown::Some => !(self.subject.is_heartbeat)(message),
             Shown::None => false,
         }
     }

@@ -90,7 +90,8 @@ fn mix(seed: u64, id: NodeId, term: u64) -> u64 {
 }
 
 impl Raft {
-    /// After every call of the crate, which may have drawn a timeout of its own.
+    /// At the end of every step, in which the crate may have drawn a timeout of its own: nobody reads
+    /// that before the next step's ticks.
     pub(super) fn set_timeout(&mut self) {
         let shortest = self.config.timers.election_ticks();
         let random = mix(self.config.seed, self.config.id, self.node.raft.term);
@@ -140,7 +141,6 @@ impl Raft {
         let count = if is_timer { passed.min(due) } else { passed.min(due - 1) };
         for _ in 0..count {
             self.node.tick();
-            self.set_timeout();
         }
         self.clock.ticked = if is_timer && passed >= due {
             now
@@ -175,7 +175,6 @@ impl Raft {
         if !waits && self.node.campaign().is_err() {
             out.push(Effect::Warn("an election could not begin".to_string()));
         }
-        self.set_timeout();
         let (at, rest) = (now + hurry.rest, hurry.rest * 2);
         self.clock.hurry = (at < hurry.until).then_some(Hurry { at, rest, ..hurry });
     }

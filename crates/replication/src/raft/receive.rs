@@ -89,6 +89,5 @@ impl Raft {
     pub(super) fn tell_crate(&mut self, theirs: Theirs) {
         // An error says that the message was of no use, to somebody who does not ask.
         let _useless = self.node.step(theirs);
-        self.set_timeout();
     }
 }

@@ -7,16 +7,18 @@
 //!
 //! A message between two processes always takes [`DELAY`], and a commit to disk [`COMMIT`], so that
 //! numbers say how often the protocols wait, not for which machine. A run is a case of its own: the
-//! shell's `compare` command spreads them over threads, and draws the rows.
+//! shell's `compare` command spreads them over threads, and draws the rows. It plays the same cases
+//! with real processes too ([`Case::scenario`]), and makes rows of those in the same way.
 //!
 //! | file | what it holds |
 //! | --- | --- |
 //! | `mod` | which runs there are, and the world of each |
+//! | `outage` | what goes wrong in them |
 //! | `rows` | what is read off a run, and the runs of a row together |
 
+mod outage;
 mod rows;
 
-use std::fmt;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -25,11 +27,13 @@ use replication::{Protocol, Time};
 use shop::invalidation::Invalidation;
 use shop::shopper::Probability;
 
+pub use outage::Outage;
 pub use rows::{Comparison, CostRow, Kept, LossRow, Measured, OutageRow};
 
-use crate::fault::{Fault, Moment, Shape, Target, Timeline};
+use crate::fault::{Fault, Shape, Target, Timeline};
 use crate::plan::Plan;
 use crate::run::run_measured;
+use crate::scenario::{Expected, Scenario};
 use crate::setting::{Clocks, Kinds, Levels, Network, Setting};
 use crate::who::Seats;
 
@@ -55,14 +59,16 @@ pub const SHOPPERS: u8 = 16;
 pub const PAUSE: Duration = Duration::from_millis(50);
 
 /// How long a shopper waits before it tries again: short, so that a gap is the store's.
-const RETRY_INTERVAL: Duration = Duration::from_millis(100);
+pub const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Tries of a shopper: more than any outage needs.
 const RETRIES: u32 = 1000;
 
-/// Toys that are sold, each in a number that is never sold out.
-const TOYS: usize = 10;
-const STOCK: u64 = 1_000_000_000;
+/// Toys that are sold.
+pub const TOYS: usize = 10;
+
+/// In stock of each: a number that is never sold out.
+pub const STOCK: u64 = 1_000_000_000;
 
 /// Entries between two checkpoints: the same as in scenarios.
 const CHECKPOINT_ENTRIES: u64 = 2000;
@@ -73,132 +79,8 @@ const SEGMENT_BYTES: u64 = 64 * 1024;
 /// Replicas of runs with a fault, or with loss; where three are a chain, three.
 pub const REPLICAS: u8 = 5;
 
-/// How long a leader that is paused stands still.
-const PAUSED: Duration = Duration::from_secs(5);
-
-/// How much sooner one follower is cut off, so that its log is behind (*constrained election*).
-const BEHIND: Duration = Duration::from_millis(100);
-
-/// How long a leader that is cut off lives: nobody has noticed by then.
-const ALONE: Duration = Duration::from_millis(300);
-
 /// Of a thousand messages between nodes, so many are lost.
 pub const LOSSES: [u32; 3] = [0, 10, 50];
-
-/// What goes wrong with the leader, or with links. The last three are the partial partitions of
-/// Ng, Haridi and Carbone, *Omni-Paxos: Breaking the Barriers of Partial Connectivity* (EuroSys
-/// 2023); only links between order replicas are cut in them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Outage {
-    /// The leader dies, and comes back at the end.
-    Killed,
-    /// The leader stands still for 5 s.
-    Paused,
-    /// The leader reaches nobody.
-    Isolated,
-    /// The leader reaches no other replica; catalog and frontends it does.
-    OffFollowers,
-    /// The same, and it dies 300 ms later: whatever it acknowledged alone is with it.
-    CutThenKilled,
-    /// Replicas reach none of them but one follower: it alone has a majority.
-    QuorumLoss,
-    /// The same, but nobody reaches the leader, and that follower's log is behind.
-    Constrained,
-    /// Three replicas; leader and one follower do not reach each other, the third reaches both.
-    Chained,
-}
-
-impl Outage {
-    /// All of them.
-    pub const ALL: [Outage; 8] = [
-        Outage::Killed,
-        Outage::Paused,
-        Outage::Isolated,
-        Outage::OffFollowers,
-        Outage::CutThenKilled,
-        Outage::QuorumLoss,
-        Outage::Constrained,
-        Outage::Chained,
-    ];
-
-    /// What it is called, as the end of a sentence "after …".
-    pub fn name(self) -> &'static str {
-        match self {
-            Outage::Killed => "leader killed",
-            Outage::Paused => "leader paused",
-            Outage::Isolated => "leader isolated",
-            Outage::OffFollowers => "leader off its followers",
-            Outage::CutThenKilled => "leader off, then killed",
-            Outage::QuorumLoss => "quorum loss",
-            Outage::Constrained => "constrained election",
-            Outage::Chained => "chained",
-        }
-    }
-
-    /// How many replicas it is played with.
-    pub fn replicas(self) -> u8 {
-        match self {
-            Outage::Killed
-            | Outage::Paused
-            | Outage::Isolated
-            | Outage::OffFollowers
-            | Outage::CutThenKilled
-            | Outage::QuorumLoss
-            | Outage::Constrained => REPLICAS,
-            Outage::Chained => 3,
-        }
-    }
-
-    /// How long it lasts, where others last `span`.
-    pub fn lasts(self, span: Duration) -> Duration {
-        match self {
-            Outage::Paused => PAUSED.min(span),
-            Outage::Killed
-            | Outage::Isolated
-            | Outage::OffFollowers
-            | Outage::CutThenKilled
-            | Outage::QuorumLoss
-            | Outage::Constrained
-            | Outage::Chained => span,
-        }
-    }
-
-    fn faults(self, span: Duration) -> Timeline {
-        let at = Time(0) + WARM_UP;
-        let span = self.lasts(span);
-        let cut = |shape| Fault::Cut { shape, held: false, span };
-        let (leader, follower) = (Target::Leader, Target::Follower);
-        let pair = Shape::Pair { a: leader, b: follower };
-        match self {
-            Outage::Killed => {
-                let moment = Moment::Now;
-                vec![(at, Fault::Crash { whom: leader, moment, down: span, again: 0 })]
-            }
-            Outage::Paused => vec![(at, Fault::Pause { whom: leader, span })],
-            Outage::Isolated => vec![(at, cut(Shape::Isolate(leader)))],
-            Outage::OffFollowers => vec![(at, cut(Shape::Peers(leader)))],
-            Outage::CutThenKilled => {
-                let (moment, down) = (Moment::Now, span.saturating_sub(ALONE));
-                let dies = Fault::Crash { whom: leader, moment, down, again: 0 };
-                vec![(at, cut(Shape::Peers(leader))), (at + ALONE, dies)]
-            }
-            Outage::QuorumLoss => vec![(at, cut(Shape::Star(follower)))],
-            Outage::Constrained => {
-                let later = at + BEHIND;
-                let all = [Shape::Star(follower), Shape::Peers(leader)];
-                let first = (at, cut(pair));
-                [first].into_iter().chain(all.map(|shape| (later, cut(shape)))).collect()
-            }
-            Outage::Chained => vec![(at, cut(pair))],
-        }
-    }
-}
-
-impl fmt::Display for Outage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 /// What happens in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -230,6 +112,9 @@ pub struct Extent {
     pub seed: u64,
     /// Runs of each fault and each loss, each with another seed.
     pub seeds: u64,
+    /// Runs of what costs are counted from: with no chance in it but the choice of toys, one says
+    /// all; on a real machine it does not.
+    pub cost_seeds: u64,
     /// How long it is counted what an order costs.
     pub length: Duration,
     /// How long messages are lost.
@@ -254,14 +139,13 @@ pub struct Case {
 }
 
 impl Extent {
-    /// Every run, those of a row one after the other. What costs are counted from has no chance in
-    /// it but the choice of toys: one seed is enough.
+    /// Every run, those of a row one after the other.
     pub fn cases(&self) -> Vec<Case> {
         let mut cases = Vec::new();
         for replicas in &self.replicas {
             for shoppers in &self.shoppers {
                 let happens = Happens::Nothing { shoppers: *shoppers };
-                self.add(&mut cases, *replicas, happens, self.length, 1);
+                self.add(&mut cases, *replicas, happens, self.length, self.cost_seeds);
             }
         }
         for outage in Outage::ALL {
@@ -300,33 +184,68 @@ impl Case {
         begin..begin + self.length
     }
 
-    fn faults(&self) -> Timeline {
+    /// What goes wrong, from `begin` on.
+    fn faults(&self, begin: Time) -> Timeline {
         match self.happens {
             Happens::Nothing { .. } | Happens::Loss { per_mille: 0, .. } => Timeline::new(),
-            Happens::Outage(outage) => outage.faults(self.length),
+            Happens::Outage(outage) => outage.faults(begin, self.length),
             Happens::Loss { replication, per_mille: loss } => {
                 let (delay, jitter) = (Duration::ZERO, Duration::ZERO);
                 let links = if replication { Shape::Peers(Target::Leader) } else { Shape::All };
                 let span = self.length;
                 let fault = Fault::Degrade { links, loss, doubled: 0, delay, jitter, span };
-                vec![(self.window().start, fault)]
+                vec![(begin, fault)]
             }
+        }
+    }
+
+    fn seats(&self) -> Seats {
+        let shoppers = match self.happens {
+            Happens::Nothing { shoppers } => shoppers,
+            Happens::Outage(_) | Happens::Loss { .. } => SHOPPERS,
+        };
+        Seats { orders: self.replicas, frontends: FRONTENDS, shoppers, catalogs: 1 }
+    }
+
+    /// How long a shopper thinks; and, of `after`, how long a run goes on after what happens.
+    fn pause_and_rest(&self, after: Duration) -> (Duration, Duration) {
+        match self.happens {
+            Happens::Outage(_) => (PAUSE, after),
+            Happens::Nothing { .. } | Happens::Loss { .. } => (Duration::ZERO, Duration::ZERO),
+        }
+    }
+
+    /// The same run as a story for real processes, which begins after `warm_up` and goes on for
+    /// `after` after a fault. Its toys and its shoppers' patience are the world's matter.
+    pub fn scenario(&self, warm_up: Duration, after: Duration) -> Scenario {
+        let (pause, rest) = self.pause_and_rest(after);
+        let length = warm_up + self.length + rest;
+        Scenario {
+            about: format!("{:?} under {}", self.happens, self.protocol),
+            seats: self.seats(),
+            protocol: self.protocol,
+            invalidation: Invalidation::Lease,
+            cache_capacity: 0,
+            restock_interval: length,
+            toys: TOYS,
+            probability: Probability::from_millionths(Probability::ONE).unwrap_or_default(),
+            pause,
+            retries: RETRIES,
+            length,
+            faults: self.faults(Time(0) + warm_up),
+            expected: Expected::Held,
         }
     }
 
     /// The world of this run.
     pub fn plan(&self) -> Plan {
-        let (shoppers, pause, after) = match self.happens {
-            Happens::Nothing { shoppers } => (shoppers, Duration::ZERO, Duration::ZERO),
-            Happens::Outage(_) => (SHOPPERS, PAUSE, AFTER),
-            Happens::Loss { .. } => (SHOPPERS, Duration::ZERO, Duration::ZERO),
-        };
+        let (pause, after) = self.pause_and_rest(AFTER);
         let delay_us = DELAY.as_micros() as u64;
         let length = WARM_UP + self.length + after;
         let probability = Probability::from_millionths(Probability::ONE).unwrap_or_default();
         let setting = Setting {
             seed: self.seed,
-            seats: Seats { orders: self.replicas, frontends: FRONTENDS, shoppers, catalogs: 1 },
+            seats: self.seats(),
             protocol: self.protocol,
             invalidation: Invalidation::Lease,
             cache_capacity: 0,
@@ -357,7 +276,7 @@ impl Case {
             clocks: Clocks::Drawn,
         };
         let heal_at = Time(0) + length;
-        let (faults, asks) = (self.faults(), Vec::new());
+        let (faults, asks) = (self.faults(self.window().start), Vec::new());
         Plan { setting, faults, asks, heal_at, rounds: u32::MAX, noise: 0 }
     }
 

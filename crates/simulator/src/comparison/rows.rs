@@ -4,12 +4,13 @@
 //! prints and draws.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::time::Duration;
 
 use replication::{Protocol, Time};
 
 use super::{Case, Happens, Outage};
-use crate::costs::Costs;
+use crate::costs::{Acknowledged, Costs};
 use crate::run::Outcome;
 
 /// What was kept of what shoppers were told.
@@ -41,7 +42,7 @@ impl Kept {
 }
 
 /// What is read off a run. Counts and times are of the run's window, what was kept of all of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Measured {
     /// Orders that were acknowledged within the window.
     pub orders: u64,
@@ -74,32 +75,15 @@ fn quantile(sorted: &[Duration], percent: usize) -> Duration {
 impl Measured {
     /// Of a run that shoppers left at `end`.
     pub(super) fn new(case: &Case, end: Time, outcome: &Outcome, costs: &Costs) -> Measured {
-        let window = case.window();
-        let within = costs.acknowledged.iter().filter(|one| window.contains(&one.at));
-        let mut latencies: Vec<Duration> = within.clone().map(|one| one.latency).collect();
-        latencies.sort();
-        let half = window.start + case.length / 2;
-        let went_on = within.clone().any(|one| one.at >= half);
-        let (mut gap, mut last) = (Duration::ZERO, window.start);
-        let times = costs.acknowledged.iter().map(|one| one.at);
-        let from_then = times.filter(|at| *at >= window.start && *at < end);
-        for at in from_then.chain([end]) {
-            gap = gap.max(at.since(last));
-            last = at;
-        }
         let mut broke: BTreeSet<String> =
             outcome.convicted.iter().map(|promise| promise.to_string()).collect();
         broke.extend(outcome.broken.iter().map(|broken| broken.promise.to_string()));
         Measured {
-            orders: latencies.len() as u64,
             messages: costs.messages,
             message_bytes: costs.message_bytes,
             calls: costs.calls,
             order_syncs: costs.order_syncs,
             catalog_syncs: costs.catalog_syncs,
-            latency: (quantile(&latencies, 50), quantile(&latencies, 99)),
-            gap,
-            went_on,
             kept: Kept {
                 acknowledged: costs.acknowledged.len() as u64,
                 lost: costs.lost,
@@ -108,6 +92,32 @@ impl Measured {
                 unknown: costs.unknown,
                 broke,
             },
+            ..Measured::of_orders(case.window(), end, &costs.acknowledged)
+        }
+    }
+
+    /// What the times of orders say, of a run that shoppers left at `end`; nothing else.
+    pub fn of_orders(window: Range<Time>, end: Time, orders: &[Acknowledged]) -> Measured {
+        let within = orders.iter().filter(|one| window.contains(&one.at));
+        let mut latencies: Vec<Duration> = within.clone().map(|one| one.latency).collect();
+        latencies.sort();
+        let half = window.start + window.end.since(window.start) / 2;
+        let (mut gap, mut last) = (Duration::ZERO, window.start);
+        let times = orders.iter().map(|one| one.at);
+        let mut times: Vec<Time> =
+            times.filter(|at| *at >= window.start && *at < end).chain([end]).collect();
+        times.sort();
+        for at in times {
+            gap = gap.max(at.since(last));
+            last = at;
+        }
+        Measured {
+            orders: latencies.len() as u64,
+            latency: (quantile(&latencies, 50), quantile(&latencies, 99)),
+            gap,
+            went_on: within.clone().any(|one| one.at >= half),
+            kept: Kept { acknowledged: orders.len() as u64, ..Kept::default() },
+            ..Measured::default()
         }
     }
 }
@@ -133,12 +143,16 @@ pub struct CostRow {
     pub order_syncs: f64,
     /// Syncs of the catalog's disk, for one order.
     pub catalog_syncs: f64,
-    /// How long half of the orders took at most, and 99 of 100.
+    /// How long half of the orders took at most, and 99 of 100: the median of all runs.
     pub latency: (Duration, Duration),
-    /// Orders for a second of the world's time.
+    /// Orders for a second of the world's time: the median of all runs.
     pub orders_per_second: f64,
     /// What was kept.
     pub kept: Kept,
+    /// The fewest and the most of them, of all runs.
+    pub orders_range: (f64, f64),
+    /// Runs.
+    pub runs: u64,
 }
 
 /// How long there were no orders after a fault.
@@ -160,6 +174,8 @@ pub struct OutageRow {
     pub seeds: u64,
     /// What was kept, in all runs together.
     pub kept: Kept,
+    /// The shortest of the longest times without an order, of all runs.
+    pub least: Duration,
 }
 
 /// What is left of the orders where messages are lost.
@@ -222,6 +238,11 @@ impl Comparison {
         match case.happens {
             Happens::Nothing { shoppers } => {
                 let each = |count: u64| count as f64 / first.orders.max(1) as f64;
+                let mut all: Vec<u64> = runs.iter().map(|(_, measured)| measured.orders).collect();
+                all.sort_unstable();
+                let rate = |count: Option<&u64>| {
+                    count.copied().unwrap_or_default() as f64 / length.as_secs_f64()
+                };
                 self.costs.push(CostRow {
                     protocol,
                     replicas,
@@ -232,9 +253,11 @@ impl Comparison {
                     calls: each(first.calls),
                     order_syncs: each(first.order_syncs),
                     catalog_syncs: each(first.catalog_syncs),
-                    latency: first.latency,
-                    orders_per_second,
+                    latency: (median(&|one| one.latency.0), median(&|one| one.latency.1)),
+                    orders_per_second: rate(all.get(all.len().div_ceil(2).saturating_sub(1))),
                     kept,
+                    orders_range: (rate(all.first()), rate(all.last())),
+                    runs: runs.len() as u64,
                 });
             }
             Happens::Outage(outage) => self.outages.push(OutageRow {
@@ -249,6 +272,7 @@ impl Comparison {
                 went_on: runs.iter().filter(|(_, measured)| measured.went_on).count() as u64,
                 seeds: runs.len() as u64,
                 kept,
+                least: sorted(&|one| one.gap).first().copied().unwrap_or_default(),
             }),
             Happens::Loss { replication, per_mille } => {
                 let whole = self.losses.iter().find(|row| {

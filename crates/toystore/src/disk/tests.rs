@@ -11,31 +11,13 @@ use wal::memory::{MemoryDisk, Random};
 use wal::{MAX_RECORD_BYTES, Options, Recovered, Wal, WalError};
 
 use super::{RealDisk, ShadowDisk};
+use steps::{append, checkpoint, commit, prepare};
+
+#[path = "../../../wal/src/tests/steps.rs"]
+mod steps;
 
 /// Small segments, so that few records cross from one to the next.
 const SMALL: Options = Options { segment_bytes: 2048 };
-
-fn append(wal: &mut Wal, records: &[&[u8]]) {
-    for record in records {
-        wal.append(record).unwrap();
-    }
-}
-
-fn commit(wal: &mut Wal, records: &[&[u8]]) {
-    append(wal, records);
-    wal.commit().unwrap();
-}
-
-fn prepare(wal: &mut Wal) {
-    if let Some(job) = wal.begin_prepare().unwrap() {
-        wal.finish(job.run()).unwrap();
-    }
-}
-
-fn checkpoint(wal: &mut Wal, state: &'static [u8]) {
-    let job = wal.begin_checkpoint(Bytes::from_static(state)).unwrap().unwrap();
-    wal.finish(job.run()).unwrap();
-}
 
 /// A kind of disk, and how a process comes back to it.
 trait World {

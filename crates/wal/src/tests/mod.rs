@@ -3,15 +3,15 @@
 
 mod crash;
 mod faults;
+mod steps;
 mod torn;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::disk::Disk;
 use super::memory::MemoryDisk;
 use super::{Options, Recovered, Wal, WalError};
+use steps::{append, checkpoint, commit, prepare};
 
 /// Small segments, so that few records cross from one to the next.
 const SMALL: Options = Options { segment_bytes: 2048 };
@@ -30,28 +30,6 @@ fn refusal(disk: &MemoryDisk) -> String {
         Ok((_, recovered)) => panic!("opened with {} records", recovered.records.len()),
         Err(e) => e.to_string(),
     }
-}
-
-fn append(wal: &mut Wal, records: &[&[u8]]) {
-    for record in records {
-        wal.append(record).unwrap();
-    }
-}
-
-fn commit(wal: &mut Wal, records: &[&[u8]]) {
-    append(wal, records);
-    wal.commit().unwrap();
-}
-
-fn prepare(wal: &mut Wal) {
-    if let Some(job) = wal.begin_prepare().unwrap() {
-        wal.finish(job.run()).unwrap();
-    }
-}
-
-fn checkpoint(wal: &mut Wal, state: &'static [u8]) {
-    let job = wal.begin_checkpoint(Bytes::from_static(state)).unwrap().unwrap();
-    wal.finish(job.run()).unwrap();
 }
 
 #[test]

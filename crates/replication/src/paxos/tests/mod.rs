@@ -16,10 +16,10 @@ use crate::paxos::message::Life;
 use crate::paxos::{Config, Message, Paxos, Timers};
 use crate::quorum_tests::walk::Walk;
 use crate::quorum_tests::world::Shown;
-use crate::quorum_tests::{self, Protocol};
+use crate::quorum_tests::{self, Subject};
 use crate::term::NodeId;
 
-const PAXOS: Protocol = Protocol { name: "paxos", make, is_heartbeat };
+const PAXOS: Subject = Subject { name: "paxos", make, is_heartbeat };
 
 fn make(id: NodeId, peers: &[NodeId], seed: u64, recovered: &Recovered) -> Box<dyn Engine> {
     let peers = peers.to_vec();

@@ -11,10 +11,10 @@ use super::message::Said;
 use super::{Config, Raft, Timers};
 use crate::engine::{Engine, Message};
 use crate::log::Recovered;
-use crate::quorum_tests::{self, Protocol};
+use crate::quorum_tests::{self, Subject};
 use crate::term::NodeId;
 
-const RAFT: Protocol = Protocol { name: "raft", make, is_heartbeat };
+const RAFT: Subject = Subject { name: "raft", make, is_heartbeat };
 
 fn make(id: NodeId, peers: &[NodeId], seed: u64, recovered: &Recovered) -> Box<dyn Engine> {
     let config =

@@ -14,7 +14,7 @@ use replication::protocol::{self, Pace, Protocol};
 use replication::{NodeId, Time, View};
 use test_each_file::test_each_path;
 
-use super::script::{Outcome, generation, key, pos, settled, take, term, toy, toys};
+use super::script::{Outcome, generation, key, level, pos, settled, take, term, toy, toys};
 use crate::catalog::{Catalog, Config};
 use crate::message::{LeaseHolder, Reply, Request};
 use crate::node::{Address, Answer, CallId, Effect, Input, Node, Token};
@@ -165,9 +165,12 @@ impl Group {
                 let name = toy(&pos::<String>(args, "TOY")?)?;
                 let given = args.take_key("generation").map(generation).transpose()?;
                 let holder = given.map(|generation| LeaseHolder { frontend: 1, generation });
-                Request::Fill { name, holder }
+                Request::Fill { name, holder, consistency: level(args)? }
             }
-            "list" => Request::ListProducts { after: None, limit: 10 },
+            "list" => {
+                let consistency = level(args)?;
+                Request::ListProducts { after: None, limit: 10, consistency }
+            }
             "take" => {
                 let of = term(&pos::<String>(args, "TERM")?)?;
                 let item = take(&pos::<String>(args, "TAKE")?)?;

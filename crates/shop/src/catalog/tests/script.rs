@@ -235,7 +235,7 @@ where
     Ok(args.next_pos().ok_or_else(|| format!("{what} is missing"))?.parse()?)
 }
 
-fn level(args: &mut ArgumentConsumer<'_>) -> Outcome<Consistency> {
+pub(super) fn level(args: &mut ArgumentConsumer<'_>) -> Outcome<Consistency> {
     Ok(args.take_key("level").map(str::parse).transpose()?.unwrap_or_default())
 }
 

@@ -8,23 +8,33 @@ use std::fmt::Write as _;
 use checker::picture::escape;
 use replication::Protocol;
 
-/// Pixels from one bar to the next.
-const ROW: f64 = 17.0;
-
 /// Pixels of a bar's height.
 const BAR: f64 = 12.0;
 
 /// Pixels of a group's name.
 const NAME: f64 = 24.0;
 
-/// Pixels of the column with the names of protocols.
-const LEFT: f64 = 118.0;
+/// Pixels of a line of words.
+const LINE: f64 = 15.0;
 
-/// Pixels of the longest bar.
-const LONGEST: f64 = 400.0;
+/// Where things are drawn: a telephone has no room for words beside a bar.
+struct Layout {
+    /// The class by which the style sheet shows the one or the other.
+    class: &'static str,
+    /// Pixels from one bar to the next.
+    row: f64,
+    /// Pixels of the column with the names of protocols; without one, names and words stand above.
+    left: f64,
+    /// Pixels of the longest bar.
+    longest: f64,
+    /// Pixels of the words behind it.
+    words: f64,
+}
 
-/// Pixels of the words behind the longest bar.
-const WORDS: f64 = 240.0;
+const WIDE: Layout = Layout { class: "wide", row: 17.0, left: 118.0, longest: 400.0, words: 240.0 };
+
+const NARROW: Layout =
+    Layout { class: "narrow", row: 34.0, left: 0.0, longest: 330.0, words: 10.0 };
 
 /// One value.
 pub struct Bar {
@@ -48,60 +58,81 @@ pub struct Group {
     pub bars: Vec<Bar>,
 }
 
-/// The drawing; `label` says what it is to those who do not see it.
+/// The drawing, for wide screens and for narrow ones; `label` says what it is to those who do not
+/// see it.
 pub fn draw(groups: &[Group], label: &str) -> String {
+    [WIDE, NARROW].map(|layout| draw_as(&layout, groups, label)).concat()
+}
+
+fn draw_as(layout: &Layout, groups: &[Group], label: &str) -> String {
     let all = groups.iter().flat_map(|group| &group.bars);
     let longest = all.map(|bar| bar.value.max(bar.worst.unwrap_or(0.0))).fold(0.0, f64::max);
-    let scale = if longest > 0.0 { LONGEST / longest } else { 0.0 };
+    let scale = if longest > 0.0 { layout.longest / longest } else { 0.0 };
     let (mut svg, mut y) = (String::new(), 0.0);
     for group in groups {
         let name = escape(&group.name);
         _ = writeln!(svg, "<text class=\"name\" x=\"0\" y=\"{:.1}\">{name}</text>", y + 16.0);
         y += NAME;
+        let (left, end) = (layout.left, y + layout.row * group.bars.len() as f64);
+        _ = writeln!(
+            svg,
+            "<line class=\"axis\" x1=\"{left:.0}\" y1=\"{y:.1}\" x2=\"{left:.0}\" y2=\"{end:.1}\"/>"
+        );
         for bar in &group.bars {
-            draw_bar(&mut svg, bar, y, scale);
-            y += ROW;
+            draw_bar(&mut svg, layout, bar, y, scale);
+            y += layout.row;
         }
-        y += ROW / 2.0;
+        y += BAR / 2.0;
     }
-    let width = LEFT + LONGEST + WORDS;
+    let (class, width) = (layout.class, layout.left + layout.longest + layout.words);
     format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {y:.0}\" \
-         width=\"{width:.0}\" role=\"img\" aria-label=\"{}\">\n\
-         <line class=\"axis\" x1=\"{LEFT:.0}\" y1=\"0\" x2=\"{LEFT:.0}\" y2=\"{y:.0}\"/>\n\
-         {svg}</svg>\n",
+        "<svg class=\"{class}\" xmlns=\"http://www.w3.org/2000/svg\" \
+         viewBox=\"0 0 {width:.0} {y:.0}\" width=\"{width:.0}\" role=\"img\" \
+         aria-label=\"{}\">\n{svg}</svg>\n",
         escape(label)
     )
 }
 
-fn draw_bar(svg: &mut String, bar: &Bar, y: f64, scale: f64) {
-    let (wide, middle) = (bar.value * scale, y + BAR / 2.0);
-    let class = bar.protocol.name();
-    let mut end = LEFT + wide;
+fn draw_bar(svg: &mut String, layout: &Layout, bar: &Bar, y: f64, scale: f64) {
+    let above = layout.left == 0.0;
+    let (left, wide) = (layout.left, bar.value * scale);
+    let top = if above { y + LINE } else { y };
+    let (baseline, middle) = (y + 10.0, top + BAR / 2.0);
+    let protocol = bar.protocol.name();
+    let mut end = left + wide;
     _ = write!(
         svg,
-        "<text class=\"dim\" text-anchor=\"end\" x=\"{:.1}\" y=\"{:.1}\">{class}</text>\
-         <rect class=\"{class}\" x=\"{LEFT:.1}\" y=\"{y:.1}\" width=\"{:.1}\" height=\"{BAR:.1}\" \
-         rx=\"2\"/>",
-        LEFT - 8.0,
-        y + 10.0,
+        "<rect class=\"{protocol}\" x=\"{left:.1}\" y=\"{top:.1}\" width=\"{:.1}\" \
+         height=\"{BAR:.1}\" rx=\"2\"/>",
         wide.max(1.0),
     );
     if let Some(worst) = bar.worst.filter(|worst| *worst > bar.value) {
-        let to = LEFT + worst * scale;
+        let to = left + worst * scale;
         _ = write!(
             svg,
             "<line class=\"worst\" x1=\"{end:.1}\" y1=\"{middle:.1}\" x2=\"{to:.1}\" \
              y2=\"{middle:.1}\"/><line class=\"worst\" x1=\"{to:.1}\" y1=\"{:.1}\" x2=\"{to:.1}\" \
              y2=\"{:.1}\"/>",
-            y + 2.0,
-            y + BAR - 2.0,
+            top + 2.0,
+            top + BAR - 2.0,
         );
         end = to;
     }
     let (class, words) = (if bar.bad { "bad" } else { "value" }, escape(&bar.words));
-    let (x, y) = (end + 6.0, y + 10.0);
-    _ = writeln!(svg, "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\">{words}</text>");
+    _ = match above {
+        true => writeln!(
+            svg,
+            "<text x=\"4\" y=\"{baseline:.1}\"><tspan class=\"dim\">{protocol}</tspan> \
+             <tspan class=\"{class}\">{words}</tspan></text>"
+        ),
+        false => writeln!(
+            svg,
+            "<text class=\"dim\" text-anchor=\"end\" x=\"{:.1}\" y=\"{baseline:.1}\">{protocol}\
+             </text><text class=\"{class}\" x=\"{:.1}\" y=\"{baseline:.1}\">{words}</text>",
+            left - 8.0,
+            end + 6.0,
+        ),
+    };
 }
 
 #[cfg(test)]
@@ -118,7 +149,7 @@ mod tests {
             bad: false,
         };
         let bars = vec![bar(1.0, None), bar(2.0, Some(4.0))];
-        let svg = draw(&[Group { name: "a & b".to_string(), bars }], "what");
+        let svg = draw_as(&WIDE, &[Group { name: "a & b".to_string(), bars }], "what");
         assert!(svg.contains("width=\"100.0\"") && svg.contains("width=\"200.0\""), "{svg}");
         assert!(svg.contains("x2=\"518.0\""), "{svg}");
         assert!(svg.contains("1 &lt; 2") && svg.contains("a &amp; b"), "{svg}");

@@ -9,49 +9,56 @@ use std::time::Duration;
 use simulator::comparison::{Comparison, CostRow, LossRow, OutageRow};
 
 use super::chart::{Bar, Group, draw};
-use super::findings;
 use super::table::{links, seconds};
+use super::{Part, findings};
 use crate::command::paint;
 
 /// The whole page.
-pub fn page(comparison: &Comparison, about: &str, repeat: &str) -> String {
-    let kept = findings::kept(comparison);
-    let mut body = String::new();
-    let mut add = |title: &str, words: &str, groups: &[Group]| {
-        body.push_str(&format!(
-            "<section>\n<h2>{}</h2>\n<p class=\"dim\">{}</p>\n{}</section>\n",
-            escape(title),
-            escape(words),
-            draw(groups, title),
-        ));
-    };
-    for (title, words, groups) in costs(comparison) {
-        add(&title, &words, &groups);
-    }
-    let words = "The longest time without an acknowledged order from the fault on: bar, the median \
-                 of all runs; line, the worst. Red: no orders in the second half of the fault.";
-    add(&findings::outages(&comparison.outages), words, &outages(&comparison.outages));
-    for replication in [true, false] {
-        let rows = comparison.losses.iter().filter(|row| row.replication == replication);
-        let rows: Vec<&LossRow> = rows.collect();
-        let words = "Orders a second, where so many messages are lost. What is lost is lost here: \
-                     no TCP sends it again, so that a call waits for its deadline.";
-        add(&findings::losses(&rows), words, &losses(&rows));
-    }
-    add(
-        &kept.sentence,
-        "Acknowledged orders that were gone at the end, by fault.",
-        &lost(comparison),
-    );
+pub fn page(parts: &[Part], repeat: &str) -> String {
+    let body: String = parts.iter().map(section).collect();
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n\
          <title>toystore compare</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n\
-         <h1>Ways of replication, side by side</h1>\n<p>{}</p>\n\
+         <h1>Ways of replication, side by side</h1>\n\
          <p class=\"dim\">To see it again: <code>{}</code></p>\n{body}</body>\n</html>\n",
-        escape(about),
         escape(repeat),
     )
+}
+
+/// What was compared in one world.
+fn section(part: &Part) -> String {
+    let Part { world, about, comparison, real } = part;
+    let kept = findings::kept(comparison);
+    let mut body = format!("<h2>{}</h2>\n<p>{}</p>\n", escape(world), escape(about));
+    let mut add = |title: &str, words: &str, groups: &[Group]| {
+        if groups.is_empty() {
+            return;
+        }
+        body.push_str(&format!(
+            "<section>\n<h3>{}</h3>\n<p class=\"dim\">{}: {}</p>\n{}</section>\n",
+            escape(title),
+            escape(world),
+            escape(words),
+            draw(groups, title),
+        ));
+    };
+    for (title, words, groups) in costs(comparison, *real) {
+        add(&title, &words, &groups);
+    }
+    let words = "the longest time without an acknowledged order from the fault on. Bar: the median \
+                 of all runs; line: the worst. Red: no orders in the second half of the fault.";
+    add(&findings::outages(&comparison.outages), words, &outages(&comparison.outages));
+    for replication in [true, false] {
+        let rows = comparison.losses.iter().filter(|row| row.replication == replication);
+        let rows: Vec<&LossRow> = rows.collect();
+        let words = "orders a second, where so many messages are lost. What is lost is lost here: \
+                     no TCP sends it again, so that a call waits for its deadline.";
+        add(&findings::losses(&rows), words, &losses(&rows));
+    }
+    let words = "acknowledged orders that were gone at the end, by fault.";
+    add(&kept.sentence, words, &lost(comparison));
+    body
 }
 
 type Plot = (String, String, Vec<Group>);
@@ -77,47 +84,64 @@ struct Measure {
     text: fn(f64) -> String,
 }
 
-const MEASURES: [Measure; 5] = [
+/// Counts of a simulated world.
+const COUNTS: [Measure; 3] = [
     Measure {
         what: "an order costs so many messages between replicas",
-        words: "Heartbeats are counted too; orders that come together share messages.",
+        words: "heartbeats are counted too; orders that come together share messages.",
         of: |row| row.messages,
         worst: |_| None,
         text: two,
     },
     Measure {
         what: "an order costs so many bytes between replicas",
-        words: "As postcard encodes the messages, without what frames them.",
+        words: "as postcard encodes the messages, without what frames them.",
         of: |row| row.message_bytes,
         worst: |_| None,
         text: whole,
     },
     Measure {
         what: "an order costs so many syncs of the replicas' disks",
-        words: "Of all replicas together; orders that come together share syncs.",
+        words: "of all replicas together; orders that come together share syncs.",
         of: |row| row.order_syncs,
         worst: |_| None,
         text: two,
     },
-    Measure {
-        what: "half of the orders take no longer than",
-        words: "From a shopper's question to its answer, in the world's time: bar, half of the \
-                orders at most; line, 99 of 100.",
-        of: |row| row.latency.0.as_micros() as f64,
-        worst: |row| Some(row.latency.1.as_micros() as f64),
-        text: time,
-    },
-    Measure {
-        what: "there are so many orders a second",
-        words: "Of shoppers that ask without a pause, each for one thing after the other, in the \
-                world's time: no processor is busy in it, so this is waiting alone.",
-        of: |row| row.orders_per_second,
-        worst: |_| None,
-        text: whole,
-    },
 ];
 
-fn costs(comparison: &Comparison) -> Vec<Plot> {
+/// From question to answer, and how often.
+fn times(real: bool) -> [Measure; 2] {
+    let latency = "from a shopper's question to its answer. Bar: half of the orders at most; line: \
+                   99 of 100.";
+    let orders = match real {
+        true => {
+            "of shoppers that ask without a pause, each for one thing after the other, on the same \
+             machine as the store. Bar: the median of all runs; line: the most."
+        }
+        false => {
+            "of shoppers that ask without a pause, each for one thing after the other, in the \
+             world's time: no processor is busy in it, so this is waiting alone."
+        }
+    };
+    [
+        Measure {
+            what: "half of the orders take no longer than",
+            words: latency,
+            of: |row| row.latency.0.as_micros() as f64,
+            worst: |row| Some(row.latency.1.as_micros() as f64),
+            text: time,
+        },
+        Measure {
+            what: "there are so many orders a second",
+            words: orders,
+            of: |row| row.orders_per_second,
+            worst: |row| Some(row.orders_range.1).filter(|_| row.runs > 1),
+            text: whole,
+        },
+    ]
+}
+
+fn costs(comparison: &Comparison, real: bool) -> Vec<Plot> {
     let plot = |measure: &Measure| {
         let all = &comparison.costs;
         let same = |one: &CostRow, other: &CostRow| {
@@ -141,7 +165,8 @@ fn costs(comparison: &Comparison) -> Vec<Plot> {
         let title = findings::cost(&first, measure.what, measure.of, measure.text);
         (title, measure.words.to_string(), groups.collect())
     };
-    MEASURES.iter().map(plot).collect()
+    let counts = COUNTS.iter().filter(|_| !real);
+    counts.chain(&times(real)).map(plot).collect()
 }
 
 fn outages(rows: &[OutageRow]) -> Vec<Group> {
@@ -212,20 +237,24 @@ const STYLE: &str = "\
 body { margin: 1.5rem; background: var(--paper); color: var(--ink);
   font: 15px/1.45 system-ui, sans-serif; }
 h1 { font-size: 1.3rem; margin: 0 0 .3rem; }
-h2 { font-size: 1.05rem; max-width: 62rem; margin: 2rem 0 .2rem; }
+h2 { font-size: 1.15rem; margin: 2.2rem 0 .2rem; padding-top: .6rem;
+  border-top: 1px solid var(--line); }
+h3 { font-size: 1.05rem; max-width: 62rem; margin: 2rem 0 .2rem; }
 p { max-width: 62rem; margin: .4rem 0; }
 .dim { color: var(--dim); }
 svg { display: block; max-width: 100%; height: auto;
   font: 11px ui-monospace, 'DejaVu Sans Mono', monospace; }
+svg.narrow { display: none; }
+@media (max-width: 50rem) { svg.wide { display: none; } svg.narrow { display: block; } }
 svg text { fill: var(--ink); }
-svg text.dim { fill: var(--dim); }
+svg .dim { fill: var(--dim); }
 svg text.name { font-weight: bold; }
-svg text.bad { fill: var(--bad); font-weight: bold; }
+svg .bad { fill: var(--bad); font-weight: bold; }
 .axis { stroke: var(--line); }
 .worst { stroke: var(--ink); stroke-width: 1.2; }
 .naive { fill: var(--naive); }
 .primary-backup { fill: var(--primary-backup); }
 .raft { fill: var(--raft); }
 .paxos { fill: var(--paxos); }
-code { font-size: .9em; }
+code { font-size: .9em; overflow-wrap: anywhere; }
 ";

@@ -6,8 +6,9 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use anstream::println;
-use simulator::comparison::{Comparison, CostRow, Kept, LossRow, OutageRow};
+use simulator::comparison::{CostRow, Kept, LossRow, OutageRow};
 
+use super::Part;
 use crate::command::paint;
 
 /// Words of what was kept, in columns.
@@ -39,20 +40,29 @@ fn kept(kept: &Kept) -> [String; 4] {
     [acknowledged, lost, doubled, broke(kept)]
 }
 
-fn cost(row: &CostRow) -> Vec<String> {
-    let mut cells = vec![
-        row.replicas.to_string(),
-        row.shoppers.to_string(),
-        row.protocol.to_string(),
-        format!("{:.2}", row.messages),
-        format!("{:.0}", row.message_bytes),
-        format!("{:.2}", row.calls),
-        format!("{:.2}", row.order_syncs),
-        format!("{:.2}", row.catalog_syncs),
-        micros(row.latency.0),
-        micros(row.latency.1),
-        format!("{:.0}", row.orders_per_second),
-    ];
+/// So many, or from the fewest to the most where several runs differ.
+pub fn orders(row: &CostRow) -> String {
+    let (least, most) = row.orders_range;
+    match row.runs {
+        0 | 1 => format!("{:.0}", row.orders_per_second),
+        _ => format!("{:.0} [{least:.0}..{most:.0}]", row.orders_per_second),
+    }
+}
+
+/// What is counted in a simulated world only stands before the times.
+fn cost(row: &CostRow, real: bool) -> Vec<String> {
+    let mut cells =
+        vec![row.replicas.to_string(), row.shoppers.to_string(), row.protocol.to_string()];
+    if !real {
+        cells.extend([
+            format!("{:.2}", row.messages),
+            format!("{:.0}", row.message_bytes),
+            format!("{:.2}", row.calls),
+            format!("{:.2}", row.order_syncs),
+            format!("{:.2}", row.catalog_syncs),
+        ]);
+    }
+    cells.extend([micros(row.latency.0), micros(row.latency.1), orders(row)]);
     cells.extend(kept(&row.kept).into_iter().skip(1));
     cells
 }
@@ -93,126 +103,105 @@ fn loss(row: &LossRow) -> Vec<String> {
 }
 
 /// Prints all of them.
-pub fn print(comparison: &Comparison) {
+pub fn print(part: &Part) {
+    let Part { comparison, real, .. } = part;
     let [acked, lost, doubled, broke] = KEPT;
-    println!("What an order costs while nothing goes wrong");
-    let mut table = paint::table_of_numbers(
-        &[
-            "replicas",
-            "shoppers",
-            "replication",
-            "messages",
-            "bytes",
-            "calls",
-            "syncs",
-            "catalog syncs",
-            "p50",
-            "p99",
-            "orders/s",
-            lost,
-            doubled,
-            broke,
-        ],
-        0,
-    );
-    comparison.costs.iter().for_each(|row| _ = table.add_row(cost(row)));
-    println!("{table}\n");
-    println!("The longest time without an order after a fault");
-    let mut table = paint::table_of_numbers(
-        &[
-            "fault",
-            "replicas",
-            "lasts",
-            "replication",
-            "median",
-            "worst",
-            "went on",
-            "refused",
-            "unknown",
-            acked,
-            lost,
-            doubled,
-            broke,
-        ],
-        1,
-    );
-    comparison.outages.iter().for_each(|row| _ = table.add_row(outage(row)));
-    println!("{table}\n");
-    println!("Where messages are lost");
-    let mut table = paint::table_of_numbers(
-        &[
-            "between",
-            "lost",
-            "replication",
-            "orders/s",
-            "of all",
-            "p50",
-            "p99",
-            acked,
-            lost,
-            doubled,
-            broke,
-        ],
-        1,
-    );
-    comparison.losses.iter().for_each(|row| _ = table.add_row(loss(row)));
+    let mut head = vec!["replicas", "shoppers", "replication"];
+    if !real {
+        head.extend(["messages", "bytes", "calls", "syncs", "catalog syncs"]);
+    }
+    head.extend(["p50", "p99", "orders/s", lost, doubled, broke]);
+    let rows = comparison.costs.iter().map(|row| cost(row, *real));
+    print_one("What an order costs while nothing goes wrong", &head, 0, rows);
+    let mut head = vec!["fault", "replicas", "lasts", "replication", "median", "worst", "went on"];
+    head.extend(["refused", "unknown", acked, lost, doubled, broke]);
+    let rows = comparison.outages.iter().map(outage);
+    print_one("The longest time without an order after a fault", &head, 1, rows);
+    let mut head = vec!["between", "lost", "replication", "orders/s", "of all", "p50", "p99"];
+    head.extend([acked, lost, doubled, broke]);
+    print_one("Where messages are lost", &head, 1, comparison.losses.iter().map(loss));
+}
+
+fn print_one(
+    title: &str,
+    head: &[&str],
+    words: usize,
+    rows: impl ExactSizeIterator<Item = Vec<String>>,
+) {
+    if rows.len() == 0 {
+        return;
+    }
+    println!("{title}");
+    let mut table = paint::table_of_numbers(head, words);
+    rows.for_each(|row| _ = table.add_row(row));
     println!("{table}\n");
 }
 
 /// What the columns of the CSV are called, with units; empty where a row has none.
-const COLUMNS: &str = "what,replication,replicas,shoppers,fault,lasted_ms,lost_per_mille,\
+const COLUMNS: &str = "world,what,replication,replicas,shoppers,fault,lasted_ms,lost_per_mille,\
                        messages_per_order,bytes_per_order,calls_per_order,syncs_per_order,\
                        catalog_syncs_per_order,p50_us,p99_us,orders_per_second,gap_median_ms,\
                        gap_worst_ms,went_on_runs,runs,refused,unknown,acknowledged,lost,doubled,\
-                       broke";
+                       broke,orders_per_second_least,orders_per_second_most,gap_least_ms";
 
 /// All rows, with a heading.
-pub fn csv(comparison: &Comparison) -> String {
+pub fn csv(parts: &[Part]) -> String {
     let mut text = format!("{COLUMNS}\n");
-    let end = |kept: &Kept| {
-        let broke: Vec<&str> = kept.broke.iter().map(String::as_str).collect();
-        let Kept { acknowledged, lost, doubled, refused, unknown, .. } = kept;
-        format!("{refused},{unknown},{acknowledged},{lost},{doubled},{}", broke.join(" + "))
-    };
-    for row in &comparison.costs {
-        let CostRow { protocol, replicas, shoppers, .. } = row;
-        _ = writeln!(
-            text,
-            "cost,{protocol},{replicas},{shoppers},,,,{:.4},{:.2},{:.4},{:.4},{:.4},{},{},{:.2},\
-             ,,,1,{}",
-            row.messages,
-            row.message_bytes,
-            row.calls,
-            row.order_syncs,
-            row.catalog_syncs,
-            row.latency.0.as_micros(),
-            row.latency.1.as_micros(),
-            row.orders_per_second,
-            end(&row.kept),
-        );
-    }
-    for row in &comparison.outages {
-        let OutageRow { protocol, replicas, outage, went_on, seeds, .. } = row;
-        _ = writeln!(
-            text,
-            "outage,{protocol},{replicas},,{outage:?},{},,,,,,,,,,{},{},{went_on},{seeds},{}",
-            row.lasted.as_millis(),
-            row.gap.0.as_millis(),
-            row.gap.1.as_millis(),
-            end(&row.kept),
-        );
-    }
-    for row in &comparison.losses {
-        let LossRow { protocol, replicas, per_mille, .. } = row;
-        _ = writeln!(
-            text,
-            "loss,{protocol},{replicas},,{},,{per_mille},,,,,,{},{},{:.2},,,,,{}",
-            if row.replication { "replication" } else { "nodes" },
-            row.latency.0.as_micros(),
-            row.latency.1.as_micros(),
-            row.orders_per_second,
-            end(&row.kept),
-        );
+    for part in parts {
+        let world = if part.real { "local" } else { "sim" };
+        let Part { comparison, real, .. } = part;
+        let costs = comparison.costs.iter().map(|row| cost_line(row, *real));
+        let outages = comparison.outages.iter().map(outage_line);
+        let losses = comparison.losses.iter().map(loss_line);
+        for line in costs.chain(outages).chain(losses) {
+            _ = writeln!(text, "{world},{line}");
+        }
     }
     text
+}
+
+fn kept_cells(kept: &Kept) -> String {
+    let broke: Vec<&str> = kept.broke.iter().map(String::as_str).collect();
+    let Kept { acknowledged, lost, doubled, refused, unknown, .. } = kept;
+    format!("{refused},{unknown},{acknowledged},{lost},{doubled},{}", broke.join(" + "))
+}
+
+fn cost_line(row: &CostRow, real: bool) -> String {
+    let CostRow { protocol, replicas, shoppers, runs, .. } = row;
+    let counts = [row.messages, row.message_bytes, row.calls, row.order_syncs, row.catalog_syncs];
+    let counts = counts.map(|count| if real { String::new() } else { format!("{count:.4}") });
+    format!(
+        "cost,{protocol},{replicas},{shoppers},,,,{},{},{},{:.2},,,{runs},{runs},{},{:.2},{:.2},",
+        counts.join(","),
+        row.latency.0.as_micros(),
+        row.latency.1.as_micros(),
+        row.orders_per_second,
+        kept_cells(&row.kept),
+        row.orders_range.0,
+        row.orders_range.1,
+    )
+}
+
+fn outage_line(row: &OutageRow) -> String {
+    let OutageRow { protocol, replicas, outage, went_on, seeds, .. } = row;
+    format!(
+        "outage,{protocol},{replicas},,{outage:?},{},,,,,,,,,,{},{},{went_on},{seeds},{},,,{}",
+        row.lasted.as_millis(),
+        row.gap.0.as_millis(),
+        row.gap.1.as_millis(),
+        kept_cells(&row.kept),
+        row.least.as_millis(),
+    )
+}
+
+fn loss_line(row: &LossRow) -> String {
+    let LossRow { protocol, replicas, per_mille, .. } = row;
+    format!(
+        "loss,{protocol},{replicas},,{},,{per_mille},,,,,,{},{},{:.2},,,,,{},,,",
+        if row.replication { "replication" } else { "nodes" },
+        row.latency.0.as_micros(),
+        row.latency.1.as_micros(),
+        row.orders_per_second,
+        kept_cells(&row.kept),
+    )
 }

@@ -11,8 +11,8 @@
 //! Called by the command line; the simulated world is crate `simulator`.
 
 mod links;
-mod real;
-mod stage;
+pub mod real;
+pub mod stage;
 mod wreck;
 
 use std::path::{Path, PathBuf};

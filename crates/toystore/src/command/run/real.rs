@@ -21,7 +21,7 @@ use super::wreck::{self, Wreck};
 use super::{Ended, World};
 use crate::bundle::{self, Contents};
 use crate::client::dialect::Dialect;
-use crate::client::runner::{Clock, Party, Running};
+use crate::client::runner::{Clock, Party, Report, Running};
 use crate::command::client::Outcome;
 use crate::command::client::history_file::HistoryFile;
 use crate::command::demo::story::Story;
@@ -44,7 +44,7 @@ const REST_MAX: Duration = Duration::from_secs(90);
 ///
 /// # Errors
 /// If the scenario needs what this world cannot do, or the store does not start.
-pub async fn play(
+pub(super) async fn play(
     scenario: &Scenario,
     world: World,
     seed: u64,
@@ -57,7 +57,7 @@ pub async fn play(
         .with_context(|| format!("cannot make the folder {}", folder.display()))?;
     let story = Story::begin();
     let mut signals = Signals::listen()?;
-    let options = options(scenario, folder)?;
+    let options = options(scenario, catalogue_of(scenario, folder)?);
     let asked_to_stop = signals.asked_to_stop();
     let started = if world == World::Compose {
         let (volumes, folder) = (volumes(scenario), folder.join("containers"));
@@ -73,7 +73,11 @@ pub async fn play(
             paint::say("stopped before the verdict");
             Ok(None)
         }
-        played = shop_and_break(&stage, scenario, seed, folder, story, repeat) => played.map(Some),
+        played = async {
+            let party = party(scenario, &stage.cluster(), seed)?;
+            let play = Play { stage: &stage, scenario, party, folder, story, repeat };
+            play.shop_and_break(&mut |_| {}).await
+        } => played.map(Some),
     };
     stage.stop().await;
     let logs = keep_logs(&stage, folder).await;
@@ -88,72 +92,97 @@ pub async fn play(
     Ok(Some(Ended { verdict: bundle::write(folder, &lines, &contents)?, broken }))
 }
 
-/// Returns what the shoppers met, and what went wrong that no history shows.
-async fn shop_and_break(
-    stage: &Stage,
-    scenario: &Scenario,
-    seed: u64,
-    folder: &Path,
-    story: Story,
-    repeat: &str,
-) -> Result<(Outcome, Option<String>)> {
-    let cluster = stage.cluster();
-    let party = party(scenario, &cluster, seed)?;
-    let path = folder.join("history.jsonl");
-    let mut history = HistoryFile::begin(&path, &party, Some(cluster), repeat).await?;
-    story.tell(format_args!("{} shoppers begin", party.clients));
-    let clock = Clock::start();
-    let wreck = Wreck::new(stage.clone(), scenario.clone(), seed, clock, story)?;
-    let mut wrecking = tokio::spawn(wreck.clone().run());
-    let mut shoppers = party.start(clock);
-    let mut outcome = Outcome::default();
-    let wrecked = loop {
-        tokio::select! {
-            biased;
-            wrecked = &mut wrecking => break wrecked?,
-            report = shoppers.next() => match report {
-                Some(report) => {
-                    history.add(&report.operations)?;
-                    outcome.take_in(&report);
-                }
-                None => bail!("the shoppers ended before their time"),
-            },
-        }
-    };
-    wrecked?;
-    story.tell("everything is mended; the shoppers read back their orders");
-    let rest = compare(&mut shoppers, &mut history, &mut outcome);
-    let Ok(compared) = tokio::time::timeout(REST_MAX, rest).await else {
-        let why = format!("liveness: no end {} s after everything was mended", REST_MAX.as_secs());
-        shoppers.stop();
-        return Ok((outcome, Some(why)));
-    };
-    compared?;
-    outcome.summaries = shoppers.summaries().await;
-    outcome.elapsed = clock.elapsed();
-    history.add(&wreck.events().await)?;
-    history.end(&party, clock, &outcome.summaries).await?;
-    let broken = (!outcome.all_matched()).then(|| "a shopper's comparison did not match".into());
-    let broken = broken.filter(|_| scenario.expected == simulator::scenario::Expected::Held);
-    Ok((outcome, broken))
+/// A story that is about to be played on nodes that run.
+pub struct Play<'a> {
+    /// The nodes.
+    pub stage: &'a Stage,
+    /// The story.
+    pub scenario: &'a Scenario,
+    /// Who shops; recorded.
+    pub party: Party,
+    /// Where the history goes.
+    pub folder: &'a Path,
+    /// Where it is told.
+    pub story: Story,
+    /// How it is played again.
+    pub repeat: &'a str,
+}
+
+impl Play<'_> {
+    /// Plays it; whatever shoppers report is told. Returns what they met, and what went wrong that
+    /// no history shows.
+    ///
+    /// # Errors
+    /// If a node cannot be broken or mended, or the history cannot be written.
+    pub async fn shop_and_break(
+        &self,
+        told: &mut dyn FnMut(&Report),
+    ) -> Result<(Outcome, Option<String>)> {
+        let Play { stage, scenario, party, folder, story, repeat } = self;
+        let path = folder.join("history.jsonl");
+        let mut history = HistoryFile::begin(&path, party, Some(stage.cluster()), repeat).await?;
+        story.tell(format_args!("{} shoppers begin", party.clients));
+        let clock = Clock::start();
+        let (stage, scenario) = ((*stage).clone(), (*scenario).clone());
+        let expected = scenario.expected.clone();
+        let wreck = Wreck::new(stage, scenario, party.each.seed, clock, *story)?;
+        let mut wrecking = tokio::spawn(wreck.clone().run());
+        let mut shoppers = party.start(clock);
+        let mut outcome = Outcome::default();
+        let wrecked = loop {
+            tokio::select! {
+                biased;
+                wrecked = &mut wrecking => break wrecked?,
+                report = shoppers.next() => match report {
+                    Some(report) => {
+                        told(&report);
+                        history.add(&report.operations)?;
+                        outcome.take_in(&report);
+                    }
+                    None => bail!("the shoppers ended before their time"),
+                },
+            }
+        };
+        wrecked?;
+        story.tell("everything is mended; the shoppers read back their orders");
+        let rest = compare(&mut shoppers, &mut history, &mut outcome, told);
+        let Ok(compared) = tokio::time::timeout(REST_MAX, rest).await else {
+            let seconds = REST_MAX.as_secs();
+            let why = format!("liveness: no end {seconds} s after everything was mended");
+            shoppers.stop();
+            return Ok((outcome, Some(why)));
+        };
+        compared?;
+        outcome.summaries = shoppers.summaries().await;
+        outcome.elapsed = clock.elapsed();
+        history.add(&wreck.events().await)?;
+        history.end(party, clock, &outcome.summaries).await?;
+        let broken =
+            (!outcome.all_matched()).then(|| "a shopper's comparison did not match".into());
+        let broken = broken.filter(|_| expected == simulator::scenario::Expected::Held);
+        Ok((outcome, broken))
+    }
 }
 
 async fn compare(
     shoppers: &mut Running,
     history: &mut HistoryFile,
     outcome: &mut Outcome,
+    told: &mut dyn FnMut(&Report),
 ) -> Result<()> {
     shoppers.end_rounds();
     while let Some(report) = shoppers.next().await {
+        told(&report);
         history.add(&report.operations)?;
         outcome.take_in(&report);
     }
     Ok(())
 }
 
-fn options(scenario: &Scenario, folder: &Path) -> Result<Options> {
+/// The store of a story, on free ports and in a folder that is removed at the end.
+pub fn options(scenario: &Scenario, catalogue: Option<PathBuf>) -> Options {
     let power_cut = |(_, fault): &(Time, Fault)| matches!(fault, Fault::PowerCut { .. });
-    Ok(Options {
+    Options {
         frontends: scenario.seats.frontends,
         orders: Some(scenario.seats.orders),
         catalogs: Some(scenario.seats.catalogs),
@@ -161,7 +190,7 @@ fn options(scenario: &Scenario, folder: &Path) -> Result<Options> {
         cache_capacity: scenario.cache_capacity,
         invalidation: scenario.invalidation,
         restock_interval: scenario.restock_interval,
-        catalogue: catalogue_of(scenario, folder)?,
+        catalogue,
         timers: Timers::Default,
         // A kill loses nothing that the kernel has; a power cut does.
         shadow_disk: scenario.faults.iter().any(power_cut),
@@ -170,7 +199,7 @@ fn options(scenario: &Scenario, folder: &Path) -> Result<Options> {
         wanted: Wanted::loopback(),
         data: None,
         logs: Logs::Files,
-    })
+    }
 }
 
 /// A catalogue with fewer toys, if the scenario wants that.
@@ -201,7 +230,11 @@ fn volumes(scenario: &Scenario) -> Volumes {
     Volumes { small: full.map(|who| who.to_string()).collect() }
 }
 
-fn party(scenario: &Scenario, cluster: &Cluster, seed: u64) -> Result<Party> {
+/// The shoppers of a story.
+///
+/// # Errors
+/// If the address of a frontend is none.
+pub fn party(scenario: &Scenario, cluster: &Cluster, seed: u64) -> Result<Party> {
     let urls = cluster.of(Role::Frontend).map(Member::url).collect::<Result<Vec<Url>>>()?;
     let each = Config {
         requests: u32::MAX,

@@ -227,7 +227,7 @@ fn order_log() -> Described {
         .with(level_parameter("local: a replica shows its own log"))
         .answered(200, page)
         .error(400, "A parameter is wrong", "limit=0 is no limit")
-        .follower()
+        .of_replica(Role::Order)
         .unavailable()
 }
 
