@@ -254,7 +254,7 @@ fn fate(id: &str, summary: &str) -> Described {
     Described::new(id, summary)
         .json(200, "Its fate", "FateAnswer", example)
         .error(400, "The key cannot be one", "Idempotency-Key must be 1 to 128 visible ASCII")
-        .error(421, "A follower of the order service was asked", "not the leader, replica 3 is")
+        .error(421, "A follower of the order service was asked", "not the leader, order-3 is")
         .unavailable()
 }
 
