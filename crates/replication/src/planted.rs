@@ -162,6 +162,8 @@ bugs! {
     LeasesFromStart: "leases-from-start",
     /// a leader of the catalog grants and answers without asking whether it still leads
     CatalogUnconfirmed: "catalog-unconfirmed",
+    /// raft: a leader that hears of no majority leads on until it hears of another leader
+    LeadsUnheard: "leads-unheard",
 }
 
 /// Whether a bug is planted in this run. Without the feature it never is, at no cost.

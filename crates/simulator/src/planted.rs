@@ -217,7 +217,10 @@ pub static ALL: &[Planted] = &[
     quorum(Protocol::Paxos, points(&[Bug::NoFence], STOCK)),
     quorum(Protocol::Paxos, points(&[Bug::DedupeLost], ORDERS)),
     quorum(Protocol::Raft, replicated(points(&[Bug::LeasesFromStart], STALE))),
-    quorum(Protocol::Raft, replicated(points(&[Bug::CatalogUnconfirmed], STALE))),
+    quorum(
+        Protocol::Raft,
+        replicated(points(&[Bug::CatalogUnconfirmed, Bug::LeadsUnheard], STALE)),
+    ),
 ];
 
 /// Those of which nothing can be seen, each with what stands in.

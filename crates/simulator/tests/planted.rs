@@ -169,12 +169,15 @@ fn row(planted: &Planted, found: &[Option<Found>]) -> String {
         None => format!("over {SEEDS_MAX}"),
     };
     let seeds: Vec<String> = found.iter().map(cell).collect();
-    let orders = planted.orders.map_or_else(String::new, |orders| format!(" --orders {orders}"));
+    let mut flags = planted.orders.map_or_else(String::new, |orders| format!(" --orders {orders}"));
+    if planted.catalogs > 1 {
+        flags.push_str(&format!(" --catalog-replicas {}", planted.catalogs));
+    }
     let Some(first) = found.iter().flatten().next() else {
         return format!("| {} | {} | | | not found | | |\n", planted.full_name(), planted.wrong());
     };
     format!(
-        "| {name} | {} | {} | {} | {} | {} | `sim --planted {name}{orders} --seed {}` |\n",
+        "| {name} | {} | {} | {} | {} | {} | `sim --planted {name}{flags} --seed {}` |\n",
         planted.wrong(),
         place_of(planted),
         first.convicted.join(", "),

@@ -17,8 +17,9 @@ fn check(seeds: impl IntoIterator<Item = u64>, wishes: &Wishes) -> Tally {
     for seed in seeds {
         let outcome = outcome(seed, wishes);
         if let Some(broken) = outcome.broken {
-            let (protocol, what) = (wishes.protocol, broken.what);
-            let again = format!("toystore sim --seed {seed} --replication {protocol}");
+            let (protocol, catalogs, what) = (wishes.protocol, wishes.catalogs, broken.what);
+            let store = format!("--replication {protocol} --catalog-replicas {catalogs}");
+            let again = format!("toystore sim --seed {seed} {store}");
             panic!("{}: {what}: {again}", broken.promise);
         }
         tally.add(&outcome.tally);
@@ -34,7 +35,9 @@ fn what_was_found_once_stays_found() {
         let mut words = line.split(' ');
         let seed = words.next().and_then(|seed| seed.parse().ok()).expect("a seed");
         let protocol = words.next().and_then(|word| word.parse().ok()).expect("its replication");
-        check([seed], &Wishes { protocol, ..Wishes::default() });
+        let replicas = words.next().and_then(|word| word.strip_prefix("catalogs="));
+        let catalogs = replicas.map_or(1, |count| count.parse().expect("a number"));
+        check([seed], &Wishes { protocol, catalogs, ..Wishes::default() });
     }
 }
 

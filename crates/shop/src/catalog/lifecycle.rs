@@ -119,6 +119,10 @@ impl Catalog {
     /// nothing without a read barrier that began after it was asked, so what it answers later was
     /// asked before, and frontends count from there.
     pub(super) fn on_begun(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        if self.phase != Phase::Starting {
+            // It was asked to stop meanwhile.
+            return;
+        }
         self.visibility = super::Visibility::new(&self.stock);
         self.phase = Phase::Revoking;
         let alone = !self.group.has_peers() || planted(Bug::LeasesFromStart);

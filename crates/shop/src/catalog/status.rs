@@ -99,15 +99,10 @@ impl Catalog {
         let log = engine.log();
         let toys = self.stock.toys().map(|toy| {
             let shelf = self.stock.shelf(toy);
-            let visible_version = match self.phase {
-                // Nobody reads here.
-                Phase::Starting | Phase::Following => shelf.version,
-                Phase::Revoking
-                | Phase::Open
-                | Phase::Stopping
-                | Phase::Closing
-                | Phase::Stopped => self.visibility.product(toy, shelf).version,
-            };
+            // Before a reign has begun nobody reads here.
+            let begun = self.visibility.has_begun();
+            let visible = begun.then(|| self.visibility.product(toy, shelf).version);
+            let visible_version = visible.unwrap_or(shelf.version);
             ToyStatus {
                 name: shelf.name.clone(),
                 price: shelf.price,

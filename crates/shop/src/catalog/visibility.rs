@@ -59,6 +59,11 @@ impl Visibility {
         Visibility { faces, ..Visibility::default() }
     }
 
+    /// Whether readers are shown anything.
+    pub fn has_begun(&self) -> bool {
+        !self.faces.is_empty()
+    }
+
     /// A command that may change this toy is proposed.
     pub fn begin(&mut self, toy: ToyId) {
         self.faces[toy.place()].begun += 1;

@@ -72,7 +72,7 @@ impl Problem {
             }
             Problem::Bad(what) => what.clone(),
             Problem::NotLeader { leader: Some(leader) } => {
-                format!("not the leader, order-{leader} is")
+                format!("not the leader, replica {leader} is")
             }
             Problem::NotLeader { leader: None } => "not the leader".to_string(),
             Problem::Fenced(view) => format!("fenced: the view in force is {view}"),

@@ -1,10 +1,11 @@
-//! Tests of the catalog: golden scripts, random runs with crashes, every interleaving of a small
-//! system, and tables for bounds and for the catalogue's file. Most run the catalog on
-//! [`world::World`], a disk that syncs when told to.
+//! Tests of the catalog: golden scripts of one and of several replicas, random runs with crashes,
+//! every interleaving of a small system, and tables for bounds and for the catalogue's file. Most
+//! run the catalog on [`world::World`], a disk that syncs when told to.
 
 mod bounds;
 mod catalogue;
 mod explore;
+mod group;
 mod random;
 mod script;
 mod system;

@@ -22,7 +22,7 @@ use crate::toy::{Cents, Quantity, ToyName};
 
 test_each_path! { in "crates/shop/src/catalog/testscripts" as scripts => script }
 
-type Outcome<T> = Result<T, Box<dyn Error>>;
+pub(super) type Outcome<T> = Result<T, Box<dyn Error>>;
 
 fn script(path: &Path) {
     let config = Config { toys: Some(toys(&["Tux/100", "Whale/5"]).unwrap()), ..Config::default() };
@@ -226,21 +226,21 @@ impl Driver {
     }
 }
 
-fn pos<T: FromStr>(args: &mut ArgumentConsumer<'_>, what: &str) -> Outcome<T>
+pub(super) fn pos<T: FromStr>(args: &mut ArgumentConsumer<'_>, what: &str) -> Outcome<T>
 where
     T::Err: Error + 'static,
 {
     Ok(args.next_pos().ok_or_else(|| format!("{what} is missing"))?.parse()?)
 }
 
-fn key<T: FromStr>(args: &mut ArgumentConsumer<'_>, name: &str) -> Outcome<Option<T>>
+pub(super) fn key<T: FromStr>(args: &mut ArgumentConsumer<'_>, name: &str) -> Outcome<Option<T>>
 where
     T::Err: Error + 'static,
 {
     Ok(args.take_key(name).map(str::parse).transpose()?)
 }
 
-fn toys(given: &[&str]) -> Outcome<Vec<Toy>> {
+pub(super) fn toys(given: &[&str]) -> Outcome<Vec<Toy>> {
     let read = |text: &&str| {
         let (name, quantity) = text.split_once('/').ok_or("a toy is NAME/QUANTITY")?;
         Ok(Toy { name: toy(name)?, price: Cents(2599), quantity: quantity.parse()? })
@@ -248,20 +248,20 @@ fn toys(given: &[&str]) -> Outcome<Vec<Toy>> {
     given.iter().map(read).collect()
 }
 
-fn toy(text: &str) -> Outcome<ToyName> {
+pub(super) fn toy(text: &str) -> Outcome<ToyName> {
     Ok(text.parse::<ToyName>()?)
 }
 
-fn term(text: &str) -> Outcome<Term> {
+pub(super) fn term(text: &str) -> Outcome<Term> {
     Ok(text.parse::<Term>()?)
 }
 
-fn generation(text: &str) -> Outcome<Generation> {
+pub(super) fn generation(text: &str) -> Outcome<Generation> {
     let (catalog, count) = text.split_once('.').ok_or("a generation is INCARNATION.COUNT")?;
     Ok(Generation { catalog: catalog.parse()?, count: count.parse()? })
 }
 
-fn take(text: &str) -> Outcome<TakeItem> {
+pub(super) fn take(text: &str) -> Outcome<TakeItem> {
     let parts: Vec<&str> = text.split('/').collect();
     let [number, name, quantity, request] = parts[..] else {
         return Err("a take is NUMBER/TOY/QUANTITY/REQUEST".into());
@@ -273,7 +273,7 @@ fn take(text: &str) -> Outcome<TakeItem> {
     Ok(TakeItem { number: number.parse()?, order })
 }
 
-fn settled(text: &str) -> Outcome<Settled> {
+pub(super) fn settled(text: &str) -> Outcome<Settled> {
     let parts: Vec<&str> = text.split('/').collect();
     let [of, number, fate] = parts[..] else { return Err("expected TERM/NUMBER/FATE".into()) };
     let recorded = match fate {

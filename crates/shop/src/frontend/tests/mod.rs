@@ -41,6 +41,8 @@ enum Command {
         capacity: Option<usize>,
         #[arg(key, optional)]
         replicas: Option<u8>,
+        #[arg(key, optional)]
+        catalogs: Option<u8>,
     },
     /// The process starts.
     Start,
@@ -113,6 +115,11 @@ enum Command {
     Refused(u64),
     Unknown(u64),
     Link {
+        replica: u8,
+        up: String,
+    },
+    /// The same, of a replica of the catalog.
+    CatalogLink {
         replica: u8,
         up: String,
     },
@@ -282,11 +289,12 @@ impl goldenscript::Runner for World {
         let mut output = String::new();
         let out = &mut output;
         match command {
-            Command::New { mode, capacity, replicas } => {
+            Command::New { mode, capacity, replicas, catalogs } => {
                 let mut config = config();
                 config.invalidation = mode.unwrap_or(config.invalidation);
                 config.cache_capacity = capacity.unwrap_or(config.cache_capacity);
                 config.orders = (1..=replicas.unwrap_or(3)).map(NodeId).collect();
+                config.catalogs = catalogs.unwrap_or(config.catalogs);
                 *self = World::with(config);
             }
             Command::Start => self.step(Input::Start, out),
@@ -366,6 +374,10 @@ impl goldenscript::Runner for World {
             Command::Unknown(call) => self.answer(*call, Answer::Unknown, out)?,
             Command::Link { replica, up } => {
                 let node = Address::Order(NodeId(*replica));
+                self.step(Input::Link { node, up: up == "up" }, out);
+            }
+            Command::CatalogLink { replica, up } => {
+                let node = Address::Catalog(NodeId(*replica));
                 self.step(Input::Link { node, up: up == "up" }, out);
             }
             Command::Stop => self.step(Input::Stop, out),
