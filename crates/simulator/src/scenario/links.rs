@@ -90,7 +90,12 @@ fn bits(seats: Seats, names: &[String]) -> Result<u32, String> {
     for name in names {
         match target(seats, name)? {
             Target::Process(who) => bits |= 1 << (seats.of(who) % 32),
-            Target::Leader | Target::Follower | Target::CatalogLeader => {
+            // Whoever leads them: they stay together.
+            Target::CatalogLeader => {
+                let all = seats.catalogs().map(|who| 1 << (seats.of(who) % 32));
+                bits |= all.fold(0, |all: u32, one| all | one);
+            }
+            Target::Leader | Target::Follower => {
                 return Err("a half is a list of nodes by name: the leader may change".to_string());
             }
         }
