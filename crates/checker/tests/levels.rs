@@ -4,20 +4,15 @@
 use checker::verdict::{Guarantee, Verdict};
 use checker::{STEPS_DEFAULT, history, judge};
 
-const HEAD: &str = r#"{"history":"toystore","format":1,"clock":"us","catalogue":[{"toy":"Tux","quantity":5}],"restock":{"to":5,"events":true},"invalidation":"lease","replication":"raft","keys":true}"#;
-
 /// Two purchases that end at 20 and 40 ms, and a read of what they leave.
-const STORE: &str = r#"
-{"op":"buy","client":1,"invoked":10000,"returned":20000,"toy":"Tux","quantity":2,"key":"a","outcome":"ok","order":0,"version":2,"index":3}
-{"op":"buy","client":1,"invoked":30000,"returned":40000,"toy":"Tux","quantity":1,"key":"b","outcome":"ok","order":1,"version":3,"index":4}
-{"op":"read","client":1,"invoked":41000,"returned":42000,"toy":"Tux","outcome":"ok","quantity":2,"version":3}"#;
+const STORE: &str = include_str!("histories/levels.jsonl");
 
 /// A read of a toy, from one process.
 fn read(level: &str, from: &str, times: (u64, u64), seen: (i64, u64)) -> String {
     let ((invoked, returned), (quantity, version)) = (times, seen);
-    format!(
-        r#"{{"op":"read","client":2,"invoked":{invoked},"returned":{returned},"toy":"Tux","outcome":"ok","quantity":{quantity},"version":{version},"consistency":"{level}","from":"{from}"}}"#
-    )
+    let asked = format!(r#""op":"read","client":2,"invoked":{invoked},"returned":{returned}"#);
+    let seen = format!(r#""outcome":"ok","quantity":{quantity},"version":{version}"#);
+    format!(r#"{{{asked},"toy":"Tux",{seen},"consistency":"{level}","from":"{from}"}}"#)
 }
 
 /// A read of order 1, from a process at an index; what it found, if anything.
@@ -27,14 +22,14 @@ fn order(level: &str, from: &str, times: (u64, u64), applied: u64, found: Option
         Some(many) => format!(r#""outcome":"ok","toy":"Tux","quantity":{many},"index":4"#),
         None => r#""outcome":"refused","reason":"no-such-order""#.to_string(),
     };
-    format!(
-        r#"{{"op":"order","client":2,"invoked":{invoked},"returned":{returned},"order":1,{outcome},"consistency":"{level}","from":"{from}","applied":{applied}}}"#
-    )
+    let asked = format!(r#""op":"order","client":2,"invoked":{invoked},"returned":{returned}"#);
+    let from = format!(r#""consistency":"{level}","from":"{from}","applied":{applied}"#);
+    format!(r#"{{{asked},"order":1,{outcome},{from}}}"#)
 }
 
 /// What breaks in the store's history with these lines added, and the words of its sentence.
 fn check(lines: &[String], expected: Option<(Guarantee, &str)>) {
-    let text = format!("{HEAD}{STORE}\n{}\n", lines.join("\n"));
+    let text = format!("{STORE}{}\n", lines.join("\n"));
     let history = history::read(text.as_bytes()).unwrap_or_else(|error| panic!("{error}: {text}"));
     let judged = judge(&history, STEPS_DEFAULT);
     let broke = judged.judgements.iter().filter(|one| one.verdict >= Verdict::NotDecided);
@@ -131,8 +126,7 @@ fn one_process_does_not_go_back_and_another_one_may() {
 
 #[test]
 fn a_purchase_has_no_level() {
-    let line =
-        STORE.lines().nth(1).unwrap().replace("\"key\"", "\"consistency\":\"local\",\"key\"");
-    let error = history::read(format!("{HEAD}\n{line}\n").as_bytes()).unwrap_err();
+    let level = r#""consistency":"local","key":"a""#;
+    let error = history::read(STORE.replace(r#""key":"a""#, level).as_bytes()).unwrap_err();
     assert!(error.to_string().contains("below linearizable of a read only"), "{error}");
 }
