@@ -90,8 +90,8 @@ fn mix(seed: u64, id: NodeId, term: u64) -> u64 {
 }
 
 impl Raft {
-    /// At the end of every step, in which the crate may have drawn a timeout of its own: nobody reads
-    /// that before the next step's ticks.
+    /// At the end of every step, in which the crate may have drawn a timeout of its own: nobody
+    /// reads that before the next step's ticks.
     pub(super) fn set_timeout(&mut self) {
         let shortest = self.config.timers.election_ticks();
         let random = mix(self.config.seed, self.config.id, self.node.raft.term);

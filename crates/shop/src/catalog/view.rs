@@ -39,9 +39,9 @@ pub enum Verdict {
 ///
 /// Only a member of the current in-sync set may propose: every other replica may lack an order
 /// that was acknowledged. Before there is a view, nothing was acknowledged and anybody may; with
-/// `unclean`, an operator's choice to lose what only the others have, anybody may too. So may anybody
-/// of a generation that has no view yet: its replicas all began with everything that there was
-/// (`toystore migrate`), and have acknowledged nothing since.
+/// `unclean`, an operator's choice to lose what only the others have, anybody may too. So may
+/// anybody of a generation that has no view yet: its replicas all began with everything that there
+/// was (`toystore migrate`), and have acknowledged nothing since.
 ///
 /// # Errors
 /// `Bad` if the view makes no sense by itself, `Fenced` or `NotInSync` with the view in force.

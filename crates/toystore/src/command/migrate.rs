@@ -62,11 +62,13 @@ impl Migrate {
                      hint: toystore migrate --data {data} --replication {to}"
                 );
             }
-            paint::say(format_args!("a migration to {to} was broken off: it goes on"));
-            if !self.dry_run {
-                finish(&folder, &plan, &mut told)?;
-                self.tell_end(&plan);
+            if self.dry_run {
+                println!("a migration to {to} was broken off, and would go on (--dry-run)");
+                return Ok(ExitCode::SUCCESS);
             }
+            paint::say(format_args!("a migration to {to} was broken off: it goes on"));
+            finish(&folder, &plan, &mut told)?;
+            self.tell_end(&plan);
             return Ok(ExitCode::SUCCESS);
         }
         let Some(made) = folder.made()? else { bail!("there is no store in {data}") };

@@ -73,7 +73,8 @@ fn every_cell_is_filled_and_only_naive_loses() {
     assert!(!page.contains("NaN") && !page.contains("inf"), "a number that is none");
 }
 
-/// Real processes give the same verdicts as the simulator, and times beside them; one page has both.
+/// Real processes give the same verdicts as the simulator, and times beside them; one page has
+/// both.
 #[test]
 fn real_processes_lose_what_the_simulator_says_they_lose() {
     let _turn = turn();

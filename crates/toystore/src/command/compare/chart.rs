@@ -17,6 +17,9 @@ const NAME: f64 = 24.0;
 /// Pixels of a line of words.
 const LINE: f64 = 15.0;
 
+/// Pixels of a character.
+const CHARACTER: f64 = 6.7;
+
 /// Where things are drawn: a telephone has no room for words beside a bar.
 struct Layout {
     /// The class by which the style sheet shows the one or the other.
@@ -119,20 +122,33 @@ fn draw_bar(svg: &mut String, layout: &Layout, bar: &Bar, y: f64, scale: f64) {
         end = to;
     }
     let (class, words) = (if bar.bad { "bad" } else { "value" }, escape(&bar.words));
+    let start = if above { 4.0 } else { end + 6.0 };
+    let room = layout.left + layout.longest + layout.words - start;
+    let beside = if above { protocol.len() + 1 } else { 0 };
+    let fit = fit(beside + bar.words.chars().count(), room);
     _ = match above {
         true => writeln!(
             svg,
-            "<text x=\"4\" y=\"{baseline:.1}\"><tspan class=\"dim\">{protocol}</tspan> \
+            "<text x=\"{start:.1}\" y=\"{baseline:.1}\"{fit}>\
+             <tspan class=\"dim\">{protocol}</tspan> \
              <tspan class=\"{class}\">{words}</tspan></text>"
         ),
         false => writeln!(
             svg,
             "<text class=\"dim\" text-anchor=\"end\" x=\"{:.1}\" y=\"{baseline:.1}\">{protocol}\
-             </text><text class=\"{class}\" x=\"{:.1}\" y=\"{baseline:.1}\">{words}</text>",
+             </text><text class=\"{class}\" x=\"{start:.1}\" y=\"{baseline:.1}\"{fit}>{words}\
+             </text>",
             left - 8.0,
-            end + 6.0,
         ),
     };
+}
+
+/// Words that are too long for their room are drawn closer, so that none is cut off.
+fn fit(characters: usize, room: f64) -> String {
+    match characters as f64 * CHARACTER > room {
+        true => format!(" textLength=\"{room:.0}\" lengthAdjust=\"spacingAndGlyphs\""),
+        false => String::new(),
+    }
 }
 
 #[cfg(test)]

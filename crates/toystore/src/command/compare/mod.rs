@@ -136,9 +136,9 @@ pub struct Part {
 
 /// Compare the ways of replication: what an order costs, and how long there are none after a fault
 ///
-/// One workload and one set of faults under each way. Simulated (real services, virtual time): exact
-/// counts, the same for the same seed. With real processes: real times, of this machine. Prints
-/// tables, and draws a page of plots.
+/// One workload and one set of faults under each way. Simulated (real services, virtual time):
+/// exact counts, the same for the same seed. With real processes: real times, of this machine.
+/// Prints tables, and draws a page of plots.
 #[derive(Debug, Args)]
 pub struct Compare {
     /// Where
@@ -249,8 +249,8 @@ impl Compare {
         let measured = super::block_on(local::measure(&self.cases(&extent), repeat))??;
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         let about = format!(
-            "Real processes on this machine ({cores} cores), its disks and sockets, shoppers beside \
-             them; {} of everything, the ways in turn.",
+            "Real processes on this machine ({cores} cores), its disks and sockets, shoppers \
+             beside them; {} of everything, the ways in turn.",
             runs(extent.seeds)
         );
         Ok(measured.map(|all| {

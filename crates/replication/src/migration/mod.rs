@@ -4,11 +4,11 @@
 //! Pure; called by `toystore migrate` with what it found on the disks of a store that is stopped.
 //!
 //! **Which log.** The rule is that by which the old engine would choose its next leader, asked of
-//! the replicas that can be read:
+//! the replicas that can be read (Raft §5.4.1, for one):
 //!
 //! | engine | who can be chosen | the best of them |
 //! | --- | --- | --- |
-//! | raft | all, if they are a majority | the highest last term, then the longest log (Raft §5.4.1) |
+//! | raft | all, if they are a majority | the highest last term, then the longest log |
 //! | paxos | all, if they are a majority | the highest accepted ballot, then the longest log |
 //! | primary-backup | members of the view | the highest last term, then the longest log |
 //! | naive | all | the same: nothing better is known, and orders may be lost |
