@@ -4,7 +4,6 @@
 //! by the node, to refuse at once what cannot be granted, and by [`Stock`](super::stock::Stock)
 //! when the command is applied, which decides.
 
-use replication::log::Recovered;
 use replication::planted::{Bug, planted};
 use replication::{Log, NodeId, Term, View};
 use serde::{Deserialize, Serialize};
@@ -72,14 +71,16 @@ pub fn judge(current: &View, proposal: &ProposedView) -> Result<Verdict, Problem
     Ok(Verdict::Grant)
 }
 
-/// The view that a catalog's disk holds, for whoever reads one that no process runs on.
+/// The view that a catalog's disk holds, for whoever reads one that no process runs on: that of a
+/// snapshot's state and the log behind it.
 ///
 /// # Errors
 /// If the disk holds what this version cannot read.
-pub fn on_disk(recovered: &Recovered) -> Result<View, String> {
-    let mut stock = Stock::restore(&recovered.checkpoint.snapshot.state)?;
-    let (log, _) = Log::recover(recovered);
-    for entry in log.from(log.start().next(), usize::MAX) {
+pub fn on_disk(state: &[u8], log: &Log) -> Result<View, String> {
+    let mut stock = Stock::restore(state)?;
+    let entries = log.from(log.start().next(), usize::MAX).iter();
+    // A leader of several begins with an entry that says nothing.
+    for entry in entries.filter(|entry| !entry.command.is_empty()) {
         stock.apply(Command::decode(&entry.command)?);
     }
     Ok(stock.view().clone())

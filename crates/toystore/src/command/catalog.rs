@@ -37,8 +37,8 @@ pub struct CatalogCommand {
     /// The other replicas of the catalog; this one may be among them [default: it is alone]
     #[arg(long, env = "TOYSTORE_PEERS", value_name = "ID=URL,…", value_delimiter = ',')]
     peers: Vec<Replica>,
-    /// How order replicas agree: `naive` is not fenced. Replicas of the catalog agree by paxos if
-    /// this is paxos, and else by raft
+    /// How order replicas agree: `naive` is not fenced. Replicas of a new catalog agree by paxos if
+    /// this is paxos, and else by raft; those that have data, as they did
     #[arg(long, env = "TOYSTORE_REPLICATION", value_parser = replication(),
           default_value_t = Protocol::default())]
     replication: Protocol,
@@ -66,8 +66,9 @@ impl CatalogCommand {
         let (id, known) = self.group()?;
         let CatalogCommand { service, disk, replication, invalidation, .. } = self;
         let toys = self.catalogue.as_deref().map(read_catalogue).transpose()?;
+        let agree = of_catalogs(&disk, replication)?;
         let replica = (!known.is_empty()).then(|| protocol::Config {
-            protocol: of_catalogs(replication),
+            protocol: agree,
             id,
             peers: known.keys().copied().collect(),
             pace: self.timers.into(),
@@ -133,9 +134,19 @@ impl CatalogCommand {
     }
 }
 
-/// How replicas of the catalog agree where order replicas do so: by a majority in any case.
-fn of_catalogs(orders: Protocol) -> Protocol {
-    if orders.is_quorum() { orders } else { Protocol::Raft }
+/// How replicas of the catalog agree: as they always did, also when order replicas were converted
+/// to another way; at first as these do, but by a majority in any case.
+fn of_catalogs(disk: &Disk, orders: Protocol) -> Result<Protocol> {
+    let folder = disk.folder();
+    match written_under(folder)?.map(|written| written.parse::<Protocol>()) {
+        Some(Ok(written)) if written.is_quorum() => Ok(written),
+        Some(_) => bail!(
+            "{} should name raft or paxos: it says how replicas of the catalog agree",
+            folder.join(REPLICATION_FILE).display()
+        ),
+        None if orders.is_quorum() => Ok(orders),
+        None => Ok(Protocol::Raft),
+    }
 }
 
 /// Opens the log of a catalog that is alone, or of a replica in a group that agrees like this. A
@@ -154,13 +165,6 @@ fn open(disk: &Disk, group: Option<Protocol>) -> Result<(DiskQueue, Recovered)> 
         return disk.open();
     };
     let written = written_under(disk.folder())?;
-    if let Some(written) = written.as_ref().filter(|written| *written != protocol.name()) {
-        bail!(
-            "the log in {folder} is that of a replica of a catalog that agrees by {written}, and \
-             {protocol} cannot read it\nhint: start this replica with --replication {written}, or \
-             begin a new store in another folder"
-        );
-    }
     let (queue, recovered) = disk.open()?;
     if written.is_none() {
         if recovered != Recovered::default() {

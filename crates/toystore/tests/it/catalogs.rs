@@ -324,10 +324,6 @@ fn a_folder_remembers_whether_its_catalog_has_replicas() {
     let own = own.to_str().unwrap();
     let said = refused(&[&node[..], &[own]].concat());
     assert!(said.contains("is that of a replica of the catalog, under raft"), "{said}");
-    let paxos = ["--replication", "paxos", "--id", "2"];
-    let peers = ["--peers", "1=http://127.0.0.1:1,3=http://127.0.0.1:3"];
-    let said = refused(&[&node[..], &[own], &peers, &paxos].concat());
-    assert!(said.contains("agrees by raft, and paxos cannot read it"), "{said}");
     store.up();
     assert_eq!(store.names("catalog").len(), 3, "as the data has it");
 }

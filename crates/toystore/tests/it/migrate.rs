@@ -116,7 +116,21 @@ fn assert_all_there(store: &Store, before: &[Logged]) -> Vec<Logged> {
 #[test]
 fn every_way_becomes_every_other() {
     let steps = ["paxos", "raft", "primary-backup", "paxos", "primary-backup", "raft"];
-    let mut store = Store::start(&[]);
+    let pairs = convert(Store::start(&[]), steps);
+    assert_eq!(pairs.len(), 6, "all ordered pairs: {pairs:?}");
+}
+
+/// The catalogs go on as they agreed before; primary-backup's view is theirs.
+#[test]
+fn replicas_of_the_catalog_stay_as_they_are() {
+    convert(Store::start(&["--catalog-replicas", "3"]), ["primary-backup", "paxos"]);
+}
+
+/// From raft through all these ways, with orders at each of them. Returns which became which.
+fn convert<const STEPS: usize>(
+    mut store: Store,
+    steps: [&'static str; STEPS],
+) -> BTreeSet<(&'static str, &'static str)> {
     let (mut from, mut pairs, mut whole) = ("raft", BTreeSet::new(), Whole::default());
     let part = store.folder().join("part.jsonl");
     shop(&store, &part, 1);
@@ -146,11 +160,11 @@ fn every_way_becomes_every_other() {
         pairs.insert((from, to));
         from = to;
     }
-    assert_eq!(pairs.len(), 6, "all ordered pairs: {pairs:?}");
     let history = store.folder().join("whole.jsonl");
     whole.write(&history);
     assert_held(&history);
     store.interrupt();
+    pairs
 }
 
 /// SIGKILL after each of the steps that it tells of; once more finishes it.

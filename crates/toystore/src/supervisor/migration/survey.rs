@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
-use replication::log::{Checkpoint, Index, Recovered, Snapshot};
+use replication::log::{Checkpoint, Index, Log, Recovered, Snapshot};
 use replication::migration::{self, Standing};
 use replication::{NodeId, Protocol, View};
 use shop::catalog::view;
@@ -62,13 +62,11 @@ pub fn look(data: &Path, made: Made) -> Result<Survey> {
     let mut survey =
         Survey { made, view: View::default(), read: BTreeMap::new(), unread: BTreeMap::new() };
     if made.replication.has_arbiter() {
-        let folder = data.join("catalog");
         let words = "the catalog keeps the view, which says who has every acknowledged order";
-        let (_, recovered) = open(&folder).context(words)?;
-        survey.view = view::on_disk(&recovered).map_err(|why| anyhow!(why)).context(words)?;
+        survey.view = read_view(data, made).context(words)?;
     }
     for number in 1..=made.orders {
-        match read(&data.join(replica(number)), made) {
+        match read(&data.join(replica(number)), made.replication, made.orders) {
             Ok(found) => _ = survey.read.insert(NodeId(number), found),
             Err(error) if is_in_use(&error) => return Err(error),
             Err(error) => _ = survey.unread.insert(NodeId(number), format!("{error:#}")),
@@ -96,14 +94,43 @@ fn open(folder: &Path) -> Result<(DiskQueue, Recovered)> {
     DiskQueue::open(folder, wal::Options::default(), false)
 }
 
-fn read(folder: &Path, made: Made) -> Result<Read> {
+/// The view that the catalog keeps; of several replicas, that of the one that would be elected.
+fn read_view(data: &Path, made: Made) -> Result<View> {
+    let view = |state: &[u8], log: &Log| view::on_disk(state, log).map_err(|why| anyhow!(why));
+    if made.catalogs == 1 {
+        let (_, recovered) = open(&data.join("catalog"))?;
+        let (log, _) = Log::recover(&recovered);
+        return view(&recovered.checkpoint.snapshot.state, &log);
+    }
+    let folder = |number: u8| data.join(format!("catalog-{number}"));
+    let agree = (1..=made.catalogs).find_map(|number| written_under(&folder(number)).ok()?);
+    let agree = agree.context("no replica of the catalog can be read")?;
+    let agree: Protocol = agree.parse().map_err(|why: String| anyhow!(why))?;
+    let mut replicas = BTreeMap::new();
+    let mut unread = String::new();
+    for number in 1..=made.catalogs {
+        match read(&folder(number), agree, made.catalogs) {
+            Ok(found) => _ = replicas.insert(NodeId(number), found),
+            Err(error) if is_in_use(&error) => return Err(error),
+            Err(error) => _ = write!(unread, "\n  catalog-{number}: {error:#}"),
+        }
+    }
+    let standings = replicas.iter().map(|(id, read)| (*id, read.standing.clone())).collect();
+    let best = migration::choose(agree, made.catalogs.into(), &standings, &View::default())
+        .map_err(|why| anyhow!("{why} of the catalogs{unread}"))?;
+    let Read { snapshot, standing, .. } = &replicas[&best];
+    view(&snapshot.state, &standing.log)
+}
+
+/// One replica of a group of `all` that agrees by `protocol`.
+fn read(folder: &Path, protocol: Protocol, all: u8) -> Result<Read> {
     if let Some(written) = written_under(folder)?
-        && written != made.replication.name()
+        && written != protocol.name()
     {
         bail!("the log in {} was written under --replication {written}", folder.display());
     }
     let (disk, recovered) = open(folder)?;
-    let standing = Standing::of(made.replication, made.orders.into(), &recovered);
+    let standing = Standing::of(protocol, all.into(), &recovered);
     Ok(Read { standing, snapshot: recovered.checkpoint.snapshot, _disk: disk })
 }
 
