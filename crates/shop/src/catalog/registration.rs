@@ -23,9 +23,7 @@ impl Catalog {
         &mut self,
         now: Time,
         token: Token,
-        frontend: u8,
-        url: String,
-        incarnation: u64,
+        (frontend, url, incarnation): (u8, String, u64),
         confirmed: bool,
         effects: &mut Vec<Effect>,
     ) {

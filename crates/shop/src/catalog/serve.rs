@@ -99,7 +99,7 @@ impl Catalog {
                 self.on_settle(now, token, (term, takes), confirmed, effects);
             }
             Request::RenewLease { frontend, url, incarnation } => {
-                self.on_renew(now, token, frontend, url, incarnation, confirmed, effects);
+                self.on_renew(now, token, (frontend, url, incarnation), confirmed, effects);
             }
             Request::EndLease { frontend, incarnation } => {
                 self.on_end_lease(now, token, frontend, incarnation, effects);

@@ -19,7 +19,7 @@ use crate::catalog::{Catalog, Config};
 use crate::message::{LeaseHolder, Reply, Request};
 use crate::node::{Address, Answer, CallId, Effect, Input, Node, Token};
 
-test_each_path! { in "crates/shop/src/catalog/testscripts_group" as scripts => script }
+test_each_path! { in "crates/shop/src/catalog/tests/testscripts" as scripts => script }
 
 fn script(path: &Path) {
     goldenscript::run(&mut Group::default(), path).expect("the script's output is as recorded");
