@@ -61,7 +61,14 @@ pub fn judge(history: &History, numbers: &Numbers<'_>, weak: &mut Weak) {
                     .or_else(|| beyond(operation.applied, index.or(one.index)))
             }
             Outcome::Refused(_) => missing(operation.applied, one.index),
-            _ => None,
+            Outcome::Product { .. }
+            | Outcome::Bought(_)
+            | Outcome::FateRecorded(_)
+            | Outcome::FateRefused(_)
+            | Outcome::FateNever
+            | Outcome::FateOpen
+            | Outcome::Unknown
+            | Outcome::Unavailable => None,
         };
         let Some((first, because)) = because else { continue };
         weak.convict(history, place, || Counterexample {

@@ -37,11 +37,12 @@ pub fn judge(history: &History, objects: &[Object], proofs: &[Proof], weak: &mut
             !operation.is_linearizable()
                 && matches!(operation.asked, Asked::Read { toy } if toy == object.toy)
         });
-        let reads = reads.filter_map(|(place, operation)| match operation.outcome {
-            Outcome::Product { quantity, version: Some(version), .. } => {
-                Some((place, State { quantity, version }))
-            }
-            _ => None,
+        let reads = reads.filter_map(|(place, operation)| {
+            let Outcome::Product { quantity, version: Some(version), .. } = operation.outcome
+            else {
+                return None;
+            };
+            Some((place, State { quantity, version }))
         });
         let mut reads = reads.peekable();
         if reads.peek().is_none() {

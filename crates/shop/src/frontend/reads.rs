@@ -46,7 +46,7 @@ impl Frontend {
         let slot =
             if lower { self.touch(now, name)? } else { self.touch(now, &name.to_lowercase())? };
         let (body, version, applied) = (slot.body.clone(), slot.product.version, slot.applied);
-        Some(Hit { body, version, from: self.from_cache(self.cache_promises(), applied) })
+        Some(Hit { body, version, from: self.read_from_cache(self.cache_promises(), applied) })
     }
 
     /// The level of what the cache may serve now: only a lease promises anything.
@@ -57,7 +57,7 @@ impl Frontend {
         }
     }
 
-    fn from_cache(&self, consistency: Consistency, applied: u64) -> ReadFrom {
+    fn read_from_cache(&self, consistency: Consistency, applied: u64) -> ReadFrom {
         let Config { id, incarnation, .. } = self.config;
         ReadFrom { consistency, node: Address::Frontend(id), incarnation, applied }
     }
@@ -118,7 +118,8 @@ impl Frontend {
         }
         if let Some(slot) = self.touch(out.now, name.key()) {
             let (product, applied) = (slot.product.clone(), slot.applied);
-            let (cache, from) = (CacheUse::Hit, self.from_cache(self.cache_promises(), applied));
+            let (cache, from) =
+                (CacheUse::Hit, self.read_from_cache(self.cache_promises(), applied));
             return out.reply(token, Ok(Reply::Product { product, cache, from }));
         }
         let (cover, holder) = self.cover(out.now);
@@ -147,7 +148,7 @@ impl Frontend {
         {
             self.counters.hits += 1;
             let (product, applied) = (slot.product.clone(), slot.applied);
-            let (cache, from) = (CacheUse::Hit, self.from_cache(level, applied));
+            let (cache, from) = (CacheUse::Hit, self.read_from_cache(level, applied));
             return out.reply(token, Ok(Reply::Product { product, cache, from }));
         }
         self.counters.bypasses += 1;

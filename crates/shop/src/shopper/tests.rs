@@ -162,10 +162,8 @@ impl goldenscript::Runner for World {
             // A product: its name and quantity.
             "shows" => {
                 let product = product(&next()?, next()?.parse()?)?;
-                self.say(
-                    Reply::Product { product, cache: CacheUse::Miss, from: ReadFrom::UNTOLD },
-                    out,
-                )?;
+                let (cache, from) = (CacheUse::Miss, ReadFrom::UNTOLD);
+                self.say(Reply::Product { product, cache, from }, out)?;
             }
             // A page of products.
             "lists" => {

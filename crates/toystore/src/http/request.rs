@@ -58,22 +58,13 @@ pub struct Message {
 pub fn read(asked: &Asked<'_>) -> Result<Option<Message>, Problem> {
     let request = match asked.endpoint {
         Endpoint::Product => product(asked)?,
-        Endpoint::Products => {
-            let after = asked.query("after")?.map(|text| text.parse().map_err(bad)).transpose()?;
-            let (limit, consistency) = (asked.limit()?, asked.consistency()?.unwrap_or_default());
-            Request::ListProducts { after, limit, consistency }
-        }
+        Endpoint::Products => products(asked)?,
         Endpoint::PlaceOrder => return place_order(asked).map(Some),
         Endpoint::Order => {
             let consistency = asked.consistency()?.unwrap_or_default();
             Request::ReadOrder { number: number(&asked.argument()?)?, consistency }
         }
-        Endpoint::OrderLog => {
-            let after = asked.query("after")?.map(|text| number(&text)).transpose()?;
-            // A replica shows its own log, unless more is asked of it.
-            let consistency = asked.consistency()?.unwrap_or(Consistency::Local);
-            Request::ListOrders { after, limit: asked.limit()?, consistency }
-        }
+        Endpoint::OrderLog => order_log(asked)?,
         Endpoint::Fate => Request::ReadFate { request_id: asked.request_id()? },
         Endpoint::Resolve => Request::ResolveFate { request_id: asked.request_id()? },
         Endpoint::InvalidateOne => Request::Invalidate { names: vec![asked.name()?] },
@@ -130,6 +121,19 @@ pub fn read(asked: &Asked<'_>) -> Result<Option<Message>, Problem> {
         | Endpoint::SeedLeader => return Ok(None),
     };
     Ok(Some(Message { request, refused: Vec::new() }))
+}
+
+fn products(asked: &Asked<'_>) -> Result<Request, Problem> {
+    let after = asked.query("after")?.map(|text| text.parse().map_err(bad)).transpose()?;
+    let (limit, consistency) = (asked.limit()?, asked.consistency()?.unwrap_or_default());
+    Ok(Request::ListProducts { after, limit, consistency })
+}
+
+fn order_log(asked: &Asked<'_>) -> Result<Request, Problem> {
+    let after = asked.query("after")?.map(|text| number(&text)).transpose()?;
+    // A replica shows its own log, unless more is asked of it.
+    let consistency = asked.consistency()?.unwrap_or(Consistency::Local);
+    Ok(Request::ListOrders { after, limit: asked.limit()?, consistency })
 }
 
 impl Asked<'_> {
