@@ -33,6 +33,7 @@
 #![deny(clippy::wildcard_enum_match_arm)]
 
 mod clock;
+mod clocks;
 pub mod comparison;
 mod costs;
 mod digest;

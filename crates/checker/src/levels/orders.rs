@@ -2,8 +2,8 @@
 //! whether what is there, or is not, fits how far the log is said to be applied.
 //!
 //! An order stands at one index of the replicated log. A state that has the log up to an index has
-//! exactly the orders up to it: which index a state is at may be old, but what it has may not differ
-//! from what every other state at that index has.
+//! exactly the orders up to it: which index a state is at may be old, but what it has may not
+//! differ from what every other state at that index has.
 
 use std::collections::BTreeMap;
 

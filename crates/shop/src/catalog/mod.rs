@@ -43,15 +43,15 @@
 //!
 //! # Several replicas
 //!
-//! One leads, the others apply what it commits and refuse everybody with a hint who leads. What is
-//! volatile belongs to a reign. A new leader commits `Begin`, by which generations of the old one
-//! are known as such, and takes its leases back as after a restart; for those that stay silent it
-//! waits a full lease *from that commit on*, since the old one granted until it was deposed, and may
-//! not know yet that it was. Hence the second rule: whatever is answered without a commit (a fill, a
-//! list, a renewal, what a known take did) waits for a read barrier that began after the question.
-//! A leader that is cut off passes none, so it grants and shows nothing. A grant that it gave before
-//! and that arrives late is no harm: the frontend counts it from before it asked, and takes no
-//! generation below one that was revoked.
+//! One leads, the others apply what it commits and refuse everybody with a hint who leads (but for
+//! reads at level `local`). What is volatile belongs to a reign. A new leader commits `Begin`, by
+//! which generations of the old one are known as such, and takes its leases back as after a
+//! restart; for those that stay silent it waits a full lease *from that commit on*, since the old
+//! one granted until it was deposed, and may not know yet that it was. Hence the second rule:
+//! whatever is answered without a commit (a fill, a list, a renewal, what a known take did) waits
+//! for a read barrier that began after the question. A leader that is cut off passes none, so it
+//! grants and shows nothing. A grant that it gave before and that arrives late is no harm: the
+//! frontend counts it from before it asked, and takes no generation below one that was revoked.
 //!
 //! Whoever waits at a leader that is deposed is sent to another one. What it asked for may be done,
 //! and be asked for again: takes have numbers, views are compared, settling and registering say the
@@ -59,9 +59,9 @@
 //!
 //! # What is left out
 //!
-//! Replicas that follow answer nothing: reads cost the leader a round trip to a majority, shared by
-//! all that wait. With invalidation mode `push` or `ttl` the promises about reads do not hold, as is
-//! their nature.
+//! Replicas that follow answer local reads only: others cost the leader a round trip to a majority,
+//! shared by all that wait. With invalidation mode `push` or `ttl` the promises about reads do not
+//! hold, as is their nature.
 //!
 //! | file | what it holds |
 //! | --- | --- |

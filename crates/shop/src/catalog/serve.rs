@@ -146,8 +146,8 @@ impl Catalog {
         self.open(now).map_err(Problem::Unavailable)
     }
 
-    /// The same, for the health check, which a replica passes that follows a leader: `Err` says what
-    /// is missing.
+    /// The same, for the health check, which a replica passes that follows a leader: `Err` says
+    /// what is missing.
     pub(super) fn open(&self, now: Time) -> Result<(), String> {
         let what = match self.phase {
             Phase::Open => return Ok(()),

@@ -132,8 +132,8 @@ impl Frontend {
         }
     }
 
-    /// Below `linearizable`: from the cache, `local` also where its lease has run out; else from the
-    /// catalog. The answer is for this reader alone: no cache keeps it, and nobody waits along.
+    /// Below `linearizable`: from the cache, `local` also where its lease has run out; else from
+    /// the catalog. The answer is for this reader alone: no cache keeps it, and nobody waits along.
     fn on_weak_read(
         &mut self,
         out: &mut Outbox<'_>,

@@ -27,6 +27,7 @@ mod answer;
 pub mod batch;
 mod checkpoint;
 pub mod command;
+mod config;
 mod discard;
 mod lead;
 pub mod ledger;
@@ -51,46 +52,15 @@ use crate::message::{
 use crate::node::{Address, Answer, CallId, Effect, Input, Node, Token};
 use answer::Call;
 use batch::Batches;
+pub use config::Config;
+use config::{
+    CALL_DEADLINE, CATALOG_TRY, CHECKPOINT_ENTRIES, FLOOR_DELAY, HAND_OVER, LEAD_WAITERS_MAX,
+    RETRY, VIEW_DEADLINE,
+};
 use ledger::{Applied, Ledger};
 use purchase::Purchases;
 use reads::Reads;
 pub use status::Status;
-
-/// How long a call to the catalog may take: longer than a lease, since a take may wait for one.
-const CALL_DEADLINE: Duration = Duration::from_millis(2500);
-
-/// How long one of several replicas of the catalog may take, before another one is asked.
-const CATALOG_TRY: Duration = Duration::from_millis(1000);
-
-/// How long a view may take before it is asked again.
-const VIEW_DEADLINE: Duration = Duration::from_millis(500);
-
-/// Between two tries to reach the catalog.
-const RETRY: Duration = Duration::from_millis(50);
-
-/// How long the leader waits, when nothing else goes to the catalog, before it says what is
-/// recorded.
-const FLOOR_DELAY: Duration = Duration::from_millis(100);
-
-/// How long a leader that is to lead no longer waits for another to lead.
-const HAND_OVER: Duration = Duration::from_millis(500);
-
-/// Log entries between two checkpoints, at least; see [`Orders::checkpoint_is_due`].
-const CHECKPOINT_ENTRIES: u64 = 50_000;
-
-/// Requests to lead that may wait for an answer at once.
-const LEAD_WAITERS_MAX: usize = 64;
-
-/// How an order replica is set up.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Config {
-    /// Its place among the replicas.
-    pub engine: protocol::Config,
-    /// Another number for each process, so that readers can tell a restart.
-    pub incarnation: u64,
-    /// How many replicas the catalog has; their ids begin with 1.
-    pub catalogs: u8,
-}
 
 /// Where this replica stands.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -12,7 +12,7 @@ use replication::Protocol;
 
 use super::paint;
 use crate::supervisor::folder::Folder;
-use crate::supervisor::migration::conversion::{Step, finish, prepare};
+use crate::supervisor::migration::conversion::{Step, finish, prepare, sweep};
 use crate::supervisor::migration::survey::{self, Beginning, Survey};
 use crate::supervisor::migration::{Plan, unfinished};
 use crate::supervisor::options::replication;
@@ -74,6 +74,7 @@ impl Migrate {
         let Some(made) = folder.made()? else { bail!("there is no store in {data}") };
         let from = made.replication;
         if from == self.replication {
+            sweep(folder.path());
             println!("the store in {data} has --replication {from} already: nothing to do");
             return Ok(ExitCode::SUCCESS);
         }

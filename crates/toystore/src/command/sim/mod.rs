@@ -119,8 +119,8 @@ pub struct Sim {
     #[arg(long)]
     strict: bool,
     /// How clocks run: drawn (beyond the bound that leases trust, in some seeds), within-bound, or
-    /// beyond-bound: in every seed, and when it matters. Then cached reads must be caught to be old,
-    /// and everything else must hold
+    /// beyond-bound: in every seed, and when it matters. Then cached reads must be caught to be
+    /// old, and everything else must hold
     #[arg(long, value_name = "CLOCKS", default_value_t = Clocks::Drawn)]
     clocks: Clocks,
     /// Let nothing go wrong

@@ -116,10 +116,15 @@ pub fn finish(folder: &Folder, plan: &Plan, told: Told) -> Result<()> {
     let path = plan_file(data);
     fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
     sync(&staging)?;
-    // Whatever else somebody put there is theirs.
-    let _ = fs::remove_dir(&staging);
+    sweep(data);
     sync(data)?;
     told(&Step::Finished)
+}
+
+/// Removes the place of new folders once it is empty: the last step, which may have been broken off
+/// too. Whatever else somebody put there is theirs.
+pub fn sweep(data: &Path) {
+    let _ = fs::remove_dir(staging(data));
 }
 
 fn replicas(plan: &Plan) -> impl Iterator<Item = String> {
