@@ -61,11 +61,12 @@ const CASES: [Case; 16] = [
          3 by client 1 was given order 0 for Tux x2 (version 2): older than ttl=2ms allows"),
     case!("leader-reads", &[Guarantee::LeaderReads],
         "read 16 by client 7 at 0.001 s returned 3 left of Tux (version 2) at level leader, but it \
-         had ended when purchase 3 by client 1 began at 0.003 s, without which there is no version 2"),
+         had ended when purchase 3 by client 1 began at 0.003 s, without which there is no \
+         version 2"),
     case!("local-reads", &[Guarantee::LocalReads],
-        "by order-2/1, order read 16 by client 7 found order 0 to be Tux x2 in a state at log index \
-         7 at 0.073700 s, and then order read 17 by client 7 at 0.073800 s was refused order 2: no \
-         such order in a state at log index 5 at level local"),
+        "by order-2/1, order read 16 by client 7 found order 0 to be Tux x2 in a state at log \
+         index 7 at 0.073700 s, and then order read 17 by client 7 at 0.073800 s was refused order \
+         2: no such order in a state at log index 5 at level local"),
 ];
 
 fn judged(name: &str, text: &[u8]) -> (History, Judged) {
