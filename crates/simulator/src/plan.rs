@@ -25,7 +25,7 @@ const ASKED_ABOUT: usize = 6;
 
 /// Between two lapses of a lease that a slow clock does not notice, on average; and how long such a
 /// clock is slow: longer than twice a lease.
-const AIMED_INTERVAL: Duration = Duration::from_secs(8);
+const AIMED_INTERVAL: Duration = Duration::from_secs(12);
 const AIMED_SPAN: Duration = Duration::from_secs(5);
 
 /// A toy that nobody sells.

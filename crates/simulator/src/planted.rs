@@ -117,7 +117,7 @@ const fn hidden(bugs: &'static [Bug], why: &'static str) -> Hidden {
 }
 
 /// What clients see of stock that is taken twice, or for nobody.
-const STOCK: &[&str] = &["stock", "conserved", "oversold"];
+const STOCK: &[&str] = &["stock", "conserved", "conservation", "oversold"];
 
 /// What clients see of an order that is there twice, or where it should not be.
 const ORDERS: &[&str] = &["once", "orders"];
@@ -167,7 +167,7 @@ pub static ALL: &[Planted] = &[
     points(&[Bug::HoleLeads, Bug::CommittedChanges], LOST),
     points(&[Bug::OldTermHeard, Bug::CommittedChanges], LOST),
     points(&[Bug::CatchUpByIndex], LOST),
-    points(&[Bug::ForgottenVote], STILL),
+    points(&[Bug::ForgottenVote], &["liveness", "stock"]),
     points(&[Bug::LeadsEarly], STOCK),
     points(&[Bug::StaleLeaderRead], ORDERS),
     points(&[Bug::NumberReuse], ORDERS),
@@ -209,7 +209,7 @@ pub static ALL: &[Planted] = &[
     quorum(Protocol::Raft, points(&[Bug::NoFence], STOCK)),
     quorum(Protocol::Raft, points(&[Bug::DedupeLost], ORDERS)),
     quorum(Protocol::Raft, points(&[Bug::HalfPurchase], STOCK)),
-    quorum(Protocol::Raft, points(&[Bug::UncommittedRead], &["local-reads"])),
+    quorum(Protocol::Raft, points(&[Bug::UncommittedRead], &["local-reads", "leader-reads"])),
     quorum(Protocol::Raft, points(&[Bug::LocalAnswerKept], STALE)),
     quorum(Protocol::Paxos, world(Lie::NoFsync, LOST_BY_MAJORITY)),
     quorum(Protocol::Paxos, world(Lie::SnapshotMissesLast, LOST_BY_MAJORITY)),

@@ -94,9 +94,15 @@ fn products_orders_and_numbers_are_read_in_both_dialects() {
 #[test]
 fn toys_are_listed_page_by_page_in_the_labs_dialect_only() {
     let after = Some("Etch A Sketch".parse().unwrap());
-    let request = Request::ListProducts { after, limit: 100, consistency: Consistency::Local };
-    let ask = Dialect::Lab.ask(&request, "k").unwrap();
-    assert_eq!(ask.path, "/products?after=Etch%20A%20Sketch&limit=100");
+    let path = |consistency| {
+        let request = Request::ListProducts { after: after.clone(), limit: 100, consistency };
+        Dialect::Lab.ask(&request, "k").unwrap().path
+    };
+    let plain = "/products?after=Etch%20A%20Sketch&limit=100";
+    assert_eq!(path(Consistency::Linearizable), plain);
+    assert_eq!(path(Consistency::Local), format!("{plain}&consistency=local"));
+    let (limit, consistency) = (100, Consistency::Local);
+    let request = Request::ListProducts { after: after.clone(), limit, consistency };
     assert!(Dialect::Seed.ask(&request, "k").is_none());
 
     let page = r#"{"data":[{"name":"Tux","price":25.99,"quantity":98},
