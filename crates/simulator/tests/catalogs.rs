@@ -76,7 +76,8 @@ fn orders_go_on_at_once_when_the_leader_of_the_catalog_is_killed_or_stopped() {
     for protocol in safe() {
         for (what, seed) in [("kill", 1), ("kill", 2), ("kill", 3), ("stop", 4), ("stop", 5)] {
             let gap = longest_gap(what, protocol, seed);
-            assert!(gap < Duration::from_millis(500), "{what} {protocol} seed {seed}: {gap:?}");
+            // Mostly some tens of milliseconds; one more election timeout, if votes are split.
+            assert!(gap < Duration::from_millis(1500), "{what} {protocol} seed {seed}: {gap:?}");
         }
     }
 }
