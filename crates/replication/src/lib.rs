@@ -10,6 +10,7 @@
 //! | [`time`] | a node's own monotonic clock, as a number |
 //! | [`term`] | replica ids, terms, views |
 //! | [`log`] | entries, the in-memory log, what is written to disk |
+//! | [`members`] | who belongs to a group, and how that changes |
 //! | [`engine`] | the trait that every way of agreeing implements |
 //! | [`protocol`] | which of them a store uses, and how a replica of it is set up |
 //! | [`single`] | one node: the catalog by default |
@@ -22,6 +23,7 @@
 
 pub mod engine;
 pub mod log;
+pub mod members;
 pub mod paxos;
 mod pieces;
 pub mod planted;
@@ -36,6 +38,7 @@ pub mod time;
 
 pub use engine::Engine;
 pub use log::{Entry, Index, Log, Record};
+pub use members::Members;
 pub use protocol::Protocol;
 pub use term::{NodeId, Term, View};
 pub use time::Time;

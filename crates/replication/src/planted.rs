@@ -158,6 +158,12 @@ bugs! {
     SyncTorn: "sync-torn",
     /// paxos: a leader answers reads without asking whether it still leads
     ProbeSkipped: "probe-skipped",
+    /// while the members change, the old majority alone decides
+    OldMajorityAlone: "old-majority-alone",
+    /// a replica that restarts takes the members of its group's beginning for those of now
+    MembersForgotten: "members-forgotten",
+    /// a replica that restarts does not conclude from its log that a change of members is committed
+    ChangeForgotten: "change-forgotten",
 }
 
 /// Whether a bug is planted in this run. Without the feature it never is, at no cost.

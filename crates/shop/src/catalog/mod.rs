@@ -209,6 +209,8 @@ impl Catalog {
                 engine::Effect::Leading(_) => self.on_leading(now, effects),
                 engine::Effect::Send { .. }
                 | engine::Effect::Install(_)
+                | engine::Effect::Changed { .. }
+                | engine::Effect::Members(_)
                 | engine::Effect::AskView { .. }
                 | engine::Effect::NotInSync(_)
                 | engine::Effect::WantSnapshot

@@ -42,6 +42,8 @@ pub enum Problem {
     Unavailable(String),
     /// No answer in time: it may have been done or not. A retry with the same key is harmless.
     OutcomeUnknown(String),
+    /// The members cannot be as wanted; says why and what to do instead.
+    NotChanged(String),
 }
 
 impl Problem {
@@ -55,6 +57,7 @@ impl Problem {
             Problem::Fenced(_)
             | Problem::NotInSync(_)
             | Problem::FrontendInUse
+            | Problem::NotChanged(_)
             | Problem::Resolved => 409,
             Problem::Unavailable(_) | Problem::OutcomeUnknown(_) => 503,
         }
@@ -70,7 +73,7 @@ impl Problem {
             Problem::KeyReused => {
                 "this Idempotency-Key was used before for another order".to_string()
             }
-            Problem::Bad(what) => what.clone(),
+            Problem::Bad(what) | Problem::NotChanged(what) => what.clone(),
             Problem::NotLeader { leader: Some(leader) } => {
                 format!("not the leader, order-{leader} is")
             }

@@ -65,6 +65,7 @@ impl Process {
                     unclean: false,
                     entries_kept: setting.entries_kept,
                     seed: setting.seed,
+                    joins: false,
                 };
                 let orders = Orders::new(orders::Config { engine }, recovered)?;
                 let orders = orders.checkpoint_every(setting.checkpoint_entries);

@@ -11,6 +11,7 @@ pub mod demo;
 pub mod export;
 pub mod frontend;
 pub mod health;
+pub mod node;
 pub mod order;
 pub mod paint;
 pub mod run;

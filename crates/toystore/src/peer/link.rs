@@ -32,6 +32,8 @@ pub struct Link {
     me: Address,
     to: Address,
     token: Arc<str>,
+    /// Where this end is reached, for who does not know it yet.
+    pub(super) home: Option<Arc<str>>,
     /// Changed when a frontend comes back elsewhere.
     url: Mutex<Url>,
     /// Connections that no call uses now, with the URL they lead to.
@@ -67,6 +69,7 @@ impl Link {
             me,
             to,
             token,
+            home: None,
             url: Mutex::new(url),
             idle: Mutex::default(),
             free: Semaphore::new(CALLS_MAX),

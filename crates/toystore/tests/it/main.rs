@@ -10,6 +10,7 @@ mod exchange;
 mod faults;
 mod history;
 mod load;
+mod members;
 mod network;
 mod observability;
 mod openapi;
