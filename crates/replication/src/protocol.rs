@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +19,9 @@ use crate::term::NodeId;
 /// Entries kept in memory behind a snapshot, so that a follower that was away for a short while
 /// needs no snapshot; [`Config::entries_kept`] by default.
 pub const ENTRIES_KEPT: u64 = 8192;
+
+/// How long a leader that is to lead no longer waits for another to lead.
+pub const HAND_OVER: Duration = Duration::from_millis(500);
 
 /// A way of agreeing.
 #[derive(

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use replication::log::Snapshot;
 use replication::planted::{Bug, planted};
+use replication::protocol::HAND_OVER;
 use replication::{Entry, Index, Term, Time, engine};
 
 use super::catalogue::{self, Toy};
 use super::command::{Command, ToyId};
 use super::leases::Answered;
-use super::replica::HAND_OVER;
 use super::shelf::Shelf;
 use super::{Catalog, Phase, Then};
 use crate::invalidation::Invalidation;

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use replication::log::{Recovered, Snapshot};
 use replication::planted::{Bug, planted};
+use replication::protocol::HAND_OVER;
 use replication::single::Single;
 use replication::{Engine, Entry, Index, NodeId, Term, Time, engine};
 
@@ -21,9 +22,6 @@ use super::stock::Stock;
 use super::{Catalog, Config, Phase, reply};
 use crate::message::Problem;
 use crate::node::{Effect, Token};
-
-/// How long a leader that is to lead no longer waits for another to lead.
-pub(super) const HAND_OVER: Duration = Duration::from_millis(500);
 
 /// What agrees on the log.
 #[derive(Debug)]

@@ -85,7 +85,7 @@ pub(super) struct Calls {
     open: BTreeMap<CallId, (Purpose, Address)>,
     /// Which replica of the catalog is asked.
     pub catalog: CatalogLeader,
-    /// What was asked of a leader of the orders before this adoption was taken out.
+    /// Nobody waits for what was asked of a leader of the orders before this adoption.
     left: u64,
 }
 
@@ -106,9 +106,8 @@ impl Calls {
         Some((purpose, heard))
     }
 
-    /// Takes out what was asked of a leader under adoptions before `reign`, oldest first. Should an
-    /// answer come, nobody waits for it.
-    pub fn leave(&mut self, reign: u64) -> Vec<Purpose> {
+    /// The calls to a leader under adoptions before `reign`, oldest first; none the second time.
+    pub fn of_earlier_reigns(&mut self, reign: u64) -> Vec<CallId> {
         if std::mem::replace(&mut self.left, reign) == reign {
             return Vec::new();
         }
@@ -127,8 +126,7 @@ impl Calls {
             | Purpose::Lead { .. } => false,
         };
         let left = self.open.iter().filter(|(_, (purpose, _))| old(purpose));
-        let left: Vec<CallId> = left.map(|(call, _)| *call).collect();
-        left.iter().filter_map(|call| Some(self.open.remove(call)?.0)).collect()
+        left.map(|(call, _)| *call).collect()
     }
 
     /// How many wait.

@@ -116,13 +116,14 @@ impl Fills {
         self.begin(out, out.now, vec![token], name, cover, holder)
     }
 
-    /// These readers wait for the end of a pause, and then no more.
-    pub fn pause(&mut self, readers: usize, begins: bool) {
-        if begins {
-            self.readers += readers;
-        } else {
-            self.readers -= readers;
-        }
+    /// So many readers wait for the end of a pause, without a fill.
+    pub fn pause(&mut self, readers: usize) {
+        self.readers += readers;
+    }
+
+    /// Their pause is over: they wait here no more, unless a fill begins for them.
+    pub fn resume(&mut self, readers: usize) {
+        self.readers -= readers;
     }
 
     /// Makes the call for these readers. Returns whether there was room for it.

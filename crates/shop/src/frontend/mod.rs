@@ -214,24 +214,8 @@ impl Frontend {
     /// What was asked of another replica than the one that leads now is asked again, as if its
     /// deadline had come: a leader that hangs holds nobody longer than it takes to find the next.
     fn leave_old_leader(&mut self, out: &mut Outbox<'_>) {
-        for purpose in out.calls.leave(self.leadership.reign_begun()) {
-            match purpose {
-                Purpose::Orders { sequences, again, .. } => {
-                    self.orders.on_answer(out, sequences, again, Answer::Unknown);
-                }
-                Purpose::Question { sequence, .. } => {
-                    self.questions.on_answer(out, sequence, Answer::Unknown);
-                }
-                Purpose::Fill
-                | Purpose::Look { .. }
-                | Purpose::Near { .. }
-                | Purpose::Renew { .. }
-                | Purpose::Probe
-                | Purpose::End
-                | Purpose::Watch { .. }
-                | Purpose::Ping { .. }
-                | Purpose::Lead { .. } => unreachable!("no leader is asked this: {purpose:?}"),
-            }
+        for call in out.calls.of_earlier_reigns(self.leadership.reign_begun()) {
+            self.on_answer(out, call, Answer::Unknown);
         }
     }
 

@@ -210,7 +210,7 @@ impl Frontend {
         while let Some((since, again)) = self.resting.next_due(out.now) {
             match again {
                 Again::Fill(name, readers) => {
-                    self.fills.pause(readers.len(), false);
+                    self.fills.resume(readers.len());
                     self.fill_again(out, since, name, readers);
                 }
                 Again::Look(token, request) => self.look_again(out, since, token, request),
@@ -281,7 +281,7 @@ impl Frontend {
             return match heard {
                 Heard::Hint => self.fill_again(out, fill.since, fill.name, readers),
                 Heard::Final | Heard::Elsewhere => {
-                    self.fills.pause(readers.len(), true);
+                    self.fills.pause(readers.len());
                     let again = Again::Fill(fill.name, readers);
                     self.resting.rest(out.now, call, fill.since, again);
                 }

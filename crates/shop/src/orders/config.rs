@@ -22,9 +22,6 @@ pub(super) const RETRY: Duration = Duration::from_millis(50);
 /// recorded.
 pub(super) const FLOOR_DELAY: Duration = Duration::from_millis(100);
 
-/// How long a leader that is to lead no longer waits for another to lead.
-pub(super) const HAND_OVER: Duration = Duration::from_millis(500);
-
 /// Log entries between two checkpoints, at least; see [`Orders::checkpoint_is_due`].
 pub(super) const CHECKPOINT_ENTRIES: u64 = 50_000;
 

@@ -42,7 +42,7 @@ use std::time::Duration;
 
 use replication::engine::{self, Viewed};
 use replication::log::{Recovered, Snapshot};
-use replication::protocol;
+use replication::protocol::{self, HAND_OVER};
 use replication::{Engine, Entry, NodeId, Term, Time};
 
 use crate::catalog_leader::CatalogLeader;
@@ -54,8 +54,8 @@ use answer::Call;
 use batch::Batches;
 pub use config::Config;
 use config::{
-    CALL_DEADLINE, CATALOG_TRY, CHECKPOINT_ENTRIES, FLOOR_DELAY, HAND_OVER, LEAD_WAITERS_MAX,
-    RETRY, VIEW_DEADLINE,
+    CALL_DEADLINE, CATALOG_TRY, CHECKPOINT_ENTRIES, FLOOR_DELAY, LEAD_WAITERS_MAX, RETRY,
+    VIEW_DEADLINE,
 };
 use ledger::{Applied, Ledger};
 use purchase::Purchases;

@@ -16,11 +16,10 @@ use shop::node::Address;
 
 use super::others::{self, Replica};
 use super::service::{Disk, Made, Service, read};
-use crate::disk::write_whole;
 use crate::driver::disk::DiskQueue;
 use crate::http::connection::Url;
 use crate::http::endpoint::Role;
-use crate::supervisor::folder::{REPLICATION_FILE, written_under};
+use crate::supervisor::folder::{REPLICATION_FILE, note_protocol, written_under};
 use crate::supervisor::options::{Timers, replication};
 
 /// Run the catalog, or one replica of it: stock, takes, restock, leases, and who leads the orders
@@ -66,9 +65,9 @@ impl CatalogCommand {
         let (id, known) = self.group()?;
         let CatalogCommand { service, disk, replication, invalidation, .. } = self;
         let toys = self.catalogue.as_deref().map(read_catalogue).transpose()?;
-        let agree = of_catalogs(&disk, replication)?;
-        let replica = (!known.is_empty()).then(|| protocol::Config {
-            protocol: agree,
+        let agree = (!known.is_empty()).then(|| of_catalogs(&disk, replication)).transpose()?;
+        let replica = agree.map(|protocol| protocol::Config {
+            protocol,
             id,
             peers: known.keys().copied().collect(),
             pace: self.timers.into(),
@@ -175,9 +174,7 @@ fn open(disk: &Disk, group: Option<Protocol>) -> Result<(DiskQueue, Recovered)> 
                  begin a new store in another folder"
             );
         }
-        let path = disk.folder().join(REPLICATION_FILE);
-        write_whole(&path, format!("{protocol}\n").as_bytes())
-            .with_context(|| format!("cannot write {}", path.display()))?;
+        note_protocol(disk.folder(), protocol)?;
     }
     Ok((queue, recovered))
 }

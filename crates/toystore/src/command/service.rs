@@ -20,7 +20,6 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::Signals;
-use crate::disk::write_whole;
 use crate::driver::Driver;
 use crate::driver::disk::DiskQueue;
 use crate::http::connection::Url;
@@ -30,7 +29,7 @@ use crate::http::server::{self, CONNECTIONS_MAX_DEFAULT};
 use crate::http::site::Site;
 use crate::peer::Peers;
 use crate::peer::names::Names;
-use crate::supervisor::folder::{REPLICATION_FILE, written_under};
+use crate::supervisor::folder::{note_protocol, written_under};
 use crate::supervisor::migration;
 use crate::trace;
 
@@ -130,7 +129,8 @@ impl Disk {
         if let Some(store) = self.data.parent() {
             migration::refuse_unfinished(store)?;
         }
-        if let Some(written) = written_under(&self.data)?
+        let written = written_under(&self.data)?;
+        if let Some(written) = &written
             && written != protocol.name()
         {
             bail!(
@@ -141,10 +141,8 @@ impl Disk {
             );
         }
         let (disk, recovered) = self.open()?;
-        let path = self.data.join(REPLICATION_FILE);
-        if !path.exists() {
-            write_whole(&path, format!("{protocol}\n").as_bytes())
-                .with_context(|| format!("cannot write {}", path.display()))?;
+        if written.is_none() {
+            note_protocol(&self.data, protocol)?;
         }
         Ok((disk, recovered))
     }

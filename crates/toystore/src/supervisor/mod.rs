@@ -312,31 +312,24 @@ fn agree(options: &Options, folder: &Folder) -> Result<Made> {
         return Ok(made);
     };
     let data = folder.path().display();
-    let refuse = |flag: &str, has: String, wanted: String, convert: String| {
+    let replication = options.replication.map(|wanted| wanted.to_string());
+    let convert = replication
+        .as_ref()
+        .map(|wanted| format!("convert it (toystore migrate --replication {wanted}), "));
+    let convert = convert.unwrap_or_default();
+    let number = |wanted: u8| wanted.to_string();
+    let (orders, catalogs) = (options.orders.map(number), options.catalogs.map(number));
+    let flags = [
+        ("--replication", made.replication.to_string(), replication, convert.as_str()),
+        ("--orders", number(made.orders), orders, ""),
+        ("--catalog-replicas", number(made.catalogs), catalogs, ""),
+    ];
+    for (flag, has, wanted, or) in flags {
+        let Some(wanted) = wanted.filter(|wanted| *wanted != has) else { continue };
         bail!(
             "the store in {data} was made with {flag} {has}, and {flag} {wanted} contradicts that\n\
-             hint: leave {flag} away, {convert}or begin a new store in another folder with --data"
-        )
-    };
-    match options.replication {
-        Some(wanted) if wanted != made.replication => {
-            let convert = format!("convert it (toystore migrate --replication {wanted}), ");
-            refuse("--replication", made.replication.to_string(), wanted.to_string(), convert)?;
-        }
-        _ => {}
-    }
-    match options.orders {
-        Some(wanted) if wanted != made.orders => {
-            refuse("--orders", made.orders.to_string(), wanted.to_string(), String::new())?;
-        }
-        _ => {}
-    }
-    match options.catalogs {
-        Some(wanted) if wanted != made.catalogs => {
-            let (has, wanted) = (made.catalogs.to_string(), wanted.to_string());
-            refuse("--catalog-replicas", has, wanted, String::new())?;
-        }
-        _ => {}
+             hint: leave {flag} away, {or}or begin a new store in another folder with --data"
+        );
     }
     Ok(made)
 }

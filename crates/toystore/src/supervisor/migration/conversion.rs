@@ -15,7 +15,7 @@ use replication::log::Checkpoint;
 
 use super::{Plan, before, plan_file, replica, staging};
 use crate::disk::{sync_folder, write_fresh, write_whole};
-use crate::supervisor::folder::{Folder, REPLICATION_FILE};
+use crate::supervisor::folder::{Folder, note_protocol};
 
 /// What was done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,9 +73,7 @@ pub fn prepare(folder: &Folder, plan: &Plan, checkpoint: &Checkpoint, told: Told
     for name in replicas(plan) {
         let new = staging.join(&name);
         write_fresh(&new, checkpoint)?;
-        let protocol = format!("{}\n", plan.made.replication);
-        write_whole(&new.join(REPLICATION_FILE), protocol.as_bytes())
-            .with_context(|| format!("cannot write to {}", new.display()))?;
+        note_protocol(&new, plan.made.replication)?;
         told(&Step::Made(name))?;
     }
     let text = serde_json::to_vec_pretty(plan).context("cannot write the plan")?;

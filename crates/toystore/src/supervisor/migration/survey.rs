@@ -20,6 +20,7 @@ use shop::orders::recovered;
 use super::replica;
 use crate::driver::disk::DiskQueue;
 use crate::supervisor::folder::{Made, written_under};
+use crate::supervisor::layout::catalog_name;
 
 /// A replica that could be read.
 pub struct Read {
@@ -97,12 +98,13 @@ fn open(folder: &Path) -> Result<(DiskQueue, Recovered)> {
 /// The view that the catalog keeps; of several replicas, that of the one that would be elected.
 fn read_view(data: &Path, made: Made) -> Result<View> {
     let view = |state: &[u8], log: &Log| view::on_disk(state, log).map_err(|why| anyhow!(why));
+    let name = |number: u8| catalog_name(number, made.catalogs.into());
+    let folder = |number: u8| data.join(name(number));
     if made.catalogs == 1 {
-        let (_, recovered) = open(&data.join("catalog"))?;
+        let (_, recovered) = open(&folder(1))?;
         let (log, _) = Log::recover(&recovered);
         return view(&recovered.checkpoint.snapshot.state, &log);
     }
-    let folder = |number: u8| data.join(format!("catalog-{number}"));
     let agree = (1..=made.catalogs).find_map(|number| written_under(&folder(number)).ok()?);
     let agree = agree.context("no replica of the catalog can be read")?;
     let agree: Protocol = agree.parse().map_err(|why: String| anyhow!(why))?;
@@ -112,7 +114,7 @@ fn read_view(data: &Path, made: Made) -> Result<View> {
         match read(&folder(number), agree, made.catalogs) {
             Ok(found) => _ = replicas.insert(NodeId(number), found),
             Err(error) if is_in_use(&error) => return Err(error),
-            Err(error) => _ = write!(unread, "\n  catalog-{number}: {error:#}"),
+            Err(error) => _ = write!(unread, "\n  {}: {error:#}", name(number)),
         }
     }
     let standings = replicas.iter().map(|(id, read)| (*id, read.standing.clone())).collect();
