@@ -122,7 +122,8 @@ fn messages() {
     write("messages", "record", 9, &wal::encoding::encode(&Record::Append(entry(2, record(7)))));
     let snapshot = Snapshot { index: Index(2), term: TERM, state: ledger().snapshot() };
     let tail = vec![entry(3, Bytes::new())];
-    let checkpoint = Checkpoint { promised: TERM, snapshot, tail, accepted: Term::ZERO };
+    let checkpoint =
+        Checkpoint { promised: TERM, snapshot, tail, accepted: Term::ZERO, members: None };
     write("messages", "checkpoint", 10, &wal::encoding::encode(&checkpoint));
     write("messages", "record-command", 11, &record(7));
 }

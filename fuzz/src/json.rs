@@ -96,7 +96,9 @@ fn in_range(request: &Request) {
         | Request::Settle { .. }
         | Request::DropCache { .. }
         | Request::ReadDigest { .. }
-        | Request::ReadMissed { .. } => {}
+        | Request::ReadMissed { .. }
+        | Request::ReadMembers
+        | Request::ChangeMembers(_) => {}
     }
 }
 

@@ -18,6 +18,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::log::{Checkpoint, Entry, Index, Record, Snapshot};
+use crate::members::{Change, Members};
 use crate::paxos;
 use crate::primary_backup;
 use crate::raft;
@@ -104,6 +105,32 @@ pub enum Input {
     /// This process is about to stop: another replica should lead first, if one can. Ignored by
     /// engines that do not choose for themselves.
     HandOver,
+    /// Somebody wants other members. Answered by [`Effect::Changed`] with the same number, once the
+    /// change is committed by a configuration that is no longer joint.
+    Change {
+        /// Numbers from 1, each used once in the life of a process.
+        tag: u64,
+        /// What is wanted.
+        change: Change,
+    },
+}
+
+/// What came of a change of members.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// The members are as wanted, for good.
+    Done,
+    /// It is not done: why, and what to do instead.
+    Refused(String),
+    /// This replica does not lead (any more); the change may be under way.
+    NotLeader,
+}
+
+/// What an engine says whose members are those that it began with.
+pub(crate) fn fixed(tag: u64) -> Effect {
+    let why = "the replicas of this store are fixed: only under --replication raft can one be \
+               added, removed or replaced while the store runs";
+    Effect::Changed { tag, outcome: Outcome::Refused(why.to_string()) }
 }
 
 /// What the arbiter said to a proposed view.
@@ -173,6 +200,16 @@ pub enum Effect {
         /// Up to here they are known to have been committed; behind it they may have been.
         committed: Index,
     },
+    /// The answer to [`Input::Change`].
+    Changed {
+        /// Its number.
+        tag: u64,
+        /// What came of it.
+        outcome: Outcome,
+    },
+    /// From here on in the log these are the members: told at start, with each change, and when a
+    /// snapshot brings others.
+    Members(Members),
 }
 
 /// What replicas say to each other: one enum, so that the shell has one codec.
@@ -253,4 +290,7 @@ pub struct Status {
     pub committed: Index,
     /// As leader: how far each follower is known to be, on its disk.
     pub followers: Vec<(NodeId, Index)>,
+    /// Who belongs to the group, if that can change; shown as people write it, `1,2,3 learns 4`.
+    #[serde(default)]
+    pub members: Option<String>,
 }

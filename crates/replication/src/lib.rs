@@ -10,6 +10,7 @@
 //! | [`time`] | a node's own monotonic clock, as a number |
 //! | [`term`] | replica ids, terms, views |
 //! | [`log`] | entries, the in-memory log, what is written to disk |
+//! | [`members`] | who belongs to a group, and how that changes |
 //! | [`engine`] | the trait that every way of agreeing implements |
 //! | [`protocol`] | which of them a store uses, and how a replica of it is set up |
 //! | [`migration`] | from one of them to another, on the disks of a store that is stopped |
@@ -23,6 +24,7 @@
 
 pub mod engine;
 pub mod log;
+pub mod members;
 pub mod migration;
 pub mod paxos;
 mod pieces;
@@ -38,6 +40,7 @@ pub mod time;
 
 pub use engine::Engine;
 pub use log::{Entry, Index, Log, Record};
+pub use members::Members;
 pub use protocol::Protocol;
 pub use term::{NodeId, Term, View};
 pub use time::Time;

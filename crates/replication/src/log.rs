@@ -8,6 +8,7 @@ use std::fmt;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::members::Members;
 use crate::term::Term;
 
 /// A position in the log, from 1; 0 is the place before the first entry.
@@ -69,6 +70,9 @@ pub enum Record {
     /// Paxos: the log equals that of this term's leader. Written twice, around the records that
     /// make it so; without the second one, none of them was (`paxos::storage`).
     Accepted(Term),
+    /// Raft: who belonged to the group when this disk was new, whatever a later start says; nobody,
+    /// at a replica that came to a group that was there already.
+    Members(Members),
 }
 
 impl fmt::Display for Record {
@@ -78,6 +82,7 @@ impl fmt::Display for Record {
             Record::Append(entry) => write!(f, "append {entry}"),
             Record::Truncate(from) => write!(f, "truncate {from}.."),
             Record::Accepted(term) => write!(f, "accepted {term}"),
+            Record::Members(members) => write!(f, "members {members}"),
         }
     }
 }
@@ -104,10 +109,28 @@ pub struct Checkpoint {
     pub tail: Vec<Entry>,
     /// Paxos: the highest term under which the log was accepted; zero with other engines.
     pub accepted: Term,
+    /// Raft: who belonged to the group at the snapshot's index; absent with other engines.
+    pub members: Option<Members>,
 }
 
-/// A checkpoint as it was written before there was [`Checkpoint::accepted`]: read where today's
+/// A checkpoint as it was written before there was [`Checkpoint::members`]: read where today's
 /// form cannot be.
+#[derive(Clone, Debug, Deserialize)]
+pub struct FixedCheckpoint {
+    promised: Term,
+    snapshot: Snapshot,
+    tail: Vec<Entry>,
+    accepted: Term,
+}
+
+impl From<FixedCheckpoint> for Checkpoint {
+    fn from(old: FixedCheckpoint) -> Checkpoint {
+        let FixedCheckpoint { promised, snapshot, tail, accepted } = old;
+        Checkpoint { promised, snapshot, tail, accepted, members: None }
+    }
+}
+
+/// A checkpoint as it was written before there was [`Checkpoint::accepted`] either.
 #[derive(Clone, Debug, Deserialize)]
 pub struct OldCheckpoint {
     promised: Term,
@@ -118,7 +141,7 @@ pub struct OldCheckpoint {
 impl From<OldCheckpoint> for Checkpoint {
     fn from(old: OldCheckpoint) -> Checkpoint {
         let OldCheckpoint { promised, snapshot, tail } = old;
-        Checkpoint { promised, snapshot, tail, accepted: Term::ZERO }
+        Checkpoint { promised, snapshot, tail, accepted: Term::ZERO, members: None }
     }
 }
 
@@ -162,6 +185,8 @@ impl Log {
                 Record::Truncate(from) => log.truncate(*from),
                 // Paxos replays its records itself.
                 Record::Accepted(_) => {}
+                // Raft's, which looks for it itself.
+                Record::Members(_) => {}
             }
         }
         (log, promised)

@@ -168,6 +168,12 @@ bugs! {
     CatalogUnconfirmed: "catalog-unconfirmed",
     /// raft: a leader that hears of no majority leads on until it hears of another leader
     LeadsUnheard: "leads-unheard",
+    /// while the members change, the old majority alone decides
+    OldMajorityAlone: "old-majority-alone",
+    /// a replica that restarts takes the members of its group's beginning for those of now
+    MembersForgotten: "members-forgotten",
+    /// a replica that restarts does not conclude from its log that a change of members is committed
+    ChangeForgotten: "change-forgotten",
 }
 
 /// Whether a bug is planted in this run. Without the feature it never is, at no cost.

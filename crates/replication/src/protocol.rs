@@ -128,6 +128,9 @@ pub struct Config {
     pub entries_kept: u64,
     /// What makes one store's timeouts differ from another's; any number will do.
     pub seed: u64,
+    /// `raft`: this replica comes to a group that is there already, and learns from its log who
+    /// belongs to it; `peers` are then only those that it may meet.
+    pub joins: bool,
 }
 
 impl Config {
@@ -172,6 +175,7 @@ impl Config {
 
     fn raft(&self) -> raft::Config {
         raft::Config {
+            joins: self.joins,
             id: self.id,
             peers: self.peers.clone(),
             timers: match self.pace {

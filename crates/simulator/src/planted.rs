@@ -272,6 +272,19 @@ pub static RARE: &[Hidden] = &[
         why: "a majority must lose power within one sync; the walks of the engine alone find it \
               (`crates/replication/src/paxos/tests/mod.rs`)",
     },
+    Hidden {
+        planted: quorum(Protocol::Raft, points(&[Bug::OldMajorityAlone], LOST_BY_MAJORITY)),
+        why: "no simulated store changes its members; the walks of the engine alone find it \
+              (`crates/replication/src/raft/tests/mod.rs`)",
+    },
+    Hidden {
+        planted: quorum(Protocol::Raft, points(&[Bug::MembersForgotten], LOST_BY_MAJORITY)),
+        why: "the same",
+    },
+    Hidden {
+        planted: quorum(Protocol::Raft, points(&[Bug::ChangeForgotten], LOST_BY_MAJORITY)),
+        why: "the same",
+    },
     hidden(&[Bug::ViewUncompared], "two replicas must be told to lead in the same milliseconds"),
     hidden(
         &[Bug::SnapshotOverwrites],

@@ -117,7 +117,9 @@ impl Recorder {
             | Request::DropCache { .. }
             | Request::ListOrders { .. }
             | Request::ReadDigest { .. }
-            | Request::ReadMissed { .. } => return vec![],
+            | Request::ReadMissed { .. }
+            | Request::ReadMembers
+            | Request::ChangeMembers(_) => return vec![],
         }
         vec![told(asked, answer).json()]
     }
@@ -240,7 +242,8 @@ fn refused<'a>(asked: Line<'a>, problem: &Problem) -> Line<'a> {
         | Problem::NotInSync(_)
         | Problem::OutcomeUnknown(_)
         | Problem::Bad(_)
-        | Problem::FrontendInUse => ended(asked, OutcomeKind::Unknown),
+        | Problem::FrontendInUse
+        | Problem::NotChanged(_) => ended(asked, OutcomeKind::Unknown),
     }
 }
 

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::command::{
-    catalog, check, client, compare, control, demo, export, frontend, health, migrate, order,
+    catalog, check, client, compare, control, demo, export, frontend, health, migrate, node, order,
     paint, run, sim, status, up,
 };
 use crate::supervisor::control::Action;
@@ -60,6 +60,7 @@ enum Command {
     ///
     /// Returns when it answers.
     Start(control::Control),
+    Node(node::NodeCommand),
     Export(export::Export),
     Migrate(migrate::Migrate),
     Sim(sim::Sim),
@@ -103,6 +104,7 @@ pub fn run() -> ExitCode {
         Command::Pause(control) => control.run(Action::Pause),
         Command::Resume(control) => control.run(Action::Resume),
         Command::Start(control) => control.run(Action::Start),
+        Command::Node(node) => node.run(),
         Command::Export(export) => export.run(),
         Command::Migrate(migrate) => migrate.run(),
         Command::Sim(sim) => sim.run(),

@@ -115,6 +115,7 @@ fn every_engine_starts_from_it() {
             unclean: false,
             entries_kept: ENTRIES_KEPT,
             seed: 0,
+            joins: false,
         };
         let mut engine = config.start(&recovered);
         engine.step(Time(0), Input::Start, &mut Vec::new());

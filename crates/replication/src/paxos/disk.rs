@@ -51,7 +51,8 @@ impl Disk {
     pub(super) fn persist(&mut self, record: Record, effects: &mut Vec<Effect>) {
         self.count += 1;
         match &record {
-            Record::Promise(_) => {}
+            // Raft's alone are members.
+            Record::Promise(_) | Record::Members(_) => {}
             Record::Append(entry) => {
                 self.last = entry.index;
                 if self.taking_over.is_none() {

@@ -333,6 +333,7 @@ impl Engine for Paxos {
             Input::NotInstalled { index } => self.on_not_installed(now, index),
             Input::Link { peer, up } => self.on_link(now, peer, up),
             Input::HandOver => self.on_hand_over(&mut out),
+            Input::Change { tag, .. } => out.tells.push(engine::fixed(tag)),
             Input::Viewed(Viewed::Refused(view)) => self.on_refused(view.term, &mut out),
             // Time has passed above; and others' messages, and what an arbiter has to say.
             Input::Timer
@@ -371,6 +372,7 @@ impl Engine for Paxos {
             last: self.protocol.log().last(),
             committed: self.protocol.decided(),
             followers,
+            members: None,
         }
     }
 
@@ -390,6 +392,6 @@ impl Engine for Paxos {
         let accepted = self.protocol.accepted();
         let forgotten = planted(Bug::PromiseForgotten);
         let promised: Term = if forgotten { accepted } else { self.protocol.promised() };
-        Checkpoint { promised, snapshot, tail, accepted }
+        Checkpoint { promised, snapshot, tail, accepted, members: None }
     }
 }

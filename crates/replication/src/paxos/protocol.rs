@@ -150,7 +150,7 @@ impl Protocol {
     fn follow_store(&mut self) {
         for record in self.told.records.try_iter() {
             match &record {
-                Record::Promise(_) => {}
+                Record::Promise(_) | Record::Members(_) => {}
                 Record::Append(entry) => self.log.append(entry.clone()),
                 Record::Truncate(from) => self.log.truncate(*from),
                 Record::Accepted(term) => self.accepted = *term,

@@ -67,6 +67,7 @@ pub(super) fn replay(recovered: &Recovered) -> (State, Vec<Record>) {
             Record::Promise(term) => state.promised = state.promised.max(*term),
             Record::Append(entry) => log.append(entry.clone()),
             Record::Truncate(from) => log.truncate(*from),
+            Record::Members(_) => {}
             Record::Accepted(term) => match taking_over.take() {
                 None if *term == UNDONE => {}
                 None => taking_over = Some((*term, state.log.clone())),

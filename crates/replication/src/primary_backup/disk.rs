@@ -34,7 +34,7 @@ impl Disk {
         self.count += 1;
         match &record {
             Record::Promise(_) => self.promise = self.count,
-            Record::Accepted(_) => {}
+            Record::Accepted(_) | Record::Members(_) => {}
             Record::Append(entry) => self.waiting.push_back((self.count, entry.index)),
             Record::Truncate(from) => {
                 self.durable = self.durable.min(from.previous());

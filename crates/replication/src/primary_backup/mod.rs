@@ -305,6 +305,7 @@ impl Engine for PrimaryBackup {
                 ..
             }
             | Input::HandOver => {}
+            Input::Change { tag, .. } => effects.push(engine::fixed(tag)),
             Input::Receive { from, message: engine::Message::PrimaryBackup(message) } => {
                 if self.config.peers.contains(&from) && message.makes_sense(from) {
                     self.on_receive(now, from, message, effects);
@@ -361,6 +362,7 @@ impl Engine for PrimaryBackup {
             last: self.log.last(),
             committed: self.committed,
             followers,
+            members: None,
         }
     }
 
@@ -373,7 +375,7 @@ impl Engine for PrimaryBackup {
         let after = self.log.from(snapshot.index.next(), usize::MAX).to_vec();
         self.log.compact(Index(snapshot.index.0.saturating_sub(self.config.entries_kept)));
         let accepted = Term::ZERO;
-        Checkpoint { promised: self.promised, snapshot, tail: after, accepted }
+        Checkpoint { promised: self.promised, snapshot, tail: after, accepted, members: None }
     }
 }
 

@@ -67,12 +67,13 @@ pub fn walks(subject: Subject) {
     let Sum { walks, acknowledged, passed, tally: t } = sum;
     println!(
         "{}: {walks} walks, {} steps, {} faults, {} leaders, {acknowledged} acknowledged, \
-         {passed} reads, {} snapshots installed, {} messages, {} records, {} warnings, \
-         healed within {:?}",
+         {passed} reads, {} changes of members, {} snapshots installed, {} messages, \
+         {} records, {} warnings, healed within {:?}",
         subject.name,
         t.steps,
         t.faults,
         t.leaders,
+        t.changes,
         t.installs,
         t.sends,
         t.persists,
@@ -83,6 +84,8 @@ pub fn walks(subject: Subject) {
         assert_repeats(steps, subject);
         assert!(acknowledged > walks && passed > walks, "walks get somewhere");
         assert!(t.installs > 0, "some replica gets a snapshot");
+        let changing = subject.join.is_some();
+        assert!(!changing || t.changes > walks / 4, "members change");
     }
 }
 

@@ -77,12 +77,15 @@ impl Walk {
     /// No older read waits for ever, one leads, all are equal.
     fn rests(&mut self, end: Time) {
         self.until(end, "all reads are answered", |world| world.witness.barriers.is_empty());
+        self.until(end, "all changes are answered", |world| world.witness.changes.is_empty());
+        self.until(end, "no change is under way", World::is_settled);
         self.until(end, "one leads", |world| {
             world.hosts.values().filter(|host| host.leading.is_some()).count() == 1
         });
         self.until(end, "all are equal", |world| {
             let length = world.witness.history.len();
-            world.hosts.values().all(|host| host.applied.len() == length)
+            let mut hosts = world.hosts.iter().filter(|(id, _)| world.belongs(**id));
+            hosts.all(|(_, host)| host.applied.len() == length)
         });
         let (history, needed) = (&self.world.witness.history, self.world.witness.acknowledged_upto);
         assert!(history.len() as u64 >= needed.0, "what is acknowledged is applied everywhere");
@@ -113,7 +116,7 @@ impl Walk {
 /// Whether this command is applied on every replica, behind everything else that is known.
 fn everywhere(world: &World, command: &Bytes) -> bool {
     let length = world.witness.history.len();
-    world.hosts.values().all(|host| {
+    world.hosts.iter().filter(|(id, _)| world.belongs(**id)).all(|(_, host)| {
         host.applied.len() == length
             && host.applied.iter().rev().take(50).any(|entry| entry.command == *command)
     })

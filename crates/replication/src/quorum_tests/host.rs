@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::witness::fold;
 use crate::engine::{Engine, Input, Message};
 use crate::log::{Checkpoint, Entry, Index, Log, Record, Recovered, Snapshot};
+use crate::members::Members;
 use crate::term::{NodeId, Term};
 use crate::time::Time;
 
@@ -88,11 +89,17 @@ pub struct Host {
     pub applied: Vec<Entry>,
     pub digest: u64,
     pub leading: Option<Term>,
+    /// Whether it came to a group that was there already.
+    pub joins: bool,
+    /// Who belongs to the group, as its engine said last.
+    pub members: Option<Members>,
 }
 
 impl Host {
     pub fn new(engine: Box<dyn Engine>) -> Host {
         Host {
+            joins: false,
+            members: None,
             engine,
             up: false,
             paused: false,
@@ -180,6 +187,7 @@ impl Host {
         self.held.clear();
         self.refused.clear();
         self.leading = None;
+        self.members = None;
         self.emitted = 0;
         self.synced = 0;
         let state = self.checkpoint.snapshot.state.clone();
@@ -208,7 +216,10 @@ impl Host {
 pub fn label(entry: &Entry) -> String {
     match entry.command.first() {
         None => "Lead".to_string(),
-        Some(0) => "Own".to_string(),
+        Some(0) => match Members::decode(&entry.command) {
+            Some(members) => members.to_string(),
+            None => "Own".to_string(),
+        },
         Some(_) => String::from_utf8_lossy(&entry.command).into_owned(),
     }
 }

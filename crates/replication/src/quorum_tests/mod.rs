@@ -13,6 +13,7 @@
 //! | [`scripts`] | the golden scripts' commands |
 //! | [`walk`] | a seeded random walk with every fault |
 //! | [`temper`] | how likely each fault is |
+//! | [`changes`] | members that come and go |
 //! | [`healing`] | the end of a walk, when all must become well |
 //! | [`timing`] | how long elections take, and what does not cause one |
 //! | [`gate`] | many walks, and the first that finds a planted bug |
@@ -20,7 +21,7 @@
 //! An engine's tests plug in by a [`Subject`]:
 //!
 //! ```text
-//! const RAFT: Subject = Subject { name: "raft", make, is_heartbeat };
+//! const RAFT: Subject = Subject { name: "raft", make, join: None, is_heartbeat };
 //!
 //! test_each_path! { in "crates/replication/src/raft/testscripts" as scripts => script }
 //! fn script(path: &Path) { quorum_tests::run(path, RAFT); }
@@ -36,6 +37,7 @@
 //! `cp quorum_tests/scenarios/* raft/testscripts/` and `UPDATE_GOLDENFILES=1 cargo test -p
 //! replication raft` make the transcripts; then they are read.
 
+mod changes;
 pub mod faults;
 pub mod gate;
 mod healing;
@@ -60,6 +62,9 @@ pub use scripts::{assert_has_scenarios, run};
 /// Makes a replica of an engine from what is on its disk. The seed differs for each start.
 pub type Make = fn(id: NodeId, peers: &[NodeId], seed: u64, &Recovered) -> Box<dyn Engine>;
 
+/// The same of one that comes to a group that is there already.
+pub type Join = fn(id: NodeId, seed: u64, &Recovered) -> Box<dyn Engine>;
+
 /// An engine under test.
 #[derive(Clone, Copy)]
 pub struct Subject {
@@ -67,6 +72,8 @@ pub struct Subject {
     pub name: &'static str,
     /// Makes a replica.
     pub make: Make,
+    /// Makes a newcomer; `None` if the members are fixed, or are not to change in these tests.
+    pub join: Option<Join>,
     /// Whether a message only says that somebody is alive: transcripts leave it out.
     pub is_heartbeat: fn(&Message) -> bool,
 }

@@ -13,9 +13,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use goldenscript::{Context, Runner};
 
-use super::Subject;
 use super::host::label;
 use super::world::{Shown, Tally, World};
+use super::{Subject, changes};
 use crate::term::NodeId;
 
 /// Longer than any engine takes to elect somebody.
@@ -37,6 +37,15 @@ enum Command {
     Propose {
         id: Name,
         commands: Vec<String>,
+    },
+    /// A replica with an empty disk starts, that is to be added.
+    Newcomer(u8),
+    /// Other members: `change leader 1 add 4`, `change leader 1 replace 2 4`.
+    Change {
+        id: Name,
+        tag: u64,
+        what: String,
+        ids: Vec<u8>,
     },
     /// May a read be answered?
     Barrier {
@@ -233,7 +242,8 @@ impl Script {
         let mut text = String::new();
         for (id, host) in &self.world.hosts {
             let labels: Vec<String> = host.applied.iter().map(label).collect();
-            writeln!(text, "{id}: {}", labels.join(" ")).expect("a string");
+            let labels = labels.join(" ");
+            writeln!(text, "{}", format!("{id}: {labels}").trim_end()).expect("a string");
         }
         text
     }
@@ -265,6 +275,13 @@ impl Script {
             Command::Propose { id, commands } => {
                 let bytes = commands.iter().map(|c| Bytes::copy_from_slice(c.as_bytes()));
                 self.world.propose(self.id(*id)?, bytes.collect());
+            }
+            Command::Newcomer(id) => {
+                self.world.newcomer(NodeId(*id));
+                self.world.start(&[NodeId(*id)]);
+            }
+            Command::Change { id, tag, what, ids } => {
+                self.world.change(self.id(*id)?, *tag, changes::parse(what, ids)?);
             }
             Command::Barrier { id, tag } => self.world.barrier(self.id(*id)?, *tag),
             Command::Settle => self.world.settle(),

@@ -46,6 +46,8 @@ pub struct Temper {
     pub drift: usize,
     /// Checkpoints take long, or no longer.
     pub slow: usize,
+    /// Other members are asked for; 0 where they are fixed.
+    pub change: usize,
     /// Percent of the messages.
     pub loss: usize,
     pub doubling: usize,
@@ -72,6 +74,7 @@ impl Temper {
             damage: random.weight(2),
             drift: random.weight(3),
             slow: random.weight(10),
+            change: 0,
             loss: random.weight(20),
             doubling: random.weight(10),
             reordering: random.weight(40),

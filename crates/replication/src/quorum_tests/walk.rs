@@ -32,7 +32,7 @@ pub fn walk(seed: u64, steps: usize, subject: Subject) -> World {
 /// A walk under way; its world outlives a panic, so that its trace can be read.
 pub struct Walk {
     pub world: World,
-    random: Random,
+    pub(super) random: Random,
     temper: Temper,
     /// The last command or barrier.
     pub(super) tag: u32,
@@ -42,7 +42,10 @@ impl Walk {
     pub fn new(seed: u64, subject: Subject) -> Walk {
         let mut random = Random(seed);
         let count = [3, 3, 3, 4, 5, 5][random.below(6)];
-        let temper = Temper::draw(&mut random);
+        let mut temper = Temper::draw(&mut random);
+        if subject.join.is_some() {
+            temper.change = 1 + random.below(20);
+        }
         Walk { world: World::new(count, random.next(), subject), random, temper, tag: 0 }
     }
 
@@ -54,13 +57,13 @@ impl Walk {
         self.heal();
     }
 
-    fn any(&mut self) -> NodeId {
+    pub(super) fn any(&mut self) -> NodeId {
         let count = self.world.hosts.len();
         NodeId(u8::try_from(1 + self.random.below(count)).expect("few replicas"))
     }
 
     /// Mostly whoever leads: nobody else has much to say.
-    fn likely_leader(&mut self) -> NodeId {
+    pub(super) fn likely_leader(&mut self) -> NodeId {
         let any = self.any();
         match self.world.leader() {
             Some(leader) if self.random.chance(80) => leader,
@@ -95,6 +98,7 @@ impl Walk {
             t.damage,
             t.drift,
             t.slow,
+            t.change,
         ];
         let mut drawn = self.random.below(weights.iter().sum());
         let mut which = 0;
@@ -107,8 +111,7 @@ impl Walk {
             // While nothing is under way, time flies.
             0 if self.arrive() || self.sync() => {}
             1 if self.sync() || self.arrive() => {}
-            0 | 1 => self.tick(),
-            2 => self.tick(),
+            0..=2 => self.tick(),
             3 => {
                 self.world.now = self.world.now + Duration::from_millis(1 << self.random.below(10))
             }
@@ -144,6 +147,7 @@ impl Walk {
                 self.world.host(id).slow = !self.world.hosts[&id].slow;
                 self.world.sync(id, 0);
             }
+            17 => self.change(),
             _ => {}
         }
     }

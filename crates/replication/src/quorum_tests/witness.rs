@@ -8,6 +8,7 @@
 //! - **applied once**: a client's command has at most one position, and was asked for;
 //! - **leader completeness**: who leads has applied all that was acknowledged in older terms;
 //! - **read barrier**: who may answer a read has applied all that was acknowledged before it;
+//! - **one change at a time**: each configuration of the log may follow the one before it;
 //! - **own disk**: nothing is applied that is not on that replica's disk.
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use bytes::Bytes;
 
 use super::host::{Host, is_clients};
 use crate::log::{Entry, Index};
+use crate::members::{Change, Members};
 use crate::term::{NodeId, Term};
 
 /// What was seen so far.
@@ -38,6 +40,10 @@ pub struct Witness {
     pub barriers: BTreeMap<u64, (NodeId, Index)>,
     /// How many barriers passed.
     pub passed: u64,
+    /// Changes of members under way: who was asked, and for what.
+    pub changes: BTreeMap<u64, (NodeId, Change)>,
+    /// The members as of the history, if they ever changed.
+    pub members: Option<Members>,
 }
 
 impl Witness {
@@ -85,6 +91,12 @@ impl Witness {
     fn grows(&mut self, id: NodeId, entry: &Entry, digest: u64) {
         self.history.push(entry.clone());
         self.digests.push(digest);
+        if let Some(next) = Members::decode(&entry.command) {
+            let now = self.members.as_ref();
+            let follows = now.is_none_or(|now| now.may_become(&next));
+            assert!(follows, "one change at a time: {id} goes from {now:?} to {next:?}");
+            self.members = Some(next);
+        }
         if is_clients(entry) {
             let command = &entry.command;
             assert!(self.proposed.contains_key(command), "applied once: nobody asked for {entry}");
@@ -157,6 +169,7 @@ impl Witness {
     /// Its process is gone, and whoever waited for it.
     pub fn crashes(&mut self, id: NodeId) {
         self.barriers.retain(|_, (asked, _)| *asked != id);
+        self.changes.retain(|_, (asked, _)| *asked != id);
     }
 }
 

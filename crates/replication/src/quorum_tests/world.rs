@@ -45,6 +45,8 @@ pub struct Tally {
     pub leaders: u64,
     pub installs: u64,
     pub warnings: u64,
+    /// Changes of members that were done.
+    pub changes: u64,
     /// How long it took, after all was well again, until all were equal and served.
     pub healing: Duration,
 }
@@ -58,13 +60,14 @@ impl Tally {
         self.leaders += other.leaders;
         self.installs += other.installs;
         self.warnings += other.warnings;
+        self.changes += other.changes;
         self.healing = self.healing.max(other.healing);
     }
 }
 
 pub struct World {
     pub subject: Subject,
-    seed: u64,
+    pub(super) seed: u64,
     pub hosts: BTreeMap<NodeId, Host>,
     pub network: Vec<Letter>,
     /// From whom to whom nothing arrives.
@@ -130,11 +133,15 @@ impl World {
     /// A new process on this replica's disk.
     pub fn boot(&mut self, id: NodeId) {
         let peers: Vec<NodeId> = self.hosts.keys().copied().filter(|peer| *peer != id).collect();
-        let (make, seed) = (self.subject.make, self.seed);
+        let (subject, seed) = (self.subject, self.seed);
+        let peers: Vec<NodeId> = peers.into_iter().filter(|id| !self.hosts[id].joins).collect();
         let host = self.host(id);
         host.starts += 1;
         let seed = seed.wrapping_add(host.starts.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        host.engine = make(id, &peers, seed, &host.recovered());
+        host.engine = match subject.join.filter(|_| host.joins) {
+            Some(join) => join(id, seed, &host.recovered()),
+            None => (subject.make)(id, &peers, seed, &host.recovered()),
+        };
         host.up = true;
         self.witness.restored(id, &self.hosts[&id]);
         self.step(id, Input::Start);
@@ -184,6 +191,8 @@ impl World {
                 | Effect::Warn(_)
                 | Effect::AskView { .. }
                 | Effect::NotInSync(_)
+                | Effect::Changed { .. }
+                | Effect::Members(_)
                 | Effect::Discard { .. }) => self.perform(id, effect),
             }
         }
@@ -233,6 +242,13 @@ impl World {
             Effect::Warn(what) => {
                 self.note(|out| write!(out, "{id}: warn {what}"));
                 self.tally.warnings += 1;
+            }
+            Effect::Changed { tag, outcome } => self.changed(id, tag, &outcome),
+            Effect::Members(members) => {
+                if self.subject.join.is_some() {
+                    self.note(|out| write!(out, "{id}: members {members}"));
+                }
+                self.host(id).members = Some(members);
             }
             Effect::AskView { .. } | Effect::NotInSync(_) | Effect::Discard { .. } => {
                 panic!("{id}: {effect:?}: a quorum has no arbiter and loses nothing");

@@ -105,8 +105,11 @@ impl Raft {
         let heartbeat = raft.heartbeat_timeout().saturating_sub(raft.heartbeat_elapsed());
         let timeout = if self.leads() {
             heartbeat.min(raft.election_timeout().saturating_sub(raft.election_elapsed))
-        } else {
+        } else if self.votes() {
             raft.randomized_election_timeout().saturating_sub(raft.election_elapsed)
+        } else {
+            // Who has no vote does nothing by itself.
+            raft.election_timeout()
         };
         timeout.max(1)
     }
@@ -130,6 +133,10 @@ impl Raft {
     /// meanwhile is on its way to it.
     pub(super) fn pass_time(&mut self, now: Time, is_timer: bool) {
         let tick = self.config.timers.tick();
+        if self.has_left() {
+            self.clock.ticked = now;
+            return;
+        }
         let passed = now.since(self.clock.ticked).as_micros() / tick.as_micros().max(1);
         let passed = usize::try_from(passed).unwrap_or(usize::MAX);
         if self.disk.is_replacing() {
@@ -156,7 +163,7 @@ impl Raft {
     pub(super) fn hurry(&mut self, now: Time, gone: Option<NodeId>) {
         let (id, timers) = (self.config.id, self.config.timers);
         let before_me = self
-            .others()
+            .other_voters()
             .filter(|peer| *peer > id && Some(*peer) != gone && !self.unreachable.contains(peer));
         let rank = u32::try_from(before_me.count()).unwrap_or(u32::MAX);
         self.clock.hurry = Some(Hurry {
@@ -171,7 +178,9 @@ impl Raft {
     pub(super) fn campaign_if_due(&mut self, now: Time, out: &mut Vec<Effect>) {
         self.calm_down();
         let Some(hurry) = self.clock.hurry.filter(|hurry| hurry.at <= now) else { return };
-        let waits = self.node.raft.state == StateRole::Candidate || self.disk.is_replacing();
+        let waits = self.node.raft.state == StateRole::Candidate
+            || self.disk.is_replacing()
+            || !self.votes();
         if !waits && self.node.campaign().is_err() {
             out.push(Effect::Warn("an election could not begin".to_string()));
         }

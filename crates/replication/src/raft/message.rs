@@ -10,6 +10,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::log::{Entry, Index};
+use crate::members::Members;
 use crate::term::Term;
 
 /// One message between two replicas.
@@ -94,6 +95,8 @@ pub enum Said {
         total: u64,
         /// The piece.
         bytes: Bytes,
+        /// Who belonged to the group at the snapshot's index.
+        members: Box<Members>,
     },
     /// The snapshot's bytes up to here have arrived.
     Arrived {
@@ -104,6 +107,8 @@ pub enum Said {
     },
     /// You are to lead now; do not wait. (TimeoutNow, Ongaro §3.10)
     LeadNow,
+    /// You were taken out of the group, for good: a replica that applied that knows it.
+    Left,
 }
 
 impl Message {
@@ -133,7 +138,8 @@ impl Message {
             | Said::Heartbeat { .. }
             | Said::Heard { .. }
             | Said::Arrived { .. }
-            | Said::LeadNow => None,
+            | Said::LeadNow
+            | Said::Left => None,
         }
     }
 }
@@ -173,6 +179,7 @@ impl fmt::Display for Message {
             }
             Said::Arrived { index, upto } => write!(f, "arrived {term} of {index}: {upto}"),
             Said::LeadNow => write!(f, "lead now, after term {term}"),
+            Said::Left => write!(f, "you have left, says term {term}"),
         }
     }
 }

@@ -51,6 +51,11 @@
 //!    within a millisecond; followers that see it forget the leader, or else they would refuse
 //!    each other's pre-votes, and ask, the highest id first. A process that hangs or is cut off is
 //!    noticed by the timeout alone.
+//! 8. *The members change by two majorities* (§6, joint consensus; steps in [`crate::members`]). A
+//!    newcomer learns until it has nearly all of the log; then a majority of the old and one of the
+//!    new decide together, and when that is committed, the new alone. One change at a time. A
+//!    leader that is taken out hands the lead over first. Nobody's id is used twice, and who was
+//!    taken out is told so when it asks for votes.
 //!
 //! # What the adapter guarantees
 //!
@@ -65,14 +70,19 @@
 //! # What is left out, and what it costs
 //!
 //! The commit index is not on disk: a replica that restarts applies its log again when a leader
-//! tells it how far. Proposals and reads are not forwarded: the service knows who leads. A replica
-//! whose disk was wiped must not come back under its old id (it voted); where that shows, it warns
-//! and hears nothing.
+//! tells it how far, or where the log itself says so: whoever proposed a change of members had
+//! applied the one before it. Without that a replica could come back with the members of before
+//! the last two changes, and be elected by those (walks find it: `Bug::ChangeForgotten`).
+//! Proposals and reads are not forwarded: the service knows who leads. A replica whose disk was
+//! wiped must not come back under its old id (it voted); where that shows, it warns and hears
+//! nothing.
 
 mod barriers;
 mod clock;
 mod disk;
+mod membership;
 pub mod message;
+mod propose;
 mod ready;
 mod receive;
 mod store;
@@ -84,8 +94,6 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use bytes::Bytes;
-use raft::eraftpb::{Message as Theirs, MessageType};
-use raft::prelude::{ConfState, Entry as TheirEntry};
 use raft::{RawNode, SnapshotStatus, StateRole};
 
 pub use clock::Timers;
@@ -93,12 +101,14 @@ pub use message::Message;
 
 use crate::engine::{self, Effect, Engine, Input, Status, Viewed};
 use crate::log::{Checkpoint, Index, Log, Recovered, Snapshot};
+use crate::members::Members;
 use crate::planted::{Bug, planted};
 use crate::term::{NodeId, Term};
 use crate::time::Time;
 use barriers::Barriers;
 use clock::Clock;
 use disk::Disk;
+use membership::{Membership, conf_state};
 use message::Said;
 use ready::{node_id, send};
 use store::Store;
@@ -124,6 +134,8 @@ pub struct Config {
     pub entries_kept: u64,
     /// Makes election timeouts differ between stores; any number will do.
     pub seed: u64,
+    /// It comes to a group that is there already: who belongs to that, its log will say.
+    pub joins: bool,
 }
 
 /// What the service was told last of who leads.
@@ -142,6 +154,9 @@ pub struct Raft {
     clock: Clock,
     barriers: Barriers,
     transfers: Transfers,
+    membership: Membership,
+    /// Proposed while the lead is handed over.
+    held: Vec<Bytes>,
     /// Invariant: everything up to here was given to the service.
     applied: Index,
     announced: Announced,
@@ -157,15 +172,16 @@ impl Raft {
     pub fn new(config: Config, recovered: &Recovered) -> Raft {
         let (log, promised) = Log::recover(recovered);
         let applied = log.start();
-        let mut ids: Vec<u64> = config.peers.iter().map(|peer| u64::from(peer.0)).collect();
-        ids.push(u64::from(config.id.0));
-        ids.sort_unstable();
+        let first = config.peers.iter().copied().chain([config.id]);
+        let first = if config.joins { Members::default() } else { Members::first(first) };
+        let membership = Membership::new(recovered, first);
         let store = Store {
             id: config.id,
             generation: promised.generation.max(log.last_term().generation),
+            committed: membership::known_committed(&log),
             log,
             promised,
-            members: ConfState::from((ids, Vec::new())),
+            members: membership.members.as_ref().map(conf_state).unwrap_or_default(),
             snapshot: None,
             snapshot_wanted: Cell::new(false),
         };
@@ -193,6 +209,8 @@ impl Raft {
             clock: Clock::default(),
             barriers: Barriers::default(),
             transfers: Transfers::default(),
+            membership,
+            held: Vec::new(),
             applied,
             announced: Announced::Following(None),
             unreachable: BTreeSet::new(),
@@ -229,34 +247,6 @@ impl Raft {
         send(to, Message { generation, term: self.node.raft.term, said })
     }
 
-    fn on_propose(&mut self, commands: Vec<Bytes>) {
-        if self.announced != Announced::Leading || commands.is_empty() {
-            return;
-        }
-        let context = self.node.store().own_context();
-        let entries = commands.into_iter().map(|data| TheirEntry {
-            data,
-            context: context.clone(),
-            ..TheirEntry::default()
-        });
-        let mut theirs = Theirs {
-            msg_type: MessageType::MsgPropose,
-            from: u64::from(self.config.id.0),
-            ..Theirs::default()
-        };
-        theirs.set_entries(entries.collect::<Vec<_>>().into());
-        // Refused only while the lead is handed over: the service hears of the new leader.
-        let _refused = self.node.raft.step(theirs);
-        if planted(Bug::ReachableMajority) {
-            let upto = Index(self.node.raft.raft_log.last_index());
-            for peer in self.unreachable.clone() {
-                let generation = self.node.store().generation;
-                let (term, said) = (self.node.raft.term, Said::Appended { upto });
-                self.hear(peer, Message { generation, term, said });
-            }
-        }
-    }
-
     fn on_barrier(&mut self, tag: u64, out: &mut Vec<Effect>) {
         if self.announced != Announced::Leading || tag == 0 {
             out.push(Effect::Failed(tag));
@@ -290,15 +280,6 @@ impl Raft {
             self.node.raft.become_follower(self.node.raft.term, raft::INVALID_ID);
         }
     }
-
-    /// Hands the lead to the follower that has most.
-    fn on_hand_over(&mut self) {
-        let reachable = self.others().filter(|peer| !self.unreachable.contains(peer));
-        let best = reachable.max_by_key(|peer| (self.matched(*peer), *peer));
-        if let Some(peer) = best.filter(|_| self.leads()) {
-            self.node.transfer_leader(u64::from(peer.0));
-        }
-    }
 }
 
 impl Engine for Raft {
@@ -309,7 +290,11 @@ impl Engine for Raft {
             self.pass_time(now, input == Input::Timer);
         }
         match input {
-            Input::Start => self.campaign_if_due(now, out),
+            Input::Start => {
+                self.write_members(out);
+                self.tell_members(out);
+                self.campaign_if_due(now, out);
+            }
             Input::Timer => {
                 self.campaign_if_due(now, out);
                 self.send_pieces_again(now, out);
@@ -333,6 +318,7 @@ impl Engine for Raft {
             Input::NotInstalled { index } => self.on_not_installed(now, index),
             Input::Link { peer, up } => self.on_link(now, peer, up, out),
             Input::HandOver => self.on_hand_over(),
+            Input::Change { tag, change } => self.on_change(tag, change, out),
         }
         self.drain(now, out);
         self.install_if_complete(out);
@@ -350,19 +336,18 @@ impl Engine for Raft {
             StateRole::Candidate | StateRole::PreCandidate => "candidate",
         };
         let leader = Some(node_id(raft.leader_id)).filter(|id| *id != NodeId::NONE);
-        let mut members: Vec<NodeId> = self.others().collect();
-        members.push(self.config.id);
-        members.sort_unstable();
+        let members = self.membership.members.as_ref();
         let followers = self.others().filter(|_| self.leads());
         Status {
             engine: "raft".to_string(),
-            role: role.to_string(),
+            role: if self.has_left() { "removed" } else { role }.to_string(),
             term: self.term_led_by(leader.unwrap_or(NodeId::NONE)),
             leader,
-            in_sync: members,
+            in_sync: members.map(|of| of.voters.iter().copied().collect()).unwrap_or_default(),
             last: Index(raft.raft_log.last_index()),
             committed: Index(raft.raft_log.committed),
             followers: followers.map(|peer| (peer, self.matched(peer))).collect(),
+            members: members.map(ToString::to_string),
         }
     }
 
@@ -376,7 +361,12 @@ impl Engine for Raft {
         let store = self.node.mut_store();
         let tail = store.log.from(snapshot.index.next(), usize::MAX).to_vec();
         store.log.compact(Index(snapshot.index.0.saturating_sub(kept)));
-        Checkpoint { promised: store.promised, snapshot, tail, accepted: Term::ZERO }
+        let (promised, accepted) = (store.promised, Term::ZERO);
+        let mut members = self.membership.members.clone();
+        if planted(Bug::MembersForgotten) {
+            members = None;
+        }
+        Checkpoint { promised, snapshot, tail, accepted, members }
     }
 }
 

@@ -10,9 +10,10 @@ use raft::eraftpb::{Message as Theirs, MessageType};
 use raft::prelude::Entry as TheirEntry;
 
 use super::disk::Waiting;
-use super::{Announced, Raft, translate};
+use super::{Announced, Raft, membership, translate};
 use crate::engine::{self, Effect};
 use crate::log::{Entry, Index, Log, Record};
+use crate::members::Members;
 use crate::planted::{Bug, planted};
 use crate::term::{NodeId, Term};
 use crate::time::Time;
@@ -24,7 +25,7 @@ impl Raft {
             while self.node.has_ready() {
                 self.work(now, out);
             }
-            if !self.release(out) {
+            if !self.release(out) && !self.propose_held() && !self.change_next(out) {
                 break;
             }
         }
@@ -47,6 +48,9 @@ impl Raft {
         if !ready.snapshot().is_empty() {
             let index = Index(ready.snapshot().get_metadata().index);
             let term = self.transfers.installed_term();
+            self.membership.members = self.transfers.installed_members();
+            let members = self.membership.members.as_ref().map(membership::conf_state);
+            self.node.mut_store().members = members.unwrap_or_default();
             self.node.mut_store().log = Log::after(index, term);
             self.applied = index;
         }
@@ -111,7 +115,7 @@ impl Raft {
         self.persist(Record::Append(entry), out);
     }
 
-    fn persist(&mut self, record: Record, out: &mut Vec<Effect>) {
+    pub(super) fn persist(&mut self, record: Record, out: &mut Vec<Effect>) {
         self.disk.emitted();
         out.push(Effect::Persist(record));
     }
@@ -139,14 +143,19 @@ impl Raft {
             let begins = entry.command.is_empty();
             let own = entry.term == self.own_term();
             self.applied = entry.index;
+            let members = Members::is_in(&entry.command).then(|| entry.command.clone());
             out.push(Effect::Apply(entry));
             // Everything before is applied too, and nobody else leads in this term.
             if begins && own && self.leads() {
                 self.announced = Announced::Leading;
                 out.push(Effect::Leading(self.own_term()));
             }
+            if let Some(command) = members {
+                self.apply_members(&command, out);
+            }
         }
         self.node.advance_apply_to(last.index);
+        self.stop_leading_if_out();
     }
 
     /// Tells the service who leads, if that changed.
@@ -164,6 +173,7 @@ impl Raft {
         }
         if self.announced == Announced::Leading {
             self.barriers.fail(out);
+            self.fail_changes(out);
             self.forget_transfers();
         }
         self.announced = Announced::Following(now);

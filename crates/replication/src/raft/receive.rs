@@ -20,8 +20,9 @@ impl Raft {
         message: Message,
         out: &mut Vec<Effect>,
     ) {
-        let member = self.node.raft.prs().get(u64::from(from.0)).is_some();
-        if from == self.config.id || !member {
+        // Also one that is not known yet: it may lead, by entries that are not here.
+        let is_replica = (1..=NodeId::MAX).contains(&from.0) && from != self.config.id;
+        if !is_replica {
             return;
         }
         let known = translate::Known {
@@ -40,13 +41,18 @@ impl Raft {
             }
             None => {}
         }
+        if self.is_gone(from, &message.said, out) {
+            return;
+        }
         self.unreachable.remove(&from);
         let term = message.term;
         match message.said {
-            Said::Piece { index, index_term, offset, total, bytes } => {
-                let piece = Piece { index, index_term, offset, total, bytes };
+            Said::Piece { index, index_term, offset, total, bytes, members } => {
+                let members = *members;
+                let piece = Piece { index, index_term, offset, total, bytes, members };
                 self.on_piece(now, from, (term, piece), out);
             }
+            Said::Left => self.on_left(from, out),
             Said::Arrived { index, upto } => self.on_arrived(now, from, (term, index, upto), out),
             Said::NotAppended { previous, .. } if self.matched(from) >= previous => {
                 // Said before it had what it has now. The crate would go back behind that

@@ -12,11 +12,21 @@ use raft::prelude::{ConfState, HardState, Snapshot as Outline};
 use raft::storage::GetEntriesContext;
 use raft::{RaftState, Storage, StorageError};
 
+use super::membership::conf_state;
+use super::ready::node_id;
 use crate::log::{Entry, Index, Log, Snapshot};
+use crate::members::Members;
 use crate::term::{NodeId, Term};
 
 /// The context of a crate's entry names the leader that placed it, which its term does not.
 static NODES: [u8; NodeId::MAX as usize + 1] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
+
+/// A snapshot that followers may have.
+pub(super) struct Offered {
+    pub snapshot: Snapshot,
+    /// Who belonged to the group at its index.
+    pub members: Members,
+}
 
 /// The log and what belongs to it.
 pub(super) struct Store {
@@ -28,10 +38,12 @@ pub(super) struct Store {
     pub log: Log,
     /// The highest term, and whom this replica voted for in it.
     pub promised: Term,
-    /// Who belongs to the group.
+    /// How far the log was known to be committed when the process started.
+    pub committed: Index,
+    /// Who belongs to the group, as of what is applied.
     pub members: ConfState,
     /// What followers get whose entries are compacted away.
-    pub snapshot: Option<Snapshot>,
+    pub snapshot: Option<Offered>,
     /// Whether a follower needs one that is not there. A cell, since the crate asks by `&self`.
     pub snapshot_wanted: Cell<bool>,
 }
@@ -40,13 +52,18 @@ impl Store {
     /// An entry as the crate wants it. Cheap: the command is shared.
     pub fn outward(entry: &Entry) -> eraftpb::Entry {
         let node = usize::from(entry.term.node.0).min(NODES.len() - 1);
-        eraftpb::Entry {
+        let mut theirs = eraftpb::Entry {
             index: entry.index.0,
             term: entry.term.number,
             data: entry.command.clone(),
             context: context_of(node),
             ..eraftpb::Entry::default()
+        };
+        if Members::is_in(&entry.command) {
+            // The crate looks whether one is committed and not applied before it campaigns.
+            theirs.set_entry_type(eraftpb::EntryType::EntryConfChangeV2);
         }
+        theirs
     }
 
     /// The crate's entry as ours.
@@ -71,12 +88,12 @@ fn context_of(node: usize) -> Bytes {
 
 impl Storage for Store {
     fn initial_state(&self) -> raft::Result<RaftState> {
-        // The commit index is not on disk: it begins at the snapshot and is learned again, as in
-        // the paper (figure 2, volatile state).
+        // The commit index is not on disk: it begins at the snapshot, or where the members changed,
+        // and is learned again, as in the paper (figure 2, volatile state).
         let hard_state = HardState {
             term: self.promised.number,
             vote: u64::from(self.promised.node.0),
-            commit: self.log.start().0,
+            commit: self.committed.0,
             ..HardState::default()
         };
         Ok(RaftState::new(hard_state, self.members.clone()))
@@ -125,11 +142,10 @@ impl Storage for Store {
     }
 
     /// Only where it stands: its bytes go in pieces (`transfer`), not through the crate.
-    fn snapshot(&self, _: u64, _: u64) -> raft::Result<Outline> {
-        // One that is older than the log's start would leave a gap behind it.
+    fn snapshot(&self, _: u64, to: u64) -> raft::Result<Outline> {
         match &self.snapshot {
-            Some(snapshot) if snapshot.index >= self.log.start() => {
-                Ok(outline(snapshot.index, snapshot.term, &self.members))
+            Some(Offered { snapshot, members }) if self.is_for(snapshot, members, to) => {
+                Ok(outline(snapshot.index, snapshot.term, members))
             }
             Some(_) | None => {
                 self.snapshot_wanted.set(true);
@@ -139,12 +155,20 @@ impl Storage for Store {
     }
 }
 
+impl Store {
+    /// One that is older than the log's start would leave a gap behind it; one in which its
+    /// receiver is no member yet, the crate does not take there.
+    fn is_for(&self, snapshot: &Snapshot, members: &Members, to: u64) -> bool {
+        snapshot.index >= self.log.start() && members.all().contains(&node_id(to))
+    }
+}
+
 /// A snapshot without its bytes.
-pub(super) fn outline(index: Index, term: Term, members: &ConfState) -> Outline {
+pub(super) fn outline(index: Index, term: Term, members: &Members) -> Outline {
     let mut outline = Outline::default();
     let metadata = outline.mut_metadata();
     metadata.index = index.0;
     metadata.term = term.number;
-    metadata.set_conf_state(members.clone());
+    metadata.set_conf_state(conf_state(members));
     outline
 }

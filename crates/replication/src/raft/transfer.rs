@@ -12,9 +12,10 @@ use raft::{ProgressState, SnapshotStatus, StateRole};
 
 use super::Raft;
 use super::message::Said;
-use super::store::outline;
+use super::store::{Offered, outline};
 use crate::engine::Effect;
 use crate::log::{Index, Snapshot};
+use crate::members::Members;
 use crate::pieces::{self, INSTALL_REST, SNAPSHOT_BYTES_MAX};
 use crate::planted::{Bug, planted};
 use crate::term::{NodeId, Term};
@@ -49,6 +50,8 @@ pub(super) struct Transfers {
     installing: Option<(NodeId, Index, Term)>,
     /// The term of the last that was installed, which the crate knows only by its number.
     installed_term: Term,
+    /// Who belonged to the group then.
+    installed_members: Option<Members>,
     /// Until then no snapshot is accepted: the last one could not be read.
     rest_until: Time,
 }
@@ -61,6 +64,10 @@ impl Transfers {
     pub fn installed_term(&self) -> Term {
         self.installed_term
     }
+
+    pub fn installed_members(&self) -> Option<Members> {
+        self.installed_members.clone()
+    }
 }
 
 /// A piece as it comes.
@@ -70,6 +77,7 @@ pub(super) struct Piece {
     pub offset: u64,
     pub total: u64,
     pub bytes: Bytes,
+    pub members: Members,
 }
 
 impl Raft {
@@ -78,7 +86,9 @@ impl Raft {
         if !self.leads() {
             return;
         }
-        self.node.mut_store().snapshot = Some(snapshot);
+        // It is of what is applied, as these are.
+        let Some(members) = self.membership.members.clone() else { return };
+        self.node.mut_store().snapshot = Some(Offered { snapshot, members });
         // The crate tries again with the next heartbeat's answer; this is sooner.
         for peer in self.others().collect::<Vec<_>>() {
             let start = self.node.store().log.start();
@@ -100,7 +110,7 @@ impl Raft {
 
     fn send_piece(&mut self, now: Time, peer: NodeId, out: &mut Vec<Effect>) {
         let Some(sending) = self.transfers.sending.get_mut(&peer) else { return };
-        let Some(snapshot) = &self.node.store().snapshot else { return };
+        let Some(Offered { snapshot, members }) = &self.node.store().snapshot else { return };
         sending.again_at = now + self.config.timers.election;
         let said = Said::Piece {
             index: snapshot.index,
@@ -108,6 +118,7 @@ impl Raft {
             offset: sending.offset,
             total: snapshot.state.len() as u64,
             bytes: pieces::piece(snapshot, sending.offset),
+            members: Box::new(members.clone()),
         };
         out.push(self.send(peer, said));
     }
@@ -132,7 +143,8 @@ impl Raft {
         if !self.leads() || term != self.node.raft.term {
             return;
         }
-        let snapshot = self.node.store().snapshot.as_ref().filter(|of| of.index == index);
+        let offered = self.node.store().snapshot.as_ref();
+        let snapshot = offered.map(|of| &of.snapshot).filter(|of| of.index == index);
         let Some(total) = snapshot.map(|snapshot| snapshot.state.len() as u64) else { return };
         let Some(sending) = self.transfers.sending.get_mut(&from) else { return };
         if upto >= total {
@@ -175,8 +187,10 @@ impl Raft {
         if raft.term != term || raft.leader_id != u64::from(from.0) || self.leads() {
             return;
         }
-        let Piece { index, index_term, offset, total, bytes } = piece;
-        let refused = total > SNAPSHOT_BYTES_MAX || now < self.transfers.rest_until;
+        let Piece { index, index_term, offset, total, bytes, members } = piece;
+        let refused = total > SNAPSHOT_BYTES_MAX
+            || now < self.transfers.rest_until
+            || !members.all().contains(&self.config.id);
         if refused || self.disk.is_replacing() || self.transfers.installing.is_some() {
             return;
         }
@@ -185,7 +199,7 @@ impl Raft {
         if useless && !planted(Bug::SnapshotOverwrites) {
             // This log has all of it, and perhaps entries behind it, which installing would throw
             // away (Raft §7, rule 6 of InstallSnapshot): the crate only moves its commit index.
-            self.install(from, index, index_term);
+            self.install(from, index, index_term, &members);
             out.push(self.send(from, Said::Arrived { index, upto: total }));
             return;
         }
@@ -204,6 +218,7 @@ impl Raft {
             return;
         }
         self.transfers.installing = Some((from, index, index_term));
+        self.transfers.installed_members = Some(members);
         let state = Bytes::from(incoming.bytes);
         self.transfers.complete = Some(Snapshot { index, term: index_term, state });
     }
@@ -228,15 +243,16 @@ impl Raft {
         else {
             return;
         };
+        let Some(members) = self.transfers.installed_members() else { return };
         self.disk.replacing(index);
-        self.install(from, index, term);
+        self.install(from, index, term, &members);
         // Nothing comes of it but what waits for the disk.
         let mut effects = Vec::new();
         self.drain(Time(0), &mut effects);
         debug_assert!(effects.is_empty(), "a snapshot was answered before it was on disk");
     }
 
-    fn install(&mut self, from: NodeId, index: Index, term: Term) {
+    fn install(&mut self, from: NodeId, index: Index, term: Term, members: &Members) {
         self.transfers.installed_term = term;
         let mut theirs = Theirs {
             msg_type: MessageType::MsgSnapshot,
@@ -245,13 +261,14 @@ impl Raft {
             term: self.node.raft.term,
             ..Theirs::default()
         };
-        theirs.set_snapshot(outline(index, term, &self.node.store().members));
+        theirs.set_snapshot(outline(index, term, members));
         self.tell_crate(theirs);
     }
 
     /// A checkpoint is on disk, perhaps that of an installed snapshot.
     pub(super) fn on_checkpointed(&mut self, now: Time, index: Index, out: &mut Vec<Effect>) {
         if self.disk.replaced(index) {
+            self.tell_members(out);
             // The crate counts the snapshot as on disk, and only then as applied.
             self.drain(now, out);
             if self.node.raft.raft_log.applied < index.0 {

@@ -10,6 +10,7 @@ use raft::prelude::Entry as TheirEntry;
 use super::message::{Message, Said};
 use super::store::Store;
 use crate::log::{Entry, Index};
+use crate::members::Members;
 use crate::term::{NodeId, Term};
 
 /// A leader that hands over says so by these bytes (the crate's `CAMPAIGN_TRANSFER`).
@@ -43,7 +44,11 @@ pub(super) fn fault(message: &Message, known: &Known) -> Option<Fault> {
     let current = *term >= known.term;
     match said {
         Said::AskVote { last, last_term, .. } => noise(*last_term > *term || last.0 > HIGHEST),
-        Said::Vote { .. } | Said::Heard { .. } | Said::LeadNow | Said::Arrived { .. } => None,
+        Said::Vote { .. }
+        | Said::Heard { .. }
+        | Said::LeadNow
+        | Said::Arrived { .. }
+        | Said::Left => None,
         Said::Append { previous, previous_term, entries, committed } => noise(
             (previous.0 == 0) != (*previous_term == 0)
                 || previous.0 > HIGHEST
@@ -69,8 +74,9 @@ pub(super) fn fault(message: &Message, known: &Known) -> Option<Fault> {
             )))
         }
         Said::Heartbeat { .. } => None,
-        Said::Piece { index, index_term, offset, total, bytes } => noise(
+        Said::Piece { index, index_term, offset, total, bytes, members } => noise(
             index.0 == 0
+                || !members.is_well_formed()
                 || index.0 > HIGHEST
                 || index_term.number == 0
                 || index_term.number > *term
@@ -102,7 +108,8 @@ fn follow(
             && entry.term.number >= before.1.max(1)
             && entry.term.number <= term
             && entry.term.generation == generation
-            && has_node(entry.term);
+            && has_node(entry.term)
+            && (!Members::is_in(&entry.command) || Members::decode(&entry.command).is_some());
         before = (entry.index, entry.term.number);
         follows
     })
@@ -157,7 +164,7 @@ pub(super) fn inward(from: NodeId, to: NodeId, message: Message) -> Option<Their
             MessageType::MsgHeartbeatResponse
         }
         Said::LeadNow => MessageType::MsgTimeoutNow,
-        Said::Piece { .. } | Said::Arrived { .. } => return None,
+        Said::Piece { .. } | Said::Arrived { .. } | Said::Left => return None,
     };
     Some(theirs)
 }

@@ -47,7 +47,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::engine::{Effect, Engine, Input, Status};
+use crate::engine::{Effect, Engine, Input, Status, fixed};
 use crate::log::{Checkpoint, Entry, Index, Log, Record, Recovered, Snapshot};
 use crate::term::{NodeId, Term};
 use crate::time::Time;
@@ -159,6 +159,7 @@ impl Engine for Single {
             | Input::NotInstalled { .. }
             | Input::Link { .. }
             | Input::HandOver => {}
+            Input::Change { tag, .. } => effects.push(fixed(tag)),
         }
     }
 
@@ -178,6 +179,7 @@ impl Engine for Single {
             last: self.log.last(),
             committed: self.applied,
             followers: Vec::new(),
+            members: None,
         }
     }
 
@@ -198,7 +200,7 @@ impl Engine for Single {
         // Entries that are proposed and not yet durable: their records were emitted before this
         // checkpoint, which takes the place of all records before it.
         let tail = self.log.from(snapshot.index.next(), usize::MAX).to_vec();
-        Checkpoint { promised: self.term, snapshot, tail, accepted: Term::ZERO }
+        Checkpoint { promised: self.term, snapshot, tail, accepted: Term::ZERO, members: None }
     }
 }
 

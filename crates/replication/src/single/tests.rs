@@ -73,6 +73,8 @@ impl Disk {
                 | Effect::Install(_)
                 | Effect::AskView { .. }
                 | Effect::NotInSync(_)
+                | Effect::Changed { .. }
+                | Effect::Members(_)
                 | Effect::Warn(_)
                 | Effect::WantSnapshot
                 | Effect::Following { .. }

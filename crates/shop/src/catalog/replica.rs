@@ -102,6 +102,8 @@ impl Catalog {
                 engine::Effect::Persist(record) => effects.push(Effect::Persist(record)),
                 engine::Effect::Send { to, message } => effects.push(Effect::Send { to, message }),
                 engine::Effect::Warn(text) => effects.push(Effect::Warn(text)),
+                // Those that it began with: nobody can ask a catalog for others.
+                engine::Effect::Members(_) => {}
                 engine::Effect::Apply(_)
                 | engine::Effect::Install(_)
                 | engine::Effect::AskView { .. }
@@ -111,6 +113,7 @@ impl Catalog {
                 | engine::Effect::Following { .. }
                 | engine::Effect::Passed(_)
                 | engine::Effect::Failed(_)
+                | engine::Effect::Changed { .. }
                 | engine::Effect::Discard { .. } => self.said.push_back(effect),
             }
         }
@@ -152,6 +155,8 @@ impl Catalog {
                 | engine::Effect::Warn(_)
                 | engine::Effect::AskView { .. }
                 | engine::Effect::NotInSync(_)
+                | engine::Effect::Members(_)
+                | engine::Effect::Changed { .. }
                 | engine::Effect::Discard { .. } => {
                     unreachable!("a majority asks no arbiter and loses nothing: {effect:?}")
                 }

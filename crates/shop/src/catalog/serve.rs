@@ -127,6 +127,8 @@ impl Catalog {
             | Request::DropCache { .. }
             | Request::ListOrders { .. }
             | Request::ReadDigest { .. }
+            | Request::ReadMembers
+            | Request::ChangeMembers(_)
             | Request::ReadMissed { .. } => reply(effects, token, Err(misdirected(&request))),
         }
     }

@@ -22,8 +22,8 @@ use replication::{NodeId, Term, Time};
 
 use super::calls::{Outbox, Purpose};
 use super::config::{Config, Timers};
-use crate::message::{Leader, Problem, Reply, Request};
-use crate::node::{Address, Answer};
+use crate::message::{Leader, Member, Part, Problem, Reply, Request};
+use crate::node::{Address, Answer, Effect};
 
 /// The rest after the first search in vain; doubled after each further one.
 const REST_MIN: Duration = Duration::from_millis(20);
@@ -64,6 +64,8 @@ enum Stage {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Leadership {
     replicas: Vec<NodeId>,
+    /// Where those are that came by a change of the members.
+    urls: BTreeMap<NodeId, String>,
     timers: Timers,
     known: Option<Known>,
     stage: Stage,
@@ -88,6 +90,7 @@ impl Leadership {
     pub fn new(config: &Config) -> Leadership {
         Leadership {
             replicas: config.orders.clone(),
+            urls: BTreeMap::new(),
             timers: config.timers,
             known: None,
             stage: Stage::Resting,
@@ -193,8 +196,10 @@ impl Leadership {
             return;
         }
         silent.remove(&replica);
+        let mut learned = (false, Vec::new());
         if let Answer::Said(Ok(Reply::Leader(leader))) = answer {
             self.highest = self.highest.max(leader.term);
+            learned = (leader.leading, leader.members.clone());
             answered.insert(replica, leader);
         }
         let leading = answered.iter().filter(|(_, leader)| leader.leading);
@@ -202,21 +207,19 @@ impl Leadership {
         // A hung replica need not be waited for when most have answered and one of them leads
         // under the highest term that anybody knows.
         let majority = answered.len() > self.replicas.len() / 2;
+        let candidates = answered.keys().copied().collect();
+        let (none_silent, all_answered) =
+            (silent.is_empty(), answered.len() >= self.replicas.len());
+        self.learn(out, learned.0, &learned.1);
         match best {
-            Some((id, term)) if silent.is_empty() || (majority && term == self.highest) => {
+            Some((id, term)) if none_silent || (majority && term == self.highest) => {
                 self.adopt(out.now, id, Some(term));
             }
             Some(_) => {}
-            None if silent.is_empty()
-                && answered.len() < self.replicas.len()
-                && out.now < self.patient_until =>
-            {
+            None if none_silent && !all_answered && out.now < self.patient_until => {
                 self.rest(out.now);
             }
-            None if silent.is_empty() => {
-                let candidates = answered.keys().copied().collect();
-                self.tell_next(out, candidates);
-            }
+            None if none_silent => self.tell_next(out, candidates),
             None => {}
         }
     }
@@ -274,18 +277,40 @@ impl Leadership {
         }
         self.watching = false;
         match answer {
-            Answer::Said(Ok(Reply::Leader(Leader { leading: true, term, .. }))) => {
+            Answer::Said(Ok(Reply::Leader(Leader { leading: true, term, members, .. }))) => {
+                self.learn(out, true, &members);
                 self.highest = self.highest.max(term);
                 if let Some(known) = &mut self.known {
                     known.term = Some(term);
                 }
                 self.served(reign);
             }
-            Answer::Said(Ok(Reply::Leader(Leader { leader, term, .. }))) => {
+            Answer::Said(Ok(Reply::Leader(Leader { leader, term, members, .. }))) => {
+                self.learn(out, false, &members);
                 self.highest = self.highest.max(term);
                 self.redirected(out, reign, leader);
             }
             Answer::Said(_) | Answer::Refused | Answer::Unknown => self.lost(out, reign),
+        }
+    }
+
+    /// A replica says who belongs to the group, if it is another one than in the beginning. What a
+    /// leader says counts; others may be behind, but may know somebody who leads.
+    fn learn(&mut self, out: &mut Outbox<'_>, leading: bool, members: &[Member]) {
+        let voters = members.iter().filter(|member| member.part != Part::Learns);
+        let mut voters: BTreeSet<NodeId> = voters.map(|member| member.id).collect();
+        if !members.is_empty() {
+            if !leading {
+                voters.extend(&self.replicas);
+            }
+            self.replicas = voters.into_iter().collect();
+        }
+        for Member { id, url, .. } in members {
+            if let Some(url) = url
+                && self.urls.insert(*id, url.clone()).as_ref() != Some(url)
+            {
+                out.effects.push(Effect::Know { node: Address::Order(*id), url: url.clone() });
+            }
         }
     }
 

@@ -154,6 +154,8 @@ impl Frontend {
             | Request::Settle { .. }
             | Request::ListOrders { .. }
             | Request::ReadDigest { .. }
+            | Request::ReadMembers
+            | Request::ChangeMembers(_)
             | Request::ReadMissed { .. } => {
                 let wrong = "a frontend does not answer this kind of request".to_string();
                 out.reply(token, Err(Problem::Bad(wrong)));

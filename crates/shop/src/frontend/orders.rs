@@ -66,7 +66,8 @@ pub(super) fn judge(problem: Problem) -> Verdict {
         | Problem::Resolved
         | Problem::KeyReused
         | Problem::Bad(_)
-        | Problem::FrontendInUse => Verdict::Final(problem),
+        | Problem::FrontendInUse
+        | Problem::NotChanged(_) => Verdict::Final(problem),
     }
 }
 

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::reply::{
-    CacheUse, Fate, OrderOutcome, Refusal, Reply, Settled, TakeAnswer, Taken, Unsettled,
+    CacheUse, Fate, Member, OrderOutcome, Part, Refusal, Reply, Settled, TakeAnswer, Taken,
+    Unsettled,
 };
 use super::{Consistency, LeaseHolder, NewOrder, Ordered, Problem, Request, TakeItem};
 
@@ -110,6 +111,8 @@ impl fmt::Display for Request {
             Request::ReadDigest { upto: None } => write!(f, "digest"),
             Request::ReadDigest { upto: Some(upto) } => write!(f, "digest upto={upto}"),
             Request::ReadMissed { after } => write!(f, "missed after={after}"),
+            Request::ReadMembers => write!(f, "members?"),
+            Request::ChangeMembers(change) => write!(f, "members {change}"),
         }
     }
 }
@@ -184,6 +187,16 @@ impl fmt::Display for TakeAnswer {
     }
 }
 
+impl fmt::Display for Member {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.part {
+            Part::Votes => write!(f, "{}", self.id),
+            Part::Leaves => write!(f, "{} leaves", self.id),
+            Part::Learns => write!(f, "{} learns", self.id),
+        }
+    }
+}
+
 impl fmt::Display for CacheUse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -237,6 +250,10 @@ impl fmt::Display for Reply {
             Reply::Missed { snapshot, entries, committed } => {
                 let snapshot = if snapshot.is_some() { "snapshot and " } else { "" };
                 write!(f, "{snapshot}{} entries, committed {committed}", entries.len())
+            }
+            Reply::Members(group) => {
+                write!(f, "members ")?;
+                list(f, &group.members)
             }
         }
     }

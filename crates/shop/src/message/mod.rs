@@ -10,7 +10,7 @@
 //! | frontend | order replica | `ReadLeader` `Lead` `PlaceOrders` `ReadOrder` `ReadFate` `ResolveFate` |
 //! | order leader | catalog | `PutView` `Take` `Settle` |
 //! | catalog | frontend | `Invalidate` `DropCache` |
-//! | anybody with the token | order replica | `ListOrders` `ReadDigest` `ReadMissed` |
+//! | anybody with the token | order replica | `ListOrders` `ReadDigest` `ReadMissed` `ReadMembers` `ChangeMembers` |
 //! | order replica | order replica | one-way: [`replication::engine::Message`] |
 
 mod consistency;
@@ -20,6 +20,7 @@ mod reply;
 
 use std::fmt;
 
+use replication::members::Change;
 use replication::{NodeId, Term, View};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -27,8 +28,8 @@ use sha2::{Digest, Sha256};
 pub use consistency::{Consistency, ReadFrom};
 pub use problem::Problem;
 pub use reply::{
-    CacheUse, Fate, Leader, Lease, Order, OrderOutcome, Ordered, Refusal, Reply, Response, Settled,
-    TakeAnswer, Taken, Unsettled,
+    CacheUse, Fate, Group, Leader, Lease, Member, Order, OrderOutcome, Ordered, Part, Refusal,
+    Reply, Response, Settled, TakeAnswer, Taken, Unsettled,
 };
 
 use crate::toy::{Quantity, ToyName};
@@ -284,4 +285,11 @@ pub enum Request {
         /// The last index that the asker has.
         after: replication::Index,
     },
+
+    /// `GET /members` at an order replica: who belongs to the group, as far as it knows.
+    /// → [`Reply::Members`]
+    ReadMembers,
+    /// `POST /members` at the leader: other replicas. → [`Reply::Members`] when they are as wanted,
+    /// for good; [`Problem::NotChanged`] if they cannot be.
+    ChangeMembers(Change),
 }

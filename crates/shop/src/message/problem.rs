@@ -45,6 +45,8 @@ pub enum Problem {
     OutcomeUnknown(String),
     /// This state has no order of this number; below `linearizable`, where that proves nothing.
     NoOrderHere(ReadFrom),
+    /// The members cannot be as wanted; says why and what to do instead.
+    NotChanged(String),
 }
 
 impl Problem {
@@ -58,6 +60,7 @@ impl Problem {
             Problem::Fenced(_)
             | Problem::NotInSync(_)
             | Problem::FrontendInUse
+            | Problem::NotChanged(_)
             | Problem::Resolved => 409,
             Problem::Unavailable(_) | Problem::OutcomeUnknown(_) => 503,
         }
@@ -73,7 +76,7 @@ impl Problem {
             Problem::KeyReused => {
                 "this Idempotency-Key was used before for another order".to_string()
             }
-            Problem::Bad(what) => what.clone(),
+            Problem::Bad(what) | Problem::NotChanged(what) => what.clone(),
             Problem::NotLeader { leader: Some(leader) } => {
                 format!("not the leader, replica {leader} is")
             }

@@ -103,6 +103,42 @@ pub struct Leader {
     pub term: Term,
     /// Whether this replica itself leads now.
     pub leading: bool,
+    /// Who belongs to the group, if it is not the one that the store began with any more.
+    pub members: Vec<Member>,
+}
+
+/// What a replica does in its group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Part {
+    /// Its vote counts.
+    Votes,
+    /// Its vote counts until the change under way is done; then it is out.
+    Leaves,
+    /// It gets the log, and its vote when it has nearly all of it.
+    Learns,
+}
+
+/// A replica of the order service.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Member {
+    /// Its id.
+    pub id: NodeId,
+    /// What it does.
+    pub part: Part,
+    /// Where it is reached, if it came by a change: nobody else's address is in the log.
+    pub url: Option<String>,
+}
+
+/// Who belongs to the group.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Group {
+    /// By rising id.
+    pub members: Vec<Member>,
+    /// Whether no change is under way.
+    pub settled: bool,
+    /// The highest id that was ever used: the next one is higher.
+    pub highest: NodeId,
 }
 
 /// A take of a lower term whose fate the new leader must settle.
@@ -238,4 +274,6 @@ pub enum Reply {
         /// How far the log is committed.
         committed: u64,
     },
+    /// Who belongs to the group.
+    Members(Group),
 }

@@ -41,7 +41,7 @@ pub(super) fn before(
     }
     for record in &recovered.records {
         match record {
-            Record::Promise(_) | Record::Accepted(_) => {}
+            Record::Promise(_) | Record::Accepted(_) | Record::Members(_) => {}
             Record::Append(entry) => {
                 ledger.apply(entry);
                 entries.push(entry.clone());

@@ -78,14 +78,13 @@ impl Orders {
     /// Elected by a majority: has the catalog fence older terms. It is not asked who may lead, so
     /// every replica counts as in sync.
     pub(super) fn fence_next(&mut self, out: &mut Vec<Effect>) {
+        let in_sync = self.replicas();
         let State::Fencing { term, previous, calling } = &mut self.state else { return };
         if *calling || self.retry_at.is_some() {
             return;
         }
         *calling = true;
         let (term, previous) = (*term, *previous);
-        let engine = &self.config.engine;
-        let in_sync = engine.peers.iter().copied().chain([engine.id]).collect();
         let view = View { term, in_sync };
         let request = Request::PutView { view, previous, unclean: true };
         self.call(Call::Fence { term }, request, VIEW_DEADLINE, out);
@@ -138,8 +137,7 @@ impl Orders {
     /// A process that leads by election lets another lead before it ends, so that orders hardly
     /// wait.
     pub(super) fn on_stop(&mut self, now: Time, out: &mut Vec<Effect>) {
-        let engine = &self.config.engine;
-        let can_hand_over = engine.protocol.is_quorum() && !engine.peers.is_empty();
+        let can_hand_over = self.config.engine.protocol.is_quorum() && self.replicas().len() > 1;
         if self.state == State::Following || !can_hand_over {
             out.push(Effect::Stopped);
             return;
@@ -213,6 +211,7 @@ impl Orders {
                     leader: Some(leader),
                     term: self.engine.status().term,
                     leading: false,
+                    members: Vec::new(),
                 };
                 out.push(Effect::Reply { token, response: Ok(Reply::Leader(reply)) });
             }
@@ -253,6 +252,7 @@ impl Orders {
     pub(super) fn leader_reply(&self) -> Reply {
         let leading = self.leads();
         let term = self.engine.status().term;
-        Reply::Leader(crate::message::Leader { leader: self.leader, term, leading })
+        let members = self.news_of_members();
+        Reply::Leader(crate::message::Leader { leader: self.leader, term, leading, members })
     }
 }

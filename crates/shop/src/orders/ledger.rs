@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use replication::planted::{Bug, planted};
-use replication::{Entry, Index, Term};
+use replication::{Entry, Index, Members, Term};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -120,7 +120,7 @@ impl Names {
 /// What applying an entry did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Applied {
-    /// A leader's first entry.
+    /// The engine's own: a leader's first entry, or other members.
     Lead,
     /// This request has its fate now (or had it before).
     Decided(RequestId, Fate),
@@ -166,17 +166,17 @@ impl Ledger {
         assert_eq!(entry.index, self.applied.next(), "the log is applied without gaps");
         self.applied = entry.index;
         self.applied_term = entry.term;
-        if entry.command.is_empty() {
-            if entry.term > self.term() {
+        if entry.command.is_empty() || Members::is_in(&entry.command) {
+            if entry.command.is_empty() && entry.term > self.term() {
                 self.leads.push((entry.index, entry.term));
             }
-            if planted(Bug::DedupeLost) {
+            if entry.command.is_empty() && planted(Bug::DedupeLost) {
                 self.requests.clear();
             }
             return Applied::Lead;
         }
-        let index = entry.index.0;
-        match Command::decode(&entry.command).expect("this replica's program wrote the log") {
+        let (index, command) = (entry.index.0, &entry.command);
+        match Command::decode(command).expect("this replica's program wrote the log") {
             Command::Record { term, order, .. } | Command::Refuse { term, order, .. }
                 if self.fencing && term < self.term() && !planted(Bug::OldTermRecorded) =>
             {

@@ -31,6 +31,7 @@ mod config;
 mod discard;
 mod lead;
 pub mod ledger;
+mod members;
 pub mod purchase;
 pub mod reads;
 pub mod recovered;
@@ -129,6 +130,7 @@ pub struct Orders {
     checkpoint_entries: u64,
     disk_full: bool,
     discarded: VecDeque<Order>,
+    membership: members::Membership,
 }
 
 impl Orders {
@@ -169,6 +171,7 @@ impl Orders {
             disk_full: false,
             discarded,
             config,
+            membership: members::Membership::default(),
         })
     }
 
@@ -239,6 +242,8 @@ impl Orders {
             engine::Effect::Discard { entries, from, committed } => {
                 self.on_discard(&entries, from, committed, out);
             }
+            engine::Effect::Changed { tag, outcome } => self.on_changed(tag, outcome, out),
+            engine::Effect::Members(members) => self.on_members(members, out),
         }
         None
     }
@@ -248,9 +253,8 @@ impl Orders {
             self.previous_term = self.ledger.term();
         }
         match self.ledger.apply(entry) {
-            Applied::Lead => {}
-            // Its purchase, if it is this leader's, starts over when the new term is settled.
-            Applied::Rejected(_) => {}
+            // A purchase of this leader's that is rejected starts over when the term is settled.
+            Applied::Lead | Applied::Rejected(_) => {}
             Applied::Decided(request_id, fate) => self.on_decided(request_id, &fate, out),
         }
     }

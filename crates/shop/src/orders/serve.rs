@@ -52,6 +52,8 @@ impl Orders {
             Request::ReadLeader => Ok(self.leader_reply()),
             Request::ReadDigest { upto } => Ok(self.digest(upto)),
             Request::ReadMissed { after } => Ok(self.missed(after)),
+            Request::ReadMembers => Ok(Reply::Members(self.group())),
+            Request::ChangeMembers(change) => return self.on_change(now, token, change, out),
             Request::ReadProduct { .. }
             | Request::ListProducts { .. }
             | Request::Fill { .. }
@@ -283,7 +285,7 @@ impl Orders {
         out: &mut Vec<Effect>,
     ) {
         let engine = &self.config.engine;
-        if leader != engine.id && !engine.peers.contains(&leader) {
+        if !self.replicas().contains(&leader) {
             let response = Err(Problem::Bad(format!("there is no replica {leader}")));
             out.push(Effect::Reply { token, response });
             return;

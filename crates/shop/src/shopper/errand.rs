@@ -81,7 +81,8 @@ impl Errand {
                 Problem::Resolved
                 | Problem::KeyReused
                 | Problem::Bad(_)
-                | Problem::FrontendInUse => return Next::Over(Outcome::Failed, None),
+                | Problem::FrontendInUse
+                | Problem::NotChanged(_) => return Next::Over(Outcome::Failed, None),
                 Problem::Unavailable(_) => {}
                 Problem::NotLeader { .. }
                 | Problem::Fenced(_)

@@ -51,9 +51,11 @@ impl World {
                 let command = if view { nothing() } else { entry.command };
                 Record::Append(Entry { command, ..entry })
             }
-            Record::Promise(_) | Record::Append(_) | Record::Truncate(_) | Record::Accepted(_) => {
-                record
-            }
+            Record::Promise(_)
+            | Record::Append(_)
+            | Record::Truncate(_)
+            | Record::Accepted(_)
+            | Record::Members(_) => record,
         }
     }
 

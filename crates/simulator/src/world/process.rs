@@ -37,6 +37,7 @@ fn replica_of_catalog(setting: &Setting, id: u8) -> protocol::Config {
         unclean: false,
         entries_kept: setting.entries_kept,
         seed: !setting.seed,
+        joins: false,
     }
 }
 
@@ -82,6 +83,7 @@ impl Process {
                     unclean: false,
                     entries_kept: setting.entries_kept,
                     seed: setting.seed,
+                    joins: false,
                 };
                 let catalogs = setting.seats.catalogs;
                 let config = orders::Config { engine, incarnation, catalogs };

@@ -75,6 +75,7 @@ impl CatalogCommand {
             entries_kept: ENTRIES_KEPT,
             // Two stores need not differ: the replicas of one do, by their ids.
             seed: 0,
+            joins: false,
         });
         let config = Config {
             toys,

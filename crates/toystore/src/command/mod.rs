@@ -12,6 +12,7 @@ pub mod export;
 pub mod frontend;
 pub mod health;
 pub mod migrate;
+pub mod node;
 pub mod order;
 pub mod others;
 pub mod paint;

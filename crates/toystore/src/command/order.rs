@@ -40,6 +40,9 @@ pub struct OrderCommand {
     /// Let a replica lead that may have missed orders. What only the others have is lost, and said
     #[arg(long, env = "TOYSTORE_UNCLEAN_ELECTION")]
     unclean_election: bool,
+    /// It comes to a group that is there already, which learns of it by `POST /members`
+    #[arg(long, env = "TOYSTORE_JOIN")]
+    join: bool,
 }
 
 impl OrderCommand {
@@ -62,10 +65,10 @@ impl OrderCommand {
             entries_kept: ENTRIES_KEPT,
             // Two stores need not differ: the replicas of one do, by their ids.
             seed: 0,
+            joins: self.join,
         };
-        let mut known = self.others.addresses()?;
+        let known = self.others.addresses()?;
         let catalogs = self.others.catalogs()?.len() as u8;
-        known.remove(&Address::Order(id));
         let (disk, protocol) = (self.disk, self.replication);
         self.service.run(Role::Order, async |_| {
             read(move || {

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use replication::Record;
-use replication::log::{Checkpoint, OldCheckpoint, Recovered};
+use replication::log::{Checkpoint, FixedCheckpoint, OldCheckpoint, Recovered};
 use serde::de::DeserializeOwned;
 use wal::disk::Disk;
 use wal::encoding;
@@ -297,8 +297,9 @@ fn encoded(write: &Write) -> wal::Write {
 
 /// One that an older toystore wrote too.
 fn decode_checkpoint(bytes: &[u8]) -> Result<Checkpoint> {
+    let fixed = |error| decode::<FixedCheckpoint>(bytes).map(Checkpoint::from).map_err(|_| error);
     let old = |error| decode::<OldCheckpoint>(bytes).map(Checkpoint::from).map_err(|_| error);
-    decode(bytes).or_else(old)
+    decode(bytes).or_else(fixed).or_else(old)
 }
 
 fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {

@@ -240,6 +240,8 @@ impl<N: Node + Send + 'static> Driver<N> {
                 self.traces().sends(to, &message);
                 self.peers.send(to, message);
             }
+            // What this process was started with is newer than what the log remembers.
+            Effect::Know { node: node @ Address::Order(_), url } => self.peers.meet(node, &url),
             Effect::Know { node, url } => self.peers.know(node, &url),
             Effect::Warn(text) => tracing::warn!("{text}"),
             Effect::Stopped => {

@@ -70,7 +70,9 @@ pub enum Endpoint {
     Missed,
     /// The state that the log stands on.
     Snapshot,
-    /// Membership.
+    /// Who belongs to the group of replicas.
+    ReadMembers,
+    /// Who shall.
     Members,
     /// A hash of the order log.
     Digest,
@@ -151,7 +153,7 @@ static CATALOG: [Route; 9] = [
     open(Method::GET, "/openapi.json", Endpoint::OpenApi),
 ];
 
-static ORDER: [Route; 13] = [
+static ORDER: [Route; 14] = [
     open(Method::POST, "/orders", Endpoint::PlaceOrder),
     open(Method::GET, "/orders/{}", Endpoint::Order),
     open(Method::GET, "/orders", Endpoint::OrderLog),
@@ -162,6 +164,7 @@ static ORDER: [Route; 13] = [
     internal(Method::POST, "/log", Endpoint::Log),
     internal(Method::GET, "/log/missed", Endpoint::Missed),
     internal(Method::GET, "/snapshot", Endpoint::Snapshot),
+    internal(Method::GET, "/members", Endpoint::ReadMembers),
     internal(Method::POST, "/members", Endpoint::Members),
     internal(Method::GET, "/digest", Endpoint::Digest),
     open(Method::GET, "/openapi.json", Endpoint::OpenApi),

@@ -166,6 +166,7 @@ pub fn reply(role: Role, reply: &Reply, if_none_match: Option<&[u8]>) -> Answer 
         Reply::Digest { upto, digest } => data(&json!({"upto": upto, "digest": digest})),
         Reply::Leased(lease) => data(&json!(lease)),
         Reply::Leader(leader) => data(&json!(leader)),
+        Reply::Members(group) => data(&json!(group)),
         Reply::View { view, unsettled } => data(&json!({"view": view, "unsettled": unsettled})),
         Reply::Takes(answers) => data(&json!(answers)),
         Reply::Missed { snapshot, entries, committed } => {

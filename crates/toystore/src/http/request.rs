@@ -15,8 +15,8 @@ use shop::toy::{Quantity, ToyName, Version};
 use super::endpoint::{Endpoint, Role};
 use super::head::Head;
 use super::wire::{
-    CacheBody, Encoding, EndLeaseBody, FRONTEND_HEADER, LeadBody, LeaseBody, PROTOCOL_HEADER,
-    SettlementsBody, TakesBody, ViewBody,
+    CacheBody, Encoding, EndLeaseBody, FRONTEND_HEADER, LeadBody, LeaseBody, MembersBody,
+    PROTOCOL_HEADER, SettlementsBody, TakesBody, ViewBody,
 };
 use crate::http::connection::Url;
 
@@ -106,8 +106,10 @@ pub fn read(asked: &Asked<'_>) -> Result<Option<Message>, Problem> {
             };
             Request::ReadDigest { upto: asked.query("upto")?.map(whole).transpose()? }
         }
+        Endpoint::ReadMembers => Request::ReadMembers,
         Endpoint::Members => {
-            return Err(bad("this engine has a fixed set of members: they are given at the start"));
+            let members: MembersBody = asked.decode()?;
+            Request::ChangeMembers(members.change().map_err(bad)?)
         }
         Endpoint::Log
         | Endpoint::Snapshot

@@ -193,6 +193,9 @@ impl<N: Served> Site<N> {
             Err(why) => return answer::error(StatusCode::BAD_REQUEST, &why),
         };
         let header = |name: &str| std::str::from_utf8(asked.head.header(name)?).ok();
+        if let Some(home) = header(wire::HOME_HEADER) {
+            self.driver.peers().meet(Address::Order(from), home);
+        }
         self.driver.receive(from, messages, &trace::header(header));
         let sender = replica(self.node, from);
         let link = sender.and_then(|sender| self.driver.peers().link(sender));

@@ -12,6 +12,7 @@ use hyper::Method;
 use hyper::header::HeaderValue;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use replication::engine::Message;
+use replication::members::Change;
 use replication::{NodeId, Term, View};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -19,13 +20,17 @@ use shop::message::{Consistency, Request, Response, Settled, TakeItem};
 use shop::node::Address;
 use shop::toy::ToyName;
 
-use crate::http::connection::{Ask, Said};
+use crate::http::connection::{Ask, Said, Url};
 
 /// The content type of postcard.
 pub const POSTCARD: &str = "application/x-postcard";
 
 /// The major version of what services say to each other; another one is refused.
 pub const PROTOCOL: &str = "1";
+
+/// Where the sender of a `POST /log` is reached: one that came by a change may lead before all know
+/// of that.
+pub const HOME_HEADER: &str = "toystore-home";
 
 /// The header that carries [`PROTOCOL`].
 pub const PROTOCOL_HEADER: &str = "toystore-protocol";
@@ -109,6 +114,57 @@ pub enum CacheBody {
     /// Everything goes, and leases of catalog incarnations below this one.
     #[serde(rename = "catalog")]
     Catalog(u64),
+}
+
+/// `POST /members`: `{"add":4,"url":"http://…"}`, `{"remove":2}` or
+/// `{"replace":2,"by":4,"url":"http://…"}`.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MembersBody {
+    /// One more.
+    pub add: Option<NodeId>,
+    /// One less.
+    pub remove: Option<NodeId>,
+    /// One whose place another takes.
+    pub replace: Option<NodeId>,
+    /// That other one.
+    pub by: Option<NodeId>,
+    /// Where the one that comes is reached.
+    pub url: Option<String>,
+}
+
+impl MembersBody {
+    /// # Errors
+    /// If it is none of the three, or no address.
+    pub fn change(self) -> Result<Change, String> {
+        let url = match &self.url {
+            // It is kept for good; one that leads nowhere would be.
+            Some(url) => url.parse::<Url>().map(|_| Bytes::from(url.clone()))?,
+            None => Bytes::new(),
+        };
+        match (self.add, self.remove, self.replace, self.by, self.url) {
+            (Some(id), None, None, None, Some(_)) => Ok(Change::Add { id, url }),
+            (None, Some(id), None, None, None) => Ok(Change::Remove { id }),
+            (None, None, Some(id), Some(by), Some(_)) => Ok(Change::Replace { id, by, url }),
+            _ => Err("expected {\"add\":4,\"url\":\"http://…\"}, {\"remove\":2} or \
+                      {\"replace\":2,\"by\":4,\"url\":\"http://…\"}"
+                .to_string()),
+        }
+    }
+}
+
+impl From<&Change> for MembersBody {
+    fn from(change: &Change) -> MembersBody {
+        let text = |url: &Bytes| Some(String::from_utf8_lossy(url).into_owned());
+        let none = MembersBody::default();
+        match change {
+            Change::Add { id, url } => MembersBody { add: Some(*id), url: text(url), ..none },
+            Change::Remove { id } => MembersBody { remove: Some(*id), ..none },
+            Change::Replace { id, by, url } => {
+                MembersBody { replace: Some(*id), by: Some(*by), url: text(url), ..none }
+            }
+        }
+    }
 }
 
 /// `POST /log`.
@@ -210,6 +266,10 @@ pub fn to_http(request: &Request, token: &str) -> Ask {
         Request::ReadDigest { upto: None } => Ask::get("/digest"),
         Request::ReadDigest { upto: Some(upto) } => Ask::get(format!("/digest?upto={upto}")),
         Request::ReadMissed { after } => Ask::get(format!("/log/missed?after={after}")),
+        Request::ReadMembers => Ask::get("/members"),
+        Request::ChangeMembers(change) => {
+            body(Method::POST, "/members", &MembersBody::from(change))
+        }
     };
     sign(ask, token)
 }

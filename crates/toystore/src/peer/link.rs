@@ -35,6 +35,8 @@ pub struct Link {
     /// `order-2`, `catalog`.
     name: String,
     token: Arc<str>,
+    /// Where this end is reached, for who does not know it yet.
+    pub(super) home: Option<Arc<str>>,
     /// Changed when a frontend comes back elsewhere.
     url: Mutex<Url>,
     /// Connections that no call uses now, with the URL they lead to.
@@ -72,6 +74,7 @@ impl Link {
             to,
             name,
             token,
+            home: None,
             url: Mutex::new(url),
             idle: Mutex::default(),
             free: Semaphore::new(CALLS_MAX),

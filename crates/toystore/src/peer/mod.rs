@@ -59,6 +59,8 @@ pub struct Peers {
 struct Shared {
     me: Address,
     names: Names,
+    /// Where this node itself is reached, if it was told.
+    home: Option<Arc<str>>,
     /// Sent with every internal request.
     token: Arc<str>,
     /// Read at every call, written when a frontend registers.
@@ -76,27 +78,30 @@ impl Shared {
     fn link(&self, to: Address, url: Url) -> Arc<Link> {
         let (token, faults, traces) =
             (self.token.clone(), self.faults.clone(), self.traces.clone());
-        let name = self.names.name(to);
-        Arc::new(Link::new(self.me, to, name, url, token, faults, traces))
+        let mut link = Link::new(self.me, to, self.names.name(to), url, token, faults, traces);
+        link.home = self.home.clone();
+        Arc::new(link)
     }
 }
 
 impl Peers {
-    /// The nodes that are known from the start. Under `chaos`, what goes to them can be broken.
+    /// The nodes that are known from the start; this one itself among them, if others may have to
+    /// learn from it where it is. Under `chaos`, what goes to them can be broken.
     /// Must be called inside a runtime.
     pub fn new(
         me: Address,
         token: &str,
-        known: BTreeMap<Address, Url>,
+        mut known: BTreeMap<Address, Url>,
         chaos: bool,
         traces: Traces,
     ) -> Peers {
         let token: Arc<str> = token.into();
         let names = Names::of(me, known.keys());
+        let home = known.remove(&me).map(|url| url.to_string().into());
         let faults = chaos.then(|| Arc::new(Faults::new(me)));
         let (report, runtime) = (OnceLock::new(), Handle::current());
         let links = RwLock::default();
-        let shared = Shared { me, names, token, links, report, runtime, faults, traces };
+        let shared = Shared { me, names, home, token, links, report, runtime, faults, traces };
         let links = known.into_iter().map(|(node, url)| (node, shared.link(node, url))).collect();
         Peers { shared: Arc::new(Shared { links: RwLock::new(links), ..shared }) }
     }
@@ -162,6 +167,13 @@ impl Peers {
         let to = replica(self.shared.me, to);
         if let Some(link) = to.and_then(|to| self.link(to)) {
             link.outbox.post(message);
+        }
+    }
+
+    /// A node that nobody has spoken of yet says where it is.
+    pub fn meet(&self, node: Address, url: &str) {
+        if self.link(node).is_none() {
+            self.know(node, url);
         }
     }
 

@@ -126,6 +126,10 @@ pub(super) async fn run(link: Arc<Link>, report: Report) {
         let show = |message: &Message| traces.add(message);
         let ask = wire::log_batch(link.me(), &mut waiting, link.token(), show);
         let ask = link.name_asker(ask.within(&traces.finish()));
+        let ask = match &link.home {
+            Some(home) => ask.with(wire::HOME_HEADER, home.to_string()),
+            None => ask,
+        };
         match connection.ask(&ask, POST_DEADLINE).await {
             Ok(said) => match wire::log_answer(&said) {
                 Ok(messages) if messages.is_empty() => {}

@@ -1,4 +1,4 @@
-//! The socket on which `up` hears `kill`, `pause`, `resume` and `start`.
+//! The socket on which `up` hears `kill`, `pause`, `resume`, `start` and `node`.
 //!
 //! One line of JSON each way, then the connection closes:
 //! `{"action":"kill","node":"order-3"}` → `{"done":"order-3 (pid 4711) is killed"}` or
@@ -21,8 +21,10 @@ use super::leader;
 
 /// The longest line either way, in bytes.
 const LINE_BYTES_MAX: u64 = 64 * 1024;
-/// How long a command waits for its answer: longer than the slowest thing that is waited for.
+/// How long what concerns one process may take.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(20);
+/// How long a change of the members may take.
+const MEMBERS_DEADLINE: Duration = Duration::from_secs(200);
 /// The longest path of a socket that every system takes, in bytes.
 const SOCKET_PATH_BYTES_MAX: usize = 100;
 
@@ -38,6 +40,22 @@ pub enum Action {
     Resume,
     /// A new process for a dead node.
     Start,
+    /// One more order replica; the node's name is not looked at.
+    Add,
+    /// One order replica less.
+    Remove,
+    /// A new order replica in the place of one.
+    Replace,
+}
+
+impl Action {
+    /// How long a command waits for its answer: longer than the slowest thing that is waited for.
+    fn deadline(self) -> Duration {
+        match self {
+            Action::Kill | Action::Pause | Action::Resume | Action::Start => ANSWER_DEADLINE,
+            Action::Add | Action::Remove | Action::Replace => MEMBERS_DEADLINE,
+        }
+    }
 }
 
 /// The line that asks.
@@ -76,6 +94,9 @@ pub async fn perform(store: &Arc<Store>, action: Action, node: &str) -> Result<S
         Action::Pause => store.pause(&name).await,
         Action::Resume => store.resume(&name).await,
         Action::Start => store.start_again(&name).await,
+        Action::Add => store.add_order().await,
+        Action::Remove => store.remove_order(&name).await,
+        Action::Replace => store.replace_order(&name).await,
     }
 }
 
@@ -118,7 +139,8 @@ async fn answer(store: &Arc<Store>, mut stream: UnixStream) -> Result<()> {
             Err(error) => Outcome::Refused(format!("{error:#}")),
         },
         Err(error) => Outcome::Refused(format!(
-            "{error}; expected {{\"action\":\"kill|pause|resume|start\",\"node\":\"NAME\"}}"
+            "{error}; expected \
+             {{\"action\":\"kill|pause|resume|start|add|remove|replace\",\"node\":\"NAME\"}}"
         )),
     };
     let mut text = serde_json::to_vec(&outcome)?;
@@ -146,9 +168,10 @@ pub async fn ask(data: &Path, action: Action, node: &str) -> Result<String> {
     stream.write_all(&text).await.context("the store hung up")?;
     let mut line = String::new();
     let mut reader = BufReader::new(stream.take(LINE_BYTES_MAX));
-    tokio::time::timeout(ANSWER_DEADLINE, reader.read_line(&mut line))
+    let deadline = action.deadline();
+    tokio::time::timeout(deadline, reader.read_line(&mut line))
         .await
-        .map_err(|_| anyhow::anyhow!("the store did not answer within {ANSWER_DEADLINE:?}"))?
+        .map_err(|_| anyhow::anyhow!("the store did not answer within {deadline:?}"))?
         .context("the store hung up")?;
     match serde_json::from_str(&line).context("the store hung up")? {
         Outcome::Done(done) => Ok(done),

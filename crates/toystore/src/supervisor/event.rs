@@ -40,6 +40,13 @@ pub enum Event {
         /// The node.
         name: String,
     },
+    /// A node is not started with the others.
+    LeftOut {
+        /// The node.
+        name: String,
+        /// Why, and what to do.
+        why: String,
+    },
     /// cluster.json could not be written.
     Unwritten {
         /// Why.
@@ -62,6 +69,7 @@ impl fmt::Display for Event {
             Event::DoesNotDrain { name } => {
                 write!(f, "{name} does not end in time and is killed")
             }
+            Event::LeftOut { name, why } => write!(f, "{name} is not started: {why}"),
             Event::Unwritten { why } => write!(f, "{why}"),
         }
     }

@@ -3,9 +3,10 @@
 //! ```text
 //! DATA/lock           held (flock) by the `up` that runs the store; its pid inside
 //! DATA/store.json     what the store was made with: a restart that contradicts it is refused
+//! DATA/members.json   which order replicas it has since (see `members`)
 //! DATA/cluster-token  the secret of the internal endpoints, readable by the owner only
 //! DATA/cluster.json   who runs where, as long as it runs (see `cluster`)
-//! DATA/control.sock   where `kill`, `pause`, `resume` and `start` are heard (see `control`)
+//! DATA/control.sock   where `kill`, `pause`, `start` and so on are heard (see `control`)
 //! DATA/catalog/, DATA/order-1/, …   each node's own; DATA/catalog-1/, … where it has replicas
 //! DATA/migrate/       another way of replication on its way (see `migration`)
 //! ```

@@ -10,6 +10,8 @@
 //! | [`folder`] | the data folder: one owner, one token |
 //! | [`ports`] | addresses, and who sits on one that is taken |
 //! | [`layout`] | nodes and their command lines |
+//! | [`members`] | which order replicas there are, once that has changed |
+//! | `change` | other order replicas while the store works |
 //! | [`child`] | one process |
 //! | `operate` | kill, pause, resume, start, stop |
 //! | [`health`] | waiting until it answers |
@@ -20,6 +22,7 @@
 //! | [`event`] | what it reports |
 //! | [`control`] | the socket for other commands |
 
+mod change;
 pub mod child;
 pub mod cluster;
 pub mod control;
@@ -28,6 +31,7 @@ pub mod folder;
 pub mod health;
 pub mod layout;
 pub mod leader;
+pub mod members;
 pub mod migration;
 pub mod node_status;
 mod operate;
@@ -47,8 +51,9 @@ use event::Event;
 use folder::{Folder, Made};
 use health::{READY, wait_for_health};
 use layout::{NodePlan, Places};
+use members::Members;
 use options::{Logs, Options};
-use ports::Ports;
+use ports::{Counts, Ports};
 
 /// How long all nodes may take until they are ready: a long log must be read, and leases of a
 /// catalog that was killed must run out.
@@ -117,10 +122,13 @@ impl Store {
         let mut tries = 0;
         loop {
             tries += 1;
-            let ports = choose_ports(options, made)?;
+            let members = Members::of(store.folder.path())?;
+            let orders = members.as_ref().map_or(made.orders, |members| members.highest);
+            let ports = choose_ports(options, Counts { orders, ..made.into() })?;
             let (folder, catalogue) = (store.folder.path(), options.catalogue.as_deref());
             let places = Places::of_processes(&ports, folder, &token, catalogue);
             let plans = layout::nodes(options, made, &places);
+            let plans = store.fit(plans, members.as_ref());
             store.spawn_all(plans)?;
             let ready = tokio::select! {
                 biased;
@@ -140,7 +148,27 @@ impl Store {
         }
         store.lock().all.iter_mut().for_each(|node| node.state = State::Running);
         store.write_cluster();
+        if Members::of(store.folder.path())?.is_none() {
+            Members::first(made.orders).remember(store.folder.path())?;
+        }
         Ok(Some(store))
+    }
+
+    /// Those of the nodes that are there; but for one whose disk was lost, under Raft and Paxos.
+    fn fit(&self, plans: Vec<NodePlan>, members: Option<&Members>) -> Vec<NodePlan> {
+        let Some(members) = members else { return plans };
+        let mut plans = members.fit(plans);
+        if self.made.replication.is_quorum() {
+            plans.retain(|plan| {
+                let wiped = members::is_wiped(plan);
+                if wiped {
+                    let why = members::wiped(&plan.name);
+                    (self.report)(&Event::LeftOut { name: plan.name.clone(), why });
+                }
+                !wiped
+            });
+        }
+        plans
     }
 
     /// The data folder.
@@ -334,11 +362,11 @@ fn agree(options: &Options, folder: &Folder) -> Result<Made> {
     Ok(made)
 }
 
-fn choose_ports(options: &Options, made: Made) -> Result<Ports> {
+fn choose_ports(options: &Options, counts: Counts) -> Result<Ports> {
     if options.ports_auto {
-        return Ports::free(options.wanted, options.frontends, made.into(), rand::random());
+        return Ports::free(options.wanted, options.frontends, counts, rand::random());
     }
-    let ports = Ports::fixed(options.wanted, options.frontends, made.into())?;
+    let ports = Ports::fixed(options.wanted, options.frontends, counts)?;
     ports.check_free()?;
     Ok(ports)
 }

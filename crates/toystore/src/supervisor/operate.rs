@@ -15,6 +15,7 @@ use super::cluster::State;
 use super::event::Event;
 use super::health::{LIVE, wait_for_health};
 use super::layout::Role;
+use super::members;
 
 /// How long a node that is started again may take until it answers.
 const LIVE_DEADLINE: Duration = Duration::from_secs(10);
@@ -113,6 +114,9 @@ impl Store {
                 }
             }
         };
+        if self.made.replication.is_quorum() && members::is_wiped(&plan) {
+            bail!(members::wiped(name));
+        }
         let started = Instant::now();
         let child = self.spawn(&plan)?;
         let pid = child.pid();

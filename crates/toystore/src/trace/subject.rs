@@ -65,7 +65,9 @@ pub fn begun_by(request: &Request) -> Vec<(usize, Subject)> {
         | Request::DropCache { .. }
         | Request::ListOrders { .. }
         | Request::ReadDigest { .. }
-        | Request::ReadMissed { .. } => Vec::new(),
+        | Request::ReadMissed { .. }
+        | Request::ReadMembers
+        | Request::ChangeMembers(_) => Vec::new(),
     }
 }
 
@@ -98,7 +100,9 @@ pub fn causes_of(request: &Request) -> Vec<Subject> {
         | Request::DropCache { .. }
         | Request::ListOrders { .. }
         | Request::ReadDigest { .. }
-        | Request::ReadMissed { .. } => Vec::new(),
+        | Request::ReadMissed { .. }
+        | Request::ReadMembers
+        | Request::ChangeMembers(_) => Vec::new(),
     }
 }
 
@@ -155,5 +159,7 @@ pub fn title(request: &Request) -> (&'static str, &'static str) {
         Request::ListOrders { .. } => ("GET", "/orders"),
         Request::ReadDigest { .. } => ("GET", "/digest"),
         Request::ReadMissed { .. } => ("GET", "/log/missed"),
+        Request::ReadMembers => ("GET", "/members"),
+        Request::ChangeMembers(_) => ("POST", "/members"),
     }
 }

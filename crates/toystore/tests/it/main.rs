@@ -12,6 +12,7 @@ mod faults;
 mod history;
 mod levels;
 mod load;
+mod members;
 mod migrate;
 mod network;
 mod observability;

@@ -548,7 +548,8 @@ fn replicas_tell_what_they_have() {
     let term = inside(url, "GET", "/leader", "").json()["data"]["term"].clone();
     let id = leader.strip_prefix("order-").unwrap();
     let heard = inside(url, "PUT", "/leader", &format!(r#"{{"leader":{id},"term":{term}}}"#));
-    heard.is(200, &format!(r#"{{"data":{{"leader":{id},"leading":true,"term":{term}}}}}"#));
+    let leads = format!(r#""leader":{id},"leading":true,"members":[],"term":{term}"#);
+    heard.is(200, &format!(r#"{{"data":{{{leads}}}}}"#));
     inside(url, "PUT", "/leader", r#"{"leader":3}"#).is_error(400, "missing field `term`");
     let missed = inside(url, "GET", &format!("/log/missed?after={}", index(4)), "").json();
     let entries = missed["data"]["entries"].as_array().unwrap();
@@ -559,7 +560,9 @@ fn replicas_tell_what_they_have() {
     let snapshot = inside(url, "GET", "/snapshot", "").json();
     assert_eq!(snapshot["data"]["index"].to_string(), index(5));
     assert!(snapshot["data"]["state"].as_str().unwrap().len() > 100, "{snapshot}");
-    inside(url, "POST", "/members", "").is_error(400, "a fixed set of members");
+    inside(url, "POST", "/members", "{}").is_error(400, "expected {\"add\":4");
+    let members = inside(url, "GET", "/members", "").json();
+    assert_eq!(members["data"]["members"].as_array().unwrap().len(), 3, "{members}");
     let digest = |url: &str, query: &str| inside(url, "GET", &format!("/digest{query}"), "");
     let whole = digest(url, "");
     assert_eq!(whole.json()["data"]["upto"], 3);

@@ -19,7 +19,7 @@ use crate::quorum_tests::world::Shown;
 use crate::quorum_tests::{self, Subject};
 use crate::term::NodeId;
 
-const PAXOS: Subject = Subject { name: "paxos", make, is_heartbeat };
+const PAXOS: Subject = Subject { name: "paxos", make, join: None, is_heartbeat };
 
 fn make(id: NodeId, peers: &[NodeId], seed: u64, recovered: &Recovered) -> Box<dyn Engine> {
     let peers = peers.to_vec();

@@ -23,7 +23,8 @@ fn entry(index: u64, term: Term) -> Entry {
 #[test]
 fn a_log_of_an_older_term_is_no_vote() {
     let snapshot = Snapshot { index: Index(37), term: NEW, state: Bytes::new() };
-    let checkpoint = Checkpoint { promised: NEW, snapshot, tail: Vec::new(), accepted: OLD };
+    let checkpoint =
+        Checkpoint { promised: NEW, snapshot, tail: Vec::new(), accepted: OLD, members: None };
     let config = Config {
         id: NodeId(1),
         peers: vec![NodeId(2), NodeId(3)],

@@ -175,6 +175,7 @@ impl World {
                     .expect("a string");
                 self.asked.push((id, view, previous));
             }
+            Effect::Changed { .. } | Effect::Members(_) => unreachable!("its members are fixed"),
             Effect::NotInSync(view) => {
                 writeln!(self.trace, "{id}: not in sync, {view}").expect("a string");
             }

@@ -14,11 +14,26 @@ use crate::log::Recovered;
 use crate::quorum_tests::{self, Subject};
 use crate::term::NodeId;
 
-const RAFT: Subject = Subject { name: "raft", make, is_heartbeat };
+const RAFT: Subject = Subject { name: "raft", make, join: None, is_heartbeat };
+
+/// The same with members that change.
+const CHANGING: Subject = Subject { join: Some(join), ..RAFT };
 
 fn make(id: NodeId, peers: &[NodeId], seed: u64, recovered: &Recovered) -> Box<dyn Engine> {
-    let config =
-        Config { id, peers: peers.to_vec(), timers: Timers::DEFAULT, entries_kept: 3, seed };
+    let config = Config {
+        id,
+        peers: peers.to_vec(),
+        timers: Timers::DEFAULT,
+        entries_kept: 3,
+        seed,
+        joins: false,
+    };
+    Box::new(Raft::new(config, recovered))
+}
+
+fn join(id: NodeId, seed: u64, recovered: &Recovered) -> Box<dyn Engine> {
+    let timers = Timers::DEFAULT;
+    let config = Config { id, peers: Vec::new(), timers, entries_kept: 3, seed, joins: true };
     Box::new(Raft::new(config, recovered))
 }
 
@@ -47,6 +62,19 @@ fn walks() {
     quorum_tests::walks(RAFT);
 }
 
+#[test]
+fn walks_with_changes() {
+    quorum_tests::walks(CHANGING);
+}
+
+test_each_path! {
+    in "crates/replication/src/members/testscripts" as members => changing_script
+}
+
+fn changing_script(path: &Path) {
+    quorum_tests::run(path, CHANGING);
+}
+
 /// Each is the mistake of somebody's Raft; the walk finds it by what it breaks.
 #[cfg(feature = "planted")]
 #[test]
@@ -62,6 +90,10 @@ fn every_bug_is_found() {
     ];
     for (bug, seeds) in bugs {
         let found = quorum_tests::found(bug, RAFT, seeds);
+        assert!(found.is_some(), "{}: {}", bug.name(), bug.wrong());
+    }
+    for bug in [Bug::OldMajorityAlone, Bug::MembersForgotten, Bug::ChangeForgotten] {
+        let found = quorum_tests::found(bug, CHANGING, 20_000);
         assert!(found.is_some(), "{}: {}", bug.name(), bug.wrong());
     }
 }

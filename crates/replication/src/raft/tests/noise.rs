@@ -6,6 +6,7 @@ use bytes::Bytes;
 use super::make;
 use crate::engine::{self, Effect, Input};
 use crate::log::{Entry, Index, Recovered, Snapshot};
+use crate::members::{Change, Members};
 use crate::quorum_tests::temper::Random;
 use crate::raft::Message;
 use crate::raft::message::Said;
@@ -26,6 +27,23 @@ fn index(random: &mut Random) -> Index {
     Index(number(random))
 }
 
+fn members(random: &mut Random) -> Members {
+    let ids = |random: &mut Random| {
+        let mask = random.below(32);
+        (1..=5).filter(|id| mask >> (id - 1) & 1 == 1).map(NodeId).collect()
+    };
+    let mut members = Members::first(ids(random));
+    if random.chance(50) {
+        members.target = ids(random);
+        members.learners = ids(random);
+    }
+    if random.chance(20) {
+        members.outgoing = ids(random);
+    }
+    members.highest = NodeId(u8::try_from(random.below(11)).expect("small"));
+    members
+}
+
 fn entries(random: &mut Random) -> Vec<Entry> {
     let (first, count) = (number(random), random.below(4) as u64);
     let entry = |step| Entry {
@@ -35,7 +53,10 @@ fn entries(random: &mut Random) -> Vec<Entry> {
             number: number(random),
             node: NodeId(u8::try_from(random.below(11)).expect("small")),
         },
-        command: Bytes::from_static(b"tux"),
+        command: match random.chance(80) {
+            true => Bytes::from_static(b"tux"),
+            false => members(random).encode(),
+        },
     };
     (0..count).map(entry).collect()
 }
@@ -69,9 +90,11 @@ fn said(random: &mut Random) -> Said {
             offset: number(random),
             total: number(random),
             bytes: Bytes::from(vec![0; random.below(4)]),
+            members: Box::new(members(random)),
         },
-        _ => match random.below(2) {
-            0 => Said::Arrived { index: index(random), upto: number(random) },
+        _ => match random.below(3) {
+            0 => Said::Left,
+            1 => Said::Arrived { index: index(random), upto: number(random) },
             _ => Said::LeadNow,
         },
     }
@@ -93,6 +116,10 @@ fn among_noise(seed: u64) {
             }
             2 => Input::Propose(vec![Bytes::from_static(b"fox")]),
             3 => Input::Barrier(step + 1),
+            9 if random.chance(30) => {
+                let id = NodeId(u8::try_from(random.below(7)).expect("small"));
+                Input::Change { tag: step + 1, change: Change::Add { id, url: Bytes::new() } }
+            }
             4 => Input::Link { peer: NodeId(2), up: random.chance(50) },
             _ => {
                 let generation = u32::from(random.chance(3));
@@ -132,6 +159,8 @@ fn among_noise(seed: u64) {
                     | Effect::Passed(_)
                     | Effect::Failed(_)
                     | Effect::Warn(_)
+                    | Effect::Changed { .. }
+                    | Effect::Members(_)
                     | Effect::Discard { .. } => {}
                 }
             }

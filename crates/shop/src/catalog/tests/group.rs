@@ -55,6 +55,7 @@ impl Group {
             unclean: false,
             entries_kept: 100,
             seed: 1,
+            joins: false,
         };
         let config = Config {
             toys: Some(toys(&["Tux/100"])?),

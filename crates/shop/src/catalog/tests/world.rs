@@ -195,7 +195,10 @@ impl World {
                 self.covered = self.emitted;
                 let newer = |record: &Record| match record {
                     Record::Append(entry) => entry.index > last,
-                    Record::Promise(_) | Record::Truncate(_) | Record::Accepted(_) => false,
+                    Record::Promise(_)
+                    | Record::Truncate(_)
+                    | Record::Accepted(_)
+                    | Record::Members(_) => false,
                 };
                 self.durable.retain(|(_, record)| newer(record));
                 if let Some((number, _)) = self.waiting.iter().find(|(_, record)| newer(record)) {

@@ -16,7 +16,7 @@ use test_each_file::test_each_path;
 
 use super::*;
 use crate::invalidation::Invalidation;
-use crate::message::{Fate, Problem};
+use crate::message::{Fate, Member, Part, Problem};
 use crate::message::{
     Generation, Leader, Lease as Granted, NewOrder, Order, OrderNumber, OrderOutcome, Ordered,
     ReadFrom, Reply, RequestId,
@@ -97,6 +97,9 @@ enum Command {
     Leads {
         call: u64,
         term: String,
+        /// Who belongs to the group now, a digit each; 4 and more came by a change.
+        #[arg(key, optional)]
+        members: Option<String>,
     },
     Follows {
         call: u64,
@@ -292,8 +295,12 @@ impl World {
         let first = if leased { Reply::Leased(lease) } else { no_products() };
         self.say(1, first, output)?;
         for (call, id) in [(4, 3), (2, 1), (3, 2)] {
-            let leader =
-                Leader { leader: Some(NodeId(3)), term: "0.1@3".parse()?, leading: id == 3 };
+            let leader = Leader {
+                leader: Some(NodeId(3)),
+                term: "0.1@3".parse()?,
+                leading: id == 3,
+                members: vec![],
+            };
             self.say(call, Reply::Leader(leader), output)?;
         }
         Ok(())
@@ -378,14 +385,22 @@ impl goldenscript::Runner for World {
                 self.say(*call, Reply::Filled { product, generation, from }, out)?;
             }
             Command::Products(call) => self.say(*call, no_products(), out)?,
-            Command::Leads { call, term } => {
+            Command::Leads { call, term, members } => {
                 let term: Term = term.parse()?;
-                let leader = Leader { leader: Some(term.node), term, leading: true };
+                let ids = members.as_deref().unwrap_or_default().chars();
+                let ids = ids.map(|digit| digit.to_string().parse().map(NodeId));
+                let member = |id: NodeId| {
+                    let url = (id.0 > 3).then(|| format!("http://order-{id}"));
+                    Member { id, part: Part::Votes, url }
+                };
+                let members = ids.map(|id| id.map(member)).collect::<Result<_, _>>()?;
+                let leader = Leader { leader: Some(term.node), term, leading: true, members };
                 self.say(*call, Reply::Leader(leader), out)?;
             }
             Command::Follows { call, term, leader } => {
                 let leader = leader.map(NodeId);
-                let leader = Leader { leader, term: term.parse()?, leading: false };
+                let leader =
+                    Leader { leader, term: term.parse()?, leading: false, members: vec![] };
                 self.say(*call, Reply::Leader(leader), out)?;
             }
             Command::Ordered { call, outcomes } => {

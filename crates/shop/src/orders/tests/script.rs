@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use goldenscript::{ArgumentConsumer, Command, Context, Runner};
+use replication::members::Change;
 use replication::{Index, NodeId, Protocol, Term, engine};
 use test_each_file::test_each_path;
 
@@ -40,6 +41,8 @@ impl Runner for Driver {
     /// - `lead ID [after=TERM]`: all are told that it should lead
     /// - `order ID REQUEST/TOY/QUANTITY`, `orders ID REQUEST/TOY/QUANTITY...`
     /// - `read ID NUMBER`, `fate|resolve ID REQUEST`, `leader ID`
+    /// - `newcomer ID`: it starts on an empty disk; `members ID`, `add|remove ID MEMBER`,
+    ///   `replace ID MEMBER by=MEMBER`
     /// - `list ID [after=N] [limit=N]`, `digest ID [upto=N]`, `missed ID AFTER`
     /// - `hold|release|lose net|calls|answers`: messages, calls to the catalog, its answers;
     ///   `pass calls [PLACE]`: the first of them, or another
@@ -80,6 +83,10 @@ impl Runner for Driver {
             "propose" => self.propose(&mut args)?,
             "wire" => self.world.wire = true,
             "no-wire" => self.world.wire = false,
+            "newcomer" => {
+                let id = NodeId(args.next_pos().ok_or("ID is missing")?.parse()?);
+                self.world.newcomer(id);
+            }
             "status" => self.status(&mut output)?,
             name => {
                 let id = NodeId(args.next_pos().ok_or("ID is missing")?.parse()?);
@@ -247,6 +254,16 @@ fn request(name: &str, args: &mut ArgumentConsumer<'_>) -> Outcome<Request> {
         "digest" => {
             Request::ReadDigest { upto: args.take_key("upto").map(str::parse).transpose()? }
         }
+        "members" => Request::ReadMembers,
+        "add" => {
+            Request::ChangeMembers(Change::Add { id: NodeId(first.parse()?), url: url(first) })
+        }
+        "remove" => Request::ChangeMembers(Change::Remove { id: NodeId(first.parse()?) }),
+        "replace" => {
+            let by = args.take_key("by").ok_or("by=MEMBER is missing")?;
+            let (id, by, url) = (NodeId(first.parse()?), NodeId(by.parse()?), url(by));
+            Request::ChangeMembers(Change::Replace { id, by, url })
+        }
         "missed" => Request::ReadMissed { after: Index(first.parse()?) },
         other => return Err(format!("no command {other}").into()),
     })
@@ -254,6 +271,10 @@ fn request(name: &str, args: &mut ArgumentConsumer<'_>) -> Outcome<Request> {
 
 fn level(args: &mut ArgumentConsumer<'_>) -> Outcome<Option<Consistency>> {
     Ok(args.take_key("level").map(str::parse).transpose()?)
+}
+
+fn url(id: &str) -> bytes::Bytes {
+    format!("http://order-{id}").into()
 }
 
 /// The first of 32 hexadecimal digits are shown.

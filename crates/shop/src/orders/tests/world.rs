@@ -30,6 +30,8 @@ pub struct Host {
     pub disk_held: bool,
     held: Vec<Input>,
     disk: Recovered,
+    /// It comes to a group that is there already.
+    joins: bool,
     unsynced: VecDeque<Write>,
     /// Effects that wait for the record of this number.
     waiting: VecDeque<(u64, Effect)>,
@@ -118,7 +120,8 @@ impl World {
     }
 
     pub fn start(&mut self, id: NodeId) {
-        let peers = self.hosts.keys().copied().filter(|peer| *peer != id).collect();
+        let others = self.hosts.iter().filter(|(peer, host)| **peer != id && !host.joins);
+        let peers = others.map(|(peer, _)| *peer).collect();
         let engine = protocol::Config {
             protocol: self.protocol,
             id,
@@ -127,6 +130,7 @@ impl World {
             unclean: false,
             entries_kept: 2,
             seed: 1,
+            joins: self.hosts[&id].joins,
         };
         let host = self.hosts.get_mut(&id).expect("a host");
         let config = Config { engine, incarnation: 0, catalogs: 1 };
@@ -139,10 +143,17 @@ impl World {
         self.step(id, Input::Start);
     }
 
+    /// A replica with an empty disk that shall come to the group.
+    pub fn newcomer(&mut self, id: NodeId) {
+        self.hosts.insert(id, Host { joins: true, ..Host::default() });
+        self.start(id);
+    }
+
     /// Power loss: what was not synced is gone.
     pub fn crash(&mut self, id: NodeId) {
         let host = self.hosts.get_mut(&id).expect("a host");
-        *host = Host { disk: std::mem::take(&mut host.disk), ..Host::default() };
+        let (disk, joins) = (std::mem::take(&mut host.disk), host.joins);
+        *host = Host { disk, joins, ..Host::default() };
         self.open.retain(|(from, _), _| *from != id);
     }
 

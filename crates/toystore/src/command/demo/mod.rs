@@ -287,6 +287,7 @@ fn report(story: Story) -> crate::supervisor::Report {
         | Event::Paused { .. }
         | Event::Resumed { .. }
         | Event::DoesNotDrain { .. }
+        | Event::LeftOut { .. }
         | Event::Unwritten { .. } => story.tell(event),
     })
 }

@@ -254,9 +254,10 @@ fn report(story: Story) -> crate::supervisor::Report {
         | Event::Returned { .. }
         | Event::Paused { .. }
         | Event::Resumed { .. } => {}
-        Event::Died { asked: false, .. } | Event::DoesNotDrain { .. } | Event::Unwritten { .. } => {
-            story.tell(event)
-        }
+        Event::Died { asked: false, .. }
+        | Event::DoesNotDrain { .. }
+        | Event::LeftOut { .. }
+        | Event::Unwritten { .. } => story.tell(event),
     })
 }
 

@@ -112,8 +112,18 @@ fn replicas(seen: &[Seen]) -> Vec<String> {
         }
     }
     let mut lines = vec![table.to_string()];
+    lines.extend(members(seen));
     lines.extend(lost);
     lines
+}
+
+/// Who belongs to the group, as the leader knows it, where that can change.
+fn members(seen: &[Seen]) -> Option<String> {
+    let leader = seen.iter().find_map(|node| match &node.said {
+        Ok(Said::Order(said)) => reign(&said.status).map(|_| &said.status),
+        Ok(_) | Err(_) => None,
+    });
+    Some(format!("members: {}", leader?.engine.members.as_ref()?))
 }
 
 /// Who leads them, and how far each is; the stock is the leader's.

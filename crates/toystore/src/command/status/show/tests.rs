@@ -54,6 +54,7 @@ fn replica(id: u8, role: &str, state: &str) -> Seen {
             last: Index(9),
             committed: Index(8),
             followers: vec![],
+            members: None,
         },
         state: state.to_string(),
         orders: 5,
@@ -119,6 +120,7 @@ fn catalog(id: u8, role: &str, phase: &str) -> Seen {
             last: Index(9),
             committed: Index(8),
             followers: vec![],
+            members: None,
         },
     };
     let said = Ok(Said::Catalog(envelope(&name, status)));

@@ -1,0 +1,193 @@
+//! Which order replicas a store has, once that is not what it was made with any more: the note in
+//! `DATA/members.json`, and command lines that fit it.
+//!
+//! ```json
+//! {"orders": [1, 3, 4], "joined": [4], "highest": 4}
+//! ```
+//!
+//! The replicas agree on their members by themselves; this is for the next `up`, which must start
+//! those, and for a disk that was emptied: a replica that voted must not come back without what it
+//! voted. Read and written by [`super::Store`] and `super::change`.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use super::layout::{NodePlan, Role};
+use super::ports::reached_at;
+use crate::disk::write_whole;
+
+/// The order replicas of a store.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Members {
+    /// Those that are started.
+    pub orders: BTreeSet<u8>,
+    /// Those of them that came to a group that was there already.
+    pub joined: BTreeSet<u8>,
+    /// The highest id that was ever given to a replica.
+    pub highest: u8,
+}
+
+impl Members {
+    /// Those that a store is made with.
+    pub fn first(orders: u8) -> Members {
+        Members { orders: (1..=orders).collect(), joined: BTreeSet::new(), highest: orders }
+    }
+
+    /// As a folder has it; `None` before the first start of all.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn of(folder: &Path) -> Result<Option<Members>> {
+        let path = folder.join("members.json");
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error).context(format!("cannot read {}", path.display())),
+        };
+        let members = serde_json::from_str(&text)
+            .with_context(|| format!("{} is not as this program writes it", path.display()))?;
+        Ok(Some(members))
+    }
+
+    /// Writes it down.
+    ///
+    /// # Errors
+    /// If that fails.
+    pub fn remember(&self, folder: &Path) -> Result<()> {
+        let text = serde_json::to_vec(self).context("cannot write members.json")?;
+        let path = folder.join("members.json");
+        write_whole(&path, &text).with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// A replica comes.
+    pub fn join(&mut self, id: u8) {
+        self.orders.insert(id);
+        self.joined.insert(id);
+        self.highest = self.highest.max(id);
+    }
+
+    /// A replica goes.
+    pub fn leave(&mut self, id: u8) {
+        self.orders.remove(&id);
+        self.joined.remove(&id);
+    }
+
+    /// Of nodes for every id up to the highest, those that there are, each told of these only.
+    pub fn fit(&self, plans: Vec<NodePlan>) -> Vec<NodePlan> {
+        let stay = |plan: &NodePlan| {
+            plan.role != Role::Order || number(plan).is_some_and(|id| self.orders.contains(&id))
+        };
+        let mut plans: Vec<NodePlan> = plans.into_iter().filter(stay).collect();
+        tell_of(&mut plans);
+        for plan in &mut plans {
+            if number(plan).is_some_and(|id| self.joined.contains(&id)) {
+                plan.arguments.push("--join".into());
+            }
+        }
+        plans
+    }
+}
+
+/// Which replica a plan starts; `None` of other nodes.
+pub fn number(plan: &NodePlan) -> Option<u8> {
+    plan.name.strip_prefix("order-")?.parse().ok()
+}
+
+/// Tells every node of these where all order replicas among them are.
+pub fn tell_of(plans: &mut [NodePlan]) {
+    let all = plans.iter().filter_map(|plan| Some((number(plan)?, plan.url.clone())));
+    let orders = all.map(|(id, url)| format!("{id}={url}")).collect::<Vec<_>>().join(",");
+    for plan in plans.iter_mut() {
+        set(&mut plan.arguments, "--orders", &orders);
+    }
+}
+
+/// A replica like another one, with an id, an address and a folder of its own.
+pub fn newcomer(like: &NodePlan, id: u8, address: SocketAddr) -> NodePlan {
+    let mut plan = like.clone();
+    plan.name = format!("order-{id}");
+    plan.url = format!("http://{}", reached_at(address));
+    plan.data = like.data.with_file_name(&plan.name);
+    set(&mut plan.arguments, "--listen", address.to_string());
+    set(&mut plan.arguments, "--id", id.to_string());
+    set(&mut plan.arguments, "--data", &plan.data);
+    plan.arguments.retain(|argument| argument != "--join");
+    plan.arguments.push("--join".into());
+    plan
+}
+
+/// What a node listens on.
+pub fn listens_on(plan: &NodePlan) -> Option<SocketAddr> {
+    let position = plan.arguments.iter().position(|argument| argument == "--listen")?;
+    plan.arguments.get(position + 1)?.to_str()?.parse().ok()
+}
+
+/// Whether the folder of a replica that has been a member is empty: its disk was lost.
+pub fn is_wiped(plan: &NodePlan) -> bool {
+    number(plan).is_some() && !plan.data.join("replication").exists()
+}
+
+/// What to do about that.
+pub fn wiped(name: &str) -> String {
+    format!(
+        "the disk of {name} is empty, and it voted: without what it promised it must not come back \
+         under its old id\nhint: toystore node replace {name}"
+    )
+}
+
+fn set(arguments: &mut [OsString], flag: &str, value: impl Into<OsString>) {
+    let position = arguments.iter().position(|argument| argument == flag);
+    if let Some(place) = position.and_then(|position| arguments.get_mut(position + 1)) {
+        *place = value.into();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(name: &str, role: Role, url: &str) -> NodePlan {
+        let arguments = ["order", "--listen", "127.0.0.1:1", "--id", "1", "--orders", "all"];
+        NodePlan {
+            name: name.to_string(),
+            role,
+            url: url.to_string(),
+            seed_url: None,
+            data: format!("/data/{name}").into(),
+            arguments: arguments.map(OsString::from).to_vec(),
+        }
+    }
+
+    #[test]
+    fn a_later_start_has_the_members_of_then_and_they_know_each_other() {
+        let mut members = Members::first(3);
+        members.join(4);
+        members.leave(2);
+        let all = (1..=4).map(|id| plan(&format!("order-{id}"), Role::Order, &format!("u{id}")));
+        let plans = all.chain([plan("frontend-1", Role::Frontend, "f")]).collect();
+        let plans = members.fit(plans);
+        let names: Vec<&str> = plans.iter().map(|plan| plan.name.as_str()).collect();
+        assert_eq!(names, ["order-1", "order-3", "order-4", "frontend-1"]);
+        for plan in &plans {
+            assert_eq!(plan.arguments[6], "1=u1,3=u3,4=u4");
+            let joins = plan.arguments.iter().any(|argument| argument == "--join");
+            assert_eq!(joins, plan.name == "order-4");
+        }
+    }
+
+    #[test]
+    fn a_newcomer_has_its_own_id_address_and_folder() {
+        let address = "127.0.0.1:9".parse().unwrap();
+        let new = newcomer(&plan("order-1", Role::Order, "u1"), 4, address);
+        assert_eq!((new.name.as_str(), new.url.as_str()), ("order-4", "http://127.0.0.1:9"));
+        assert_eq!(new.data, Path::new("/data/order-4"));
+        assert_eq!(listens_on(&new), Some(address));
+        assert_eq!(new.arguments[4], "4");
+    }
+}
