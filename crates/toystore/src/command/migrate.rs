@@ -88,7 +88,8 @@ impl Migrate {
             println!("nothing was changed (--dry-run)");
             return Ok(ExitCode::SUCCESS);
         }
-        let plan = Plan { from, made: made.under(self.replication), generation };
+        let (made, members) = (made.under(self.replication), survey.members.clone().together());
+        let plan = Plan { from, made, members, generation };
         prepare(&folder, &plan, &beginning.checkpoint, &mut told)?;
         finish(&folder, &plan, &mut told)?;
         self.tell_end(&plan);

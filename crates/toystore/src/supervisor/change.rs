@@ -274,7 +274,7 @@ impl Store {
 
     fn edit_members(&self, edit: impl FnOnce(&mut Members)) -> Result<()> {
         let folder = self.folder.path();
-        let mut members = Members::of(folder)?.unwrap_or_else(|| Members::first(self.made.orders));
+        let mut members = Members::of_store(folder, self.made)?;
         edit(&mut members);
         members.remember(folder)
     }

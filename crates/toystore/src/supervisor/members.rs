@@ -17,6 +17,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
+use super::folder::Made;
 use super::layout::{NodePlan, Role};
 use super::ports::reached_at;
 use crate::disk::write_whole;
@@ -53,6 +54,20 @@ impl Members {
         let members = serde_json::from_str(&text)
             .with_context(|| format!("{} is not as this program writes it", path.display()))?;
         Ok(Some(members))
+    }
+
+    /// Those of a store: of its folder, or those that it was made with.
+    ///
+    /// # Errors
+    /// If the note cannot be read.
+    pub fn of_store(folder: &Path, made: Made) -> Result<Members> {
+        Ok(Members::of(folder)?.unwrap_or_else(|| Members::first(made.orders)))
+    }
+
+    /// The same when all of them begin with one state, as if they had been together from the start.
+    #[must_use]
+    pub fn together(self) -> Members {
+        Members { joined: BTreeSet::new(), ..self }
     }
 
     /// Writes it down.

@@ -109,6 +109,7 @@ pub fn finish(folder: &Folder, plan: &Plan, told: Told) -> Result<()> {
         sync(&staging)?;
         told(&Step::Placed(name))?;
     }
+    plan.members.remember(data)?;
     folder.remember(plan.made)?;
     told(&Step::Recorded)?;
     let path = plan_file(data);
@@ -126,7 +127,7 @@ pub fn sweep(data: &Path) {
 }
 
 fn replicas(plan: &Plan) -> impl Iterator<Item = String> {
-    (1..=plan.made.orders).map(replica)
+    plan.members.orders.iter().copied().map(replica)
 }
 
 fn rename(from: &Path, to: &Path) -> Result<()> {

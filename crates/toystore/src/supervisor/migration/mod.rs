@@ -6,6 +6,7 @@
 //! DATA/migrate/plan.json            they are complete: from here on there is only forward
 //! DATA/order-1.before-migrate-1/ …  the old folders; 1 is the new generation
 //! DATA/order-1/ …                   the new ones, in their place
+//! DATA/members.json                 the same replicas; none of them comes to the others any more
 //! DATA/store.json                   says the new way, last of all
 //! ```
 //!
@@ -35,15 +36,18 @@ use replication::Protocol;
 use serde::{Deserialize, Serialize};
 
 use super::folder::Made;
+use super::members::Members;
 
 /// What is to be finished.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
     /// The old way.
     pub from: Protocol,
     /// What the store is made with afterwards.
     pub made: Made,
+    /// Which order replicas it has, before and afterwards.
+    pub members: Members,
     /// The new generation of terms.
     pub generation: u32,
 }

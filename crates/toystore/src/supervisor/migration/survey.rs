@@ -21,6 +21,7 @@ use super::replica;
 use crate::driver::disk::DiskQueue;
 use crate::supervisor::folder::{Made, written_under};
 use crate::supervisor::layout::catalog_name;
+use crate::supervisor::members::Members;
 
 /// A replica that could be read.
 pub struct Read {
@@ -34,6 +35,8 @@ pub struct Read {
 /// All replicas.
 pub struct Survey {
     made: Made,
+    /// Which replicas there are.
+    pub members: Members,
     view: View,
     /// Those that could be read.
     pub read: BTreeMap<NodeId, Read>,
@@ -60,14 +63,20 @@ pub struct Beginning {
 /// # Errors
 /// If one of them is in use, or the view cannot be read.
 pub fn look(data: &Path, made: Made) -> Result<Survey> {
-    let mut survey =
-        Survey { made, view: View::default(), read: BTreeMap::new(), unread: BTreeMap::new() };
+    let members = Members::of_store(data, made)?;
+    let mut survey = Survey {
+        made,
+        members: members.clone(),
+        view: View::default(),
+        read: BTreeMap::new(),
+        unread: BTreeMap::new(),
+    };
     if made.replication.has_arbiter() {
         let words = "the catalog keeps the view, which says who has every acknowledged order";
         survey.view = read_view(data, made).context(words)?;
     }
-    for number in 1..=made.orders {
-        match read(&data.join(replica(number)), made.replication, made.orders) {
+    for number in members.orders.iter().copied() {
+        match read(&data.join(replica(number)), made.replication, members.orders.len()) {
             Ok(found) => _ = survey.read.insert(NodeId(number), found),
             Err(error) if is_in_use(&error) => return Err(error),
             Err(error) => _ = survey.unread.insert(NodeId(number), format!("{error:#}")),
@@ -111,7 +120,7 @@ fn read_view(data: &Path, made: Made) -> Result<View> {
     let mut replicas = BTreeMap::new();
     let mut unread = String::new();
     for number in 1..=made.catalogs {
-        match read(&folder(number), agree, made.catalogs) {
+        match read(&folder(number), agree, made.catalogs.into()) {
             Ok(found) => _ = replicas.insert(NodeId(number), found),
             Err(error) if is_in_use(&error) => return Err(error),
             Err(error) => _ = write!(unread, "\n  {}: {error:#}", name(number)),
@@ -125,14 +134,14 @@ fn read_view(data: &Path, made: Made) -> Result<View> {
 }
 
 /// One replica of a group of `all` that agrees by `protocol`.
-fn read(folder: &Path, protocol: Protocol, all: u8) -> Result<Read> {
+fn read(folder: &Path, protocol: Protocol, all: usize) -> Result<Read> {
     if let Some(written) = written_under(folder)?
         && written != protocol.name()
     {
         bail!("the log in {} was written under --replication {written}", folder.display());
     }
     let (disk, recovered) = open(folder)?;
-    let standing = Standing::of(protocol, all.into(), &recovered);
+    let standing = Standing::of(protocol, all, &recovered);
     Ok(Read { standing, snapshot: recovered.checkpoint.snapshot, _disk: disk })
 }
 
@@ -143,8 +152,8 @@ impl Survey {
     /// If too few replicas could be read to know it, with the reason of each.
     pub fn choose(&self) -> Result<Beginning> {
         let standings = self.read.iter().map(|(id, read)| (*id, read.standing.clone())).collect();
-        let Made { replication: from, orders: all, .. } = self.made;
-        let chosen = migration::choose(from, all.into(), &standings, &self.view);
+        let (from, all) = (self.made.replication, self.members.orders.len());
+        let chosen = migration::choose(from, all, &standings, &self.view);
         let chosen = chosen.map_err(|why| self.refused(from, &why))?;
         let mut ledger = self.ledger(chosen)?;
         let left_out = self.left_out(chosen, &ledger);

@@ -69,7 +69,8 @@ fn migrate(folder: &Folder, to: Protocol, told: &mut dyn FnMut(&Step) -> Result<
     let survey = look(folder.path(), made)?;
     let beginning = survey.choose()?;
     let generation = beginning.checkpoint.promised.generation;
-    let plan = Plan { from: made.replication, made: made.under(to), generation };
+    let members = survey.members.clone().together();
+    let plan = Plan { from: made.replication, made: made.under(to), members, generation };
     prepare(folder, &plan, &beginning.checkpoint, told)?;
     finish(folder, &plan, told)
 }
