@@ -59,6 +59,10 @@ impl Store {
     /// If there is no such replica, or the replicas refuse.
     pub async fn remove_order(self: &Arc<Store>, name: &str) -> Result<String> {
         self.can_change()?;
+        if let Some(id) = self.never_taken_in(name).await? {
+            let aside = self.put_aside(id).await?;
+            return Ok(format!("order-{id} never was a member; {aside}"));
+        }
         let id = self.order_id(name).await?;
         self.change(&format!(r#"{{"remove":{id}}}"#)).await?;
         let aside = self.put_aside(id).await?;
@@ -106,6 +110,14 @@ impl Store {
             bail!("order-{id} is no member; the members are {}", names.join(", "));
         }
         Ok(id)
+    }
+
+    /// One that was started to come, when whoever asked for that died: the others never heard of it.
+    async fn never_taken_in(&self, name: &str) -> Result<Option<u8>> {
+        let kept = Members::of(self.folder.path())?.unwrap_or_default();
+        let mut orders = kept.orders.into_iter();
+        let Some(id) = orders.find(|id| name == format!("order-{id}")) else { return Ok(None) };
+        Ok((self.group().await?.highest < NodeId(id)).then_some(id))
     }
 
     /// The id that the next newcomer has: no id is used twice, also not that of one that was given

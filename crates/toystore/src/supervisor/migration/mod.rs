@@ -18,10 +18,12 @@
 //! | file | what it holds |
 //! | --- | --- |
 //! | [`survey`] | what the replicas have, and whose state counts ([`replication::migration`]) |
+//! | `catalogs` | the same of the replicas of the catalog, if one has lost its disk |
 //! | [`conversion`] | making the folders, putting them in their place |
 //!
 //! Called by `toystore migrate`; whoever starts nodes asks [`refuse_unfinished`].
 
+mod catalogs;
 pub mod conversion;
 pub mod survey;
 #[cfg(test)]
@@ -48,6 +50,8 @@ pub struct Plan {
     pub made: Made,
     /// Which order replicas it has, before and afterwards.
     pub members: Members,
+    /// How its catalogs agree, if all of them begin anew: one had lost its disk.
+    pub catalogs: Option<Protocol>,
     /// The new generation of terms.
     pub generation: u32,
 }
