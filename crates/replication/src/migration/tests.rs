@@ -1,10 +1,11 @@
 //! Which log is chosen; and that a group of every engine goes on from what it is given.
 
 use super::*;
-use crate::engine::Input;
+use crate::engine::{Input, Message};
 use crate::log::Record;
 use crate::members::{Change, Step};
 use crate::protocol::{Config, ENTRIES_KEPT, Pace};
+use crate::raft::message::Said;
 use crate::time::Time;
 
 fn term(generation: u32, number: u64, node: u8) -> Term {
@@ -136,6 +137,31 @@ fn the_generation_is_above_all_that_was_seen() {
     assert_eq!(first(&newer), Some(term(8, 1, 1)));
     let last = View { term: term(u32::MAX, 1, 2), ..View::default() };
     assert_eq!(first(&last), None);
+}
+
+/// A newcomer learns from the others how often the group was converted, until it has promised
+/// something.
+#[test]
+fn a_newcomer_belongs_to_the_generation_that_it_hears_of() {
+    let config = Config {
+        protocol: Protocol::Raft,
+        id: NodeId(4),
+        peers: vec![NodeId(1)],
+        pace: Pace::Default,
+        unclean: false,
+        entries_kept: ENTRIES_KEPT,
+        seed: 0,
+        joins: true,
+    };
+    let mut engine = config.start(&Recovered::default());
+    engine.step(Time(0), Input::Start, &mut Vec::new());
+    for (generation, term) in [(4, 3), (5, 9)] {
+        let said = Said::Heartbeat { committed: Index(0), barrier: 0, goal: Index(7) };
+        let message = Message::Raft(raft::Message { generation, term, said });
+        engine.step(Time(1), Input::Receive { from: NodeId(1), message }, &mut Vec::new());
+        let status = engine.status();
+        assert_eq!((status.leader, status.term), (Some(NodeId(1)), self::term(4, 3, 1)));
+    }
 }
 
 /// What every engine makes of it: it has the snapshot, leads under no term of before, and never

@@ -28,7 +28,7 @@ use crate::engine::{Effect, Outcome};
 use crate::log::{Index, Log, Record, Recovered};
 use crate::members::{Change, Members, Step};
 use crate::planted::{Bug, planted};
-use crate::term::NodeId;
+use crate::term::{NodeId, Term};
 
 /// Changes that may wait for an answer at once.
 const CHANGES_MAX: usize = 16;
@@ -148,6 +148,16 @@ fn from_nothing(next: &Members) -> Vec<ConfChangeV2> {
 }
 
 impl Raft {
+    /// A newcomer with nothing on its disk is of the generation that it hears of: nobody has told it
+    /// how often its group was converted (`toystore migrate`).
+    pub(super) fn belong_to(&mut self, generation: u32) {
+        let new = self.config.joins && self.membership.members.is_none();
+        let store = self.node.mut_store();
+        if new && store.promised == Term::ZERO && generation > store.generation {
+            store.generation = generation;
+        }
+    }
+
     /// Whether this replica may be elected.
     pub(super) fn votes(&self) -> bool {
         self.node.raft.promotable() && !self.has_left()

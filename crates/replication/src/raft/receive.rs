@@ -25,6 +25,7 @@ impl Raft {
         if !is_replica {
             return;
         }
+        self.belong_to(message.generation);
         let known = translate::Known {
             generation: self.node.store().generation,
             term: self.node.raft.term,

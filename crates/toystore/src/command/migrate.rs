@@ -107,7 +107,7 @@ impl Migrate {
         for (id, reason) in &survey.unread {
             println!("order-{id} cannot be read: {reason}");
         }
-        for catalogs in &survey.catalogs {
+        if let Some(catalogs) = &survey.catalogs {
             for (id, reason) in &catalogs.unread {
                 println!("{} cannot be read: {reason}", catalogs.name(*id));
             }
@@ -124,7 +124,7 @@ impl Migrate {
         }
         let generation = checkpoint.promised.generation;
         println!("every replica: {}, generation {generation}", self.replication);
-        for catalogs in catalogs {
+        if let Some(catalogs) = catalogs {
             println!("every catalog: {}, from the state of {}", catalogs.agree, catalogs.chosen);
         }
     }

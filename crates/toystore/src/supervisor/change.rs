@@ -183,6 +183,9 @@ impl Store {
         while Instant::now() < give_up {
             for url in self.order_urls()? {
                 let left = give_up.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    break;
+                }
                 match Connection::new(url).ask(&ask, left).await {
                     Ok(Said { status: 200, .. }) => return Ok(()),
                     Ok(said) if matches!(said.status, 421 | 503) => last_words = said.message(),

@@ -160,7 +160,7 @@ impl Store {
         let mut plans = members.fit(plans);
         plans.retain(|plan| {
             let wiped = members::is_wiped(self.made, plan, self.folder.path());
-            for why in &wiped {
+            if let Some(why) = &wiped {
                 let (name, why) = (plan.name.clone(), why.clone());
                 (self.report)(&Event::LeftOut { name, why });
             }

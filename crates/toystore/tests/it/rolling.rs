@@ -19,6 +19,10 @@ use crate::waiting::{wait_at_most, wait_for};
 /// changed in some milliseconds. What it was is printed.
 const GAP_MAX: Duration = Duration::from_millis(1500);
 
+/// How late everything comes to a replica that returns; less than a round of Paxos' election, whose
+/// answers it would miss.
+const LATE: Duration = Duration::from_millis(100);
+
 /// How long shoppers may take to come to their end.
 const SHOPPERS_DEADLINE: Duration = Duration::from_secs(60);
 
@@ -124,7 +128,7 @@ fn a_follower_that_was_away(protocol: &str) -> bool {
     let second = Shoppers::of(&store).with("--requests", "100").shop();
     let leader = store.leader();
     let recorded = store.status(&leader).unwrap()["orders"].as_u64().unwrap();
-    slow_down(&store, &follower, Duration::from_millis(300));
+    slow_down(&store, &follower, LATE);
     store.start_node(&follower);
     let mut seen = false;
     wait_for("it is ready", || {

@@ -77,7 +77,7 @@ pub fn prepare(folder: &Folder, plan: &Plan, begin: &Beginning, told: Told) -> R
         make(&staging.join(&name), &begin.checkpoint, plan.made.replication)?;
         told(&Step::Made(name))?;
     }
-    for catalogs in &begin.catalogs {
+    if let Some(catalogs) = &begin.catalogs {
         for name in self::catalogs(plan) {
             make(&staging.join(&name), &catalogs.checkpoint, catalogs.agree)?;
             told(&Step::Made(name))?;
