@@ -25,6 +25,9 @@ use crate::raft;
 use crate::term::{NodeId, Term, View};
 use crate::time::Time;
 
+/// Why a replica that follows is not ready before [`Engine::has_caught_up`].
+pub const CATCHING_UP: &str = "catching up with what was committed before it came";
+
 /// One replica's part in agreeing on a log.
 pub trait Engine: fmt::Debug + Send {
     /// One transition: takes what happened, appends what must be done to `effects`.
@@ -35,6 +38,10 @@ pub trait Engine: fmt::Debug + Send {
 
     /// For people and tests; never for decisions of a service.
     fn status(&self) -> Status;
+
+    /// Whether it has applied everything that was committed when it first heard of a leader since
+    /// its start; or it has led. Once so, always so.
+    fn has_caught_up(&self) -> bool;
 
     /// The committed position and the log, for catch-up endpoints and digests.
     fn log(&self) -> &crate::log::Log;

@@ -11,6 +11,7 @@
 //! | [`term`] | replica ids, terms, views |
 //! | [`log`] | entries, the in-memory log, what is written to disk |
 //! | [`members`] | who belongs to a group, and how that changes |
+//! | `catch_up` | whether a replica that was started has what the others had then |
 //! | [`engine`] | the trait that every way of agreeing implements |
 //! | [`protocol`] | which of them a store uses, and how a replica of it is set up |
 //! | [`migration`] | from one of them to another, on the disks of a store that is stopped |
@@ -22,6 +23,7 @@
 
 #![deny(clippy::wildcard_enum_match_arm)]
 
+mod catch_up;
 pub mod engine;
 pub mod log;
 pub mod members;

@@ -138,6 +138,15 @@ impl Members {
         !self.outgoing.is_empty()
     }
 
+    /// Whether these are a majority, or both.
+    pub fn is_decided_by<'a>(&self, ids: impl Iterator<Item = &'a NodeId> + Clone) -> bool {
+        let decide = |group: &BTreeSet<NodeId>| {
+            let of_it = ids.clone().filter(|id| group.contains(id)).count();
+            group.is_empty() || of_it > group.len() / 2
+        };
+        decide(&self.voters) && decide(&self.outgoing)
+    }
+
     /// Whether no change is under way.
     pub fn is_settled(&self) -> bool {
         !self.is_joint() && self.voters == self.target

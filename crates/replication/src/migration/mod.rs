@@ -13,6 +13,10 @@
 //! | primary-backup | members of the view | the highest last term, then the longest log |
 //! | naive | all | the same: nothing better is known, and orders may be lost |
 //!
+//! Where members have changed, a majority is one of each that may be in force by the best log: if
+//! there was a later one, that was committed by a majority of these, and some log that can be read
+//! would have it and be better.
+//!
 //! Whatever was acknowledged is on a majority (in each member of the view), so some replica that is
 //! looked at has it, and the best log begins with it. What that log has beyond it counts too, as it
 //! would after an election.
@@ -28,8 +32,10 @@ use std::fmt;
 use bytes::Bytes;
 
 use crate::log::{Checkpoint, Entry, Index, Log, Recovered, Snapshot};
+use crate::members::Members;
 use crate::paxos;
 use crate::protocol::Protocol;
+use crate::raft;
 use crate::term::{NodeId, Term, View};
 
 /// What one replica has on its disk.
@@ -41,6 +47,8 @@ pub struct Standing {
     pub promised: Term,
     /// Paxos: the highest term under which the log was accepted; the last entry's with others.
     pub accepted: Term,
+    /// Raft: the configurations that may be in force, as far as the disk knows.
+    pub members: Vec<Members>,
 }
 
 impl Standing {
@@ -49,11 +57,12 @@ impl Standing {
     pub fn of(protocol: Protocol, all: usize, recovered: &Recovered) -> Standing {
         if protocol == Protocol::Paxos && all > 1 {
             let (log, promised, accepted) = paxos::on_disk(recovered);
-            return Standing { log, promised, accepted };
+            return Standing { log, promised, accepted, members: Vec::new() };
         }
         let (log, promised) = Log::recover(recovered);
         let accepted = log.last_term();
-        Standing { promised: promised.max(accepted), accepted, log }
+        let members = raft::in_force(recovered, &log);
+        Standing { promised: promised.max(accepted), accepted, log, members }
     }
 
     /// What makes one log better than another.
@@ -77,6 +86,8 @@ pub enum TooFew {
         /// How many there must be.
         needed: usize,
     },
+    /// The same of a group whose members have changed: these had a say.
+    Voters(Members),
     /// Nobody in the view can be read.
     Members(View),
     /// None can be read.
@@ -90,6 +101,11 @@ impl fmt::Display for TooFew {
                 f,
                 "an acknowledged order is on a majority of the replicas, so {needed} of them must \
                  be read to find all"
+            ),
+            TooFew::Voters(group) => write!(
+                f,
+                "an acknowledged order is on a majority of {group}, so a majority must be read to \
+                 find all"
             ),
             TooFew::Members(view) => write!(
                 f,
@@ -114,14 +130,20 @@ pub fn choose(
     view: &View,
 ) -> Result<NodeId, TooFew> {
     let majority = all / 2 + 1;
-    if protocol.is_quorum() && standings.len() < majority {
-        return Err(TooFew::Majority { needed: majority });
-    }
     let arbitrated = protocol.has_arbiter() && view.term != Term::ZERO;
     let may = |id: &NodeId| !arbitrated || view.in_sync.contains(id);
     // Of equals the highest id, as primary-backup elects it.
     let able = standings.iter().filter(|(id, _)| may(id));
     let best = able.max_by_key(|(id, standing)| (standing.rank(), **id));
+    if protocol.is_quorum() {
+        let members = best.map_or(&[][..], |(_, standing)| &standing.members);
+        if let Some(group) = members.iter().find(|group| !group.is_decided_by(standings.keys())) {
+            return Err(TooFew::Voters(group.clone()));
+        }
+        if members.is_empty() && standings.len() < majority {
+            return Err(TooFew::Majority { needed: majority });
+        }
+    }
     match best {
         Some((id, _)) => Ok(*id),
         None if arbitrated => Err(TooFew::Members(view.clone())),

@@ -1,9 +1,11 @@
 //! Which log is chosen; and that a group of every engine goes on from what it is given.
 
 use super::*;
-use crate::engine::Input;
+use crate::engine::{Input, Message};
 use crate::log::Record;
+use crate::members::{Change, Step};
 use crate::protocol::{Config, ENTRIES_KEPT, Pace};
+use crate::raft::message::Said;
 use crate::time::Time;
 
 fn term(generation: u32, number: u64, node: u8) -> Term {
@@ -85,6 +87,46 @@ fn less_than_a_majority_is_refused() {
     assert_eq!(refused, Err(TooFew::Nobody));
 }
 
+/// Replicas 4 and 5 were started and never taken in: with 1 they are no majority of those that
+/// decided. After 2 was replaced by 4, 3 and 4 are one.
+#[test]
+fn where_members_have_changed_a_majority_is_one_of_those_that_decided() {
+    let one = term(0, 1, 1);
+    let first = Members::first([1, 2, 3].map(NodeId));
+    let mut old = disk(one, &[one]);
+    old.records.insert(0, Record::Members(first.clone()));
+    let newcomer = Recovered::default();
+    let disks = [(1, old.clone()), (4, newcomer.clone()), (5, newcomer)];
+    let standings_of = |disks: &[(u8, Recovered)]| standings(Protocol::Raft, disks);
+    let chosen = choose(Protocol::Raft, 5, &standings_of(&disks), &View::default());
+    assert_eq!(chosen, Err(TooFew::Voters(first.clone())));
+    let mut new = old;
+    let url = Bytes::from_static(b"u");
+    let change = Change::Replace { id: NodeId(2), by: NodeId(4), url };
+    let Ok(Step::Commit(learns)) = first.begin(&change) else { panic!("it can begin") };
+    let joint = learns.next().unwrap();
+    let alone = joint.next().unwrap();
+    for (index, members) in (2..).zip([&learns, &joint, &alone]) {
+        let command = members.encode();
+        new.records.push(Record::Append(Entry { index: Index(index), term: one, command }));
+    }
+    let choose = |ids: &[u8]| {
+        let disks: Vec<_> = ids.iter().map(|id| (*id, new.clone())).collect();
+        super::choose(Protocol::Raft, 4, &standings_of(&disks), &View::default())
+    };
+    assert_eq!(choose(&[1, 3]), Ok(NodeId(3)));
+    let refused = Err(TooFew::Voters(joint.clone()));
+    assert_eq!(choose(&[3, 4]), refused, "that the change is done may not be committed");
+    // Once a snapshot stands for all that, the first do not count any more.
+    let snapshot = Snapshot { index: Index(4), term: one, state: Bytes::new() };
+    let members = Some(alone);
+    let checkpoint = Checkpoint { promised: one, snapshot, members, ..Checkpoint::default() };
+    let new = Recovered { checkpoint, records: Vec::new() };
+    let disks = [3, 4].map(|id| (id, new.clone()));
+    let chosen = super::choose(Protocol::Raft, 4, &standings_of(&disks), &View::default());
+    assert_eq!(chosen, Ok(NodeId(4)));
+}
+
 #[test]
 fn the_generation_is_above_all_that_was_seen() {
     let disks = [(1, disk(term(2, 9, 1), &[]))];
@@ -95,6 +137,31 @@ fn the_generation_is_above_all_that_was_seen() {
     assert_eq!(first(&newer), Some(term(8, 1, 1)));
     let last = View { term: term(u32::MAX, 1, 2), ..View::default() };
     assert_eq!(first(&last), None);
+}
+
+/// A newcomer learns from the others how often the group was converted, until it has promised
+/// something.
+#[test]
+fn a_newcomer_belongs_to_the_generation_that_it_hears_of() {
+    let config = Config {
+        protocol: Protocol::Raft,
+        id: NodeId(4),
+        peers: vec![NodeId(1)],
+        pace: Pace::Default,
+        unclean: false,
+        entries_kept: ENTRIES_KEPT,
+        seed: 0,
+        joins: true,
+    };
+    let mut engine = config.start(&Recovered::default());
+    engine.step(Time(0), Input::Start, &mut Vec::new());
+    for (generation, term) in [(4, 3), (5, 9)] {
+        let said = Said::Heartbeat { committed: Index(0), barrier: 0, goal: Index(7) };
+        let message = Message::Raft(raft::Message { generation, term, said });
+        engine.step(Time(1), Input::Receive { from: NodeId(1), message }, &mut Vec::new());
+        let status = engine.status();
+        assert_eq!((status.leader, status.term), (Some(NodeId(1)), self::term(4, 3, 1)));
+    }
 }
 
 /// What every engine makes of it: it has the snapshot, leads under no term of before, and never

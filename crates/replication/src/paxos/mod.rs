@@ -102,6 +102,7 @@ use std::collections::BTreeMap;
 pub use message::Message;
 pub use watch::Timers;
 
+use crate::catch_up::CatchUp;
 use crate::engine::{self, Effect, Engine, Input, Status, Viewed};
 use crate::log::{Checkpoint, Index, Log, Record, Recovered, Snapshot};
 use crate::planted::{Bug, planted};
@@ -162,6 +163,7 @@ pub struct Paxos {
     leader: Option<NodeId>,
     /// Where this replica leads.
     reign: Option<Reign>,
+    catch_up: CatchUp,
     /// A candidate needs what is compacted away here.
     wants_to_lead: bool,
     /// A snapshot on its way here.
@@ -217,6 +219,7 @@ impl Paxos {
             found,
             leader: None,
             reign: None,
+            catch_up: CatchUp::default(),
             wants_to_lead: false,
             incoming: None,
             installing: None,
@@ -346,6 +349,7 @@ impl Engine for Paxos {
             | Input::Viewed(Viewed::Granted(_) | Viewed::Unknown) => {}
         }
         self.settle(now, &mut out);
+        self.look_how_far();
         effects.append(&mut out.sends);
         effects.append(&mut out.persists);
         effects.append(&mut out.tells);
@@ -374,6 +378,10 @@ impl Engine for Paxos {
             followers,
             members: None,
         }
+    }
+
+    fn has_caught_up(&self) -> bool {
+        self.catch_up.is_done()
     }
 
     fn log(&self) -> &Log {

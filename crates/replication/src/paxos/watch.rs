@@ -214,6 +214,16 @@ impl Paxos {
         }
     }
 
+    /// Whether it has what was decided when it first followed somebody.
+    pub(super) fn look_how_far(&mut self) {
+        if let Some(link) = self.protocol.follows().and_then(|leader| self.links.get(&leader)) {
+            let decided = link.decided.max(self.protocol.decided());
+            self.catch_up.heard(self.protocol.promised(), decided);
+        }
+        let leads = self.reign.as_ref().is_some_and(|reign| reign.leading);
+        self.catch_up.look(leads, self.protocol.log(), self.applied);
+    }
+
     fn watch_progress(&mut self, now: Time) {
         let protocol = &self.protocol;
         let (accepting, decided) = (protocol.is_accepting(), protocol.decided());

@@ -133,6 +133,7 @@ impl PrimaryBackup {
         if !self.follow(now, from, append.term, effects) {
             return;
         }
+        self.catch_up.heard(append.term, append.committed);
         if let Role::Follower(Follower { installing: Some(_), .. }) = &self.role {
             return;
         }

@@ -75,6 +75,7 @@ use std::time::Duration;
 
 pub use message::Message;
 
+use crate::catch_up::CatchUp;
 use crate::engine::{self, Effect, Engine, Input, Status, Viewed};
 use crate::log::{Checkpoint, Index, Log, Record, Recovered, Snapshot};
 use crate::planted::{Bug, planted};
@@ -163,6 +164,7 @@ pub struct PrimaryBackup {
     /// Who leads, as far as this replica knows.
     leader: Option<NodeId>,
     role: Role,
+    catch_up: CatchUp,
     /// Under way when the frontend asked this replica to lead.
     election: Option<Election>,
     /// The newest view of another leader that ended an election here.
@@ -204,6 +206,7 @@ impl PrimaryBackup {
             snapshot,
             leader: None,
             role: Role::Follower(Follower::default()),
+            catch_up: CatchUp::default(),
             election: None,
             seen_view: Term::ZERO,
             unreachable: BTreeMap::new(),
@@ -328,6 +331,8 @@ impl Engine for PrimaryBackup {
             Input::NotInstalled { index } => self.on_not_installed(now, index),
             Input::Link { peer, up } => self.on_link(now, peer, up, effects),
         }
+        let leads = matches!(&self.role, Role::Leader(leader) if leader.leading);
+        self.catch_up.look(leads, &self.log, self.applied);
     }
 
     fn next_timer(&self) -> Option<Time> {
@@ -364,6 +369,10 @@ impl Engine for PrimaryBackup {
             followers,
             members: None,
         }
+    }
+
+    fn has_caught_up(&self) -> bool {
+        self.catch_up.is_done()
     }
 
     fn log(&self) -> &Log {

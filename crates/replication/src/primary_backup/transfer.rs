@@ -143,6 +143,7 @@ impl PrimaryBackup {
         if !self.follow(now, from, piece.term, out) || piece.total > SNAPSHOT_BYTES_MAX {
             return;
         }
+        self.catch_up.heard(piece.term, piece.index);
         if piece.index <= self.committed && !planted(Bug::SnapshotOverwrites) {
             return;
         }

@@ -87,6 +87,10 @@ impl Walk {
             let mut hosts = world.hosts.iter().filter(|(id, _)| world.belongs(**id));
             hosts.all(|(_, host)| host.applied.len() == length)
         });
+        self.until(end, "all have caught up", |world| {
+            let mut hosts = world.hosts.iter().filter(|(id, _)| world.belongs(**id));
+            hosts.all(|(_, host)| host.engine.has_caught_up())
+        });
         let (history, needed) = (&self.world.witness.history, self.world.witness.acknowledged_upto);
         assert!(history.len() as u64 >= needed.0, "what is acknowledged is applied everywhere");
     }

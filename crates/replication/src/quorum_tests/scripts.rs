@@ -229,9 +229,11 @@ impl Script {
             let role = if host.paused { status.role + " (paused)" } else { status.role };
             let (term, last, committed) = (status.term, status.last, status.committed);
             let applied = host.last_applied();
+            let lacks = if host.engine.has_caught_up() { "" } else { ", catching up" };
             writeln!(
                 text,
-                "{id}: {role} {term}, log to {last}, committed {committed}, applied {applied}"
+                "{id}: {role} {term}, log to {last}, committed {committed}, applied \
+                 {applied}{lacks}"
             )
             .expect("a string");
         }

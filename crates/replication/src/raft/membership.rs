@@ -28,7 +28,7 @@ use crate::engine::{Effect, Outcome};
 use crate::log::{Index, Log, Record, Recovered};
 use crate::members::{Change, Members, Step};
 use crate::planted::{Bug, planted};
-use crate::term::NodeId;
+use crate::term::{NodeId, Term};
 
 /// Changes that may wait for an answer at once.
 const CHANGES_MAX: usize = 16;
@@ -56,17 +56,30 @@ pub(super) struct Membership {
 impl Membership {
     /// What is on the disk; on a new one, `first`: those that the process was started with.
     pub fn new(recovered: &Recovered, first: Members) -> Membership {
-        let written = recovered.records.iter().find_map(|record| match record {
-            Record::Members(members) => Some(members.clone()),
-            Record::Promise(_) | Record::Append(_) | Record::Truncate(_) | Record::Accepted(_) => {
-                None
-            }
-        });
-        let found = recovered.checkpoint.members.clone().or(written);
+        let found = on_disk(recovered);
         let unwritten = found.is_none().then(|| first.clone());
         let members = Some(found.unwrap_or(first)).filter(|of| !of.voters.is_empty());
         Membership { members, unwritten, ..Membership::default() }
     }
+}
+
+/// With whom the log of a disk begins, if that was written.
+fn on_disk(recovered: &Recovered) -> Option<Members> {
+    let written = recovered.records.iter().find_map(|record| match record {
+        Record::Members(members) => Some(members.clone()),
+        Record::Promise(_) | Record::Append(_) | Record::Truncate(_) | Record::Accepted(_) => None,
+    });
+    recovered.checkpoint.members.clone().or(written)
+}
+
+/// The configurations of a disk that may be in force: the last that is known to be committed
+/// ([`known_committed`]), and one that follows it.
+pub(crate) fn in_force(recovered: &Recovered, log: &Log) -> Vec<Members> {
+    let entries = log.from(log.start().next(), usize::MAX).iter();
+    let changed = entries.filter_map(|entry| Members::decode(&entry.command));
+    let first = on_disk(recovered).filter(|of| !of.voters.is_empty());
+    let mut all: Vec<Members> = first.into_iter().chain(changed).collect();
+    all.split_off(all.len().saturating_sub(2))
 }
 
 /// How far the log of a replica that starts is known to be committed.
@@ -135,6 +148,16 @@ fn from_nothing(next: &Members) -> Vec<ConfChangeV2> {
 }
 
 impl Raft {
+    /// A newcomer with nothing on its disk is of the generation that it hears of: nobody has told it
+    /// how often its group was converted (`toystore migrate`).
+    pub(super) fn belong_to(&mut self, generation: u32) {
+        let new = self.config.joins && self.membership.members.is_none();
+        let store = self.node.mut_store();
+        if new && store.promised == Term::ZERO && generation > store.generation {
+            store.generation = generation;
+        }
+    }
+
     /// Whether this replica may be elected.
     pub(super) fn votes(&self) -> bool {
         self.node.raft.promotable() && !self.has_left()

@@ -77,6 +77,8 @@ pub enum Said {
         committed: Index,
         /// The newest read barrier, to be repeated; 0 for none.
         barrier: u64,
+        /// What is committed in all, also what the follower lacks.
+        goal: Index,
     },
     /// The answer to it.
     Heard {
@@ -170,8 +172,9 @@ impl fmt::Display for Message {
             Said::NotAppended { previous, last, last_term } => {
                 write!(f, "not appended {term} after {previous}, try {last} of {last_term}")
             }
-            Said::Heartbeat { committed, barrier } => {
-                write!(f, "heartbeat {term} committed {committed} barrier {barrier}")
+            Said::Heartbeat { committed, barrier, goal } => {
+                write!(f, "heartbeat {term} committed {committed} barrier {barrier}")?;
+                if goal != committed { write!(f, " of {goal}") } else { Ok(()) }
             }
             Said::Heard { barrier } => write!(f, "heard {term} barrier {barrier}"),
             Said::Piece { index, offset, total, bytes, .. } => {

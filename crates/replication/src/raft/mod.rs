@@ -99,6 +99,7 @@ use raft::{RawNode, SnapshotStatus, StateRole};
 pub use clock::Timers;
 pub use message::Message;
 
+use crate::catch_up::CatchUp;
 use crate::engine::{self, Effect, Engine, Input, Status, Viewed};
 use crate::log::{Checkpoint, Index, Log, Recovered, Snapshot};
 use crate::members::Members;
@@ -108,6 +109,7 @@ use crate::time::Time;
 use barriers::Barriers;
 use clock::Clock;
 use disk::Disk;
+pub(crate) use membership::in_force;
 use membership::{Membership, conf_state};
 use message::Said;
 use ready::{node_id, send};
@@ -160,6 +162,7 @@ pub struct Raft {
     /// Invariant: everything up to here was given to the service.
     applied: Index,
     announced: Announced,
+    catch_up: CatchUp,
     /// Peers whose connection is known to be refused. Only speeds things up, decides nothing.
     unreachable: BTreeSet<NodeId>,
     /// Whether it was said that a disk lost something.
@@ -213,6 +216,7 @@ impl Raft {
             held: Vec::new(),
             applied,
             announced: Announced::Following(None),
+            catch_up: CatchUp::default(),
             unreachable: BTreeSet::new(),
             said_lost: false,
         };
@@ -322,6 +326,8 @@ impl Engine for Raft {
         }
         self.drain(now, out);
         self.install_if_complete(out);
+        let leads = self.announced == Announced::Leading;
+        self.catch_up.look(leads, &self.node.store().log, self.applied);
     }
 
     fn next_timer(&self) -> Option<Time> {
@@ -349,6 +355,10 @@ impl Engine for Raft {
             followers: followers.map(|peer| (peer, self.matched(peer))).collect(),
             members: members.map(ToString::to_string),
         }
+    }
+
+    fn has_caught_up(&self) -> bool {
+        self.catch_up.is_done()
     }
 
     fn log(&self) -> &Log {

@@ -68,7 +68,7 @@ impl Raft {
         self.disk.wait(Waiting::Ready(number));
         for theirs in held {
             let to = node_id(theirs.to);
-            let Some(message) = translate::outward(self.node.store(), theirs) else { continue };
+            let Some(message) = self.outward(theirs) else { continue };
             if planted(Bug::AckUnsynced) {
                 out.push(send(to, message));
             } else {
@@ -85,10 +85,15 @@ impl Raft {
             let to = node_id(theirs.to);
             if theirs.msg_type == MessageType::MsgSnapshot {
                 self.begin_transfer(now, to, out);
-            } else if let Some(message) = translate::outward(self.node.store(), theirs) {
+            } else if let Some(message) = self.outward(theirs) {
                 out.push(send(to, message));
             }
         }
+    }
+
+    fn outward(&self, theirs: Theirs) -> Option<super::Message> {
+        let committed = Index(self.node.raft.raft_log.committed);
+        translate::outward(self.node.store(), committed, theirs)
     }
 
     fn promise(&mut self, term: u64, vote: NodeId, out: &mut Vec<Effect>) {

@@ -9,7 +9,7 @@ use super::transfer::Piece;
 use super::{Raft, translate};
 use crate::engine::Effect;
 use crate::log::Index;
-use crate::term::NodeId;
+use crate::term::{NodeId, Term};
 use crate::time::Time;
 
 impl Raft {
@@ -25,6 +25,7 @@ impl Raft {
         if !is_replica {
             return;
         }
+        self.belong_to(message.generation);
         let known = translate::Known {
             generation: self.node.store().generation,
             term: self.node.raft.term,
@@ -87,6 +88,25 @@ impl Raft {
     }
 
     pub(super) fn hear(&mut self, from: NodeId, message: Message) {
+        let term = message.term;
+        let committed = match &message.said {
+            Said::Append { committed, .. } | Said::Heartbeat { goal: committed, .. } => {
+                Some(*committed)
+            }
+            Said::AskVote { .. }
+            | Said::Vote { .. }
+            | Said::Appended { .. }
+            | Said::NotAppended { .. }
+            | Said::Heard { .. }
+            | Said::Piece { .. }
+            | Said::Arrived { .. }
+            | Said::LeadNow
+            | Said::Left => None,
+        };
+        if let Some(committed) = committed.filter(|_| term >= self.node.raft.term) {
+            let generation = self.node.store().generation;
+            self.catch_up.heard(Term { generation, number: term, node: from }, committed);
+        }
         if let Some(theirs) = translate::inward(from, self.config.id, message) {
             self.tell_crate(theirs);
         }

@@ -180,7 +180,7 @@ impl Raft {
         (term, piece): (u64, Piece),
         out: &mut Vec<Effect>,
     ) {
-        let said = Said::Heartbeat { committed: Index(0), barrier: 0 };
+        let said = Said::Heartbeat { committed: Index(0), barrier: 0, goal: piece.index };
         let generation = self.node.store().generation;
         self.hear(from, super::Message { generation, term, said });
         let raft = &self.node.raft;

@@ -73,7 +73,7 @@ pub(super) fn fault(message: &Message, known: &Known) -> Option<Fault> {
                 known.last
             )))
         }
-        Said::Heartbeat { .. } => None,
+        Said::Heartbeat { goal, .. } => noise(goal.0 > HIGHEST),
         Said::Piece { index, index_term, offset, total, bytes, members } => noise(
             index.0 == 0
                 || !members.is_well_formed()
@@ -154,7 +154,7 @@ pub(super) fn inward(from: NodeId, to: NodeId, message: Message) -> Option<Their
             (theirs.index, theirs.reject_hint, theirs.log_term) = (previous.0, last.0, last_term);
             MessageType::MsgAppendResponse
         }
-        Said::Heartbeat { committed, barrier } => {
+        Said::Heartbeat { committed, barrier, goal: _ } => {
             theirs.commit = committed.0;
             theirs.context = context_of(barrier).into();
             MessageType::MsgHeartbeat
@@ -171,7 +171,7 @@ pub(super) fn inward(from: NodeId, to: NodeId, message: Message) -> Option<Their
 
 /// The crate's as ours; `None` for what the adapter says otherwise (snapshots), or never asks the
 /// crate to say (forwarded proposals and reads).
-pub(super) fn outward(store: &Store, theirs: Theirs) -> Option<Message> {
+pub(super) fn outward(store: &Store, committed: Index, theirs: Theirs) -> Option<Message> {
     let (term, index) = (theirs.term, Index(theirs.index));
     let said = match theirs.msg_type {
         MessageType::MsgRequestVote | MessageType::MsgRequestPreVote => Said::AskVote {
@@ -201,6 +201,7 @@ pub(super) fn outward(store: &Store, theirs: Theirs) -> Option<Message> {
         MessageType::MsgHeartbeat => Said::Heartbeat {
             committed: Index(theirs.commit),
             barrier: barrier_of(&theirs.context),
+            goal: committed,
         },
         MessageType::MsgHeartbeatResponse => Said::Heard { barrier: barrier_of(&theirs.context) },
         MessageType::MsgTimeoutNow => Said::LeadNow,

@@ -183,6 +183,11 @@ impl Engine for Single {
         }
     }
 
+    /// There is nobody who could have more.
+    fn has_caught_up(&self) -> bool {
+        true
+    }
+
     fn log(&self) -> &Log {
         &self.log
     }

@@ -3,6 +3,7 @@
 //! Part of [`Catalog`]; called by its `step`. Each function either answers at once or proposes a
 //! command and answers when that is applied.
 
+use replication::engine::CATCHING_UP;
 use replication::planted::{Bug, planted};
 use replication::{Term, Time};
 
@@ -160,8 +161,11 @@ impl Catalog {
                 format!("the catalog revokes the leases of its last run, {left} ms at most")
             }
             Phase::Stopping | Phase::Closing | Phase::Stopped => "the catalog stops".to_string(),
-            Phase::Following if self.leader.is_some() => return Ok(()),
-            Phase::Following => "no leader of the catalog is known".to_string(),
+            Phase::Following if self.leader.is_none() => {
+                "no leader of the catalog is known".to_string()
+            }
+            Phase::Following if self.group.engine().has_caught_up() => return Ok(()),
+            Phase::Following => CATCHING_UP.to_string(),
         };
         Err(what)
     }

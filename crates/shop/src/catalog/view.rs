@@ -5,11 +5,9 @@
 //! when the command is applied, which decides.
 
 use replication::planted::{Bug, planted};
-use replication::{Log, NodeId, Term, View};
+use replication::{NodeId, Term, View};
 use serde::{Deserialize, Serialize};
 
-use super::command::Command;
-use super::stock::Stock;
 use crate::message::Problem;
 
 /// A view that somebody wants to be in force.
@@ -69,21 +67,6 @@ pub fn judge(current: &View, proposal: &ProposedView) -> Result<Verdict, Problem
         return Err(Problem::Fenced(current.clone()));
     }
     Ok(Verdict::Grant)
-}
-
-/// The view that a catalog's disk holds, for whoever reads one that no process runs on: that of a
-/// snapshot's state and the log behind it.
-///
-/// # Errors
-/// If the disk holds what this version cannot read.
-pub fn on_disk(state: &[u8], log: &Log) -> Result<View, String> {
-    let mut stock = Stock::restore(state)?;
-    let entries = log.from(log.start().next(), usize::MAX).iter();
-    // A leader of several begins with an entry that says nothing.
-    for entry in entries.filter(|entry| !entry.command.is_empty()) {
-        stock.apply(Command::decode(&entry.command)?);
-    }
-    Ok(stock.view().clone())
 }
 
 #[cfg(test)]

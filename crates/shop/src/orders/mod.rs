@@ -41,7 +41,7 @@ mod status;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use replication::engine::{self, Viewed};
+use replication::engine::{self, CATCHING_UP, Viewed};
 use replication::log::{Recovered, Snapshot};
 use replication::protocol::{self, HAND_OVER};
 use replication::{Engine, Entry, NodeId, Term, Time};
@@ -369,6 +369,9 @@ impl Node for Orders {
             (State::Following, None, _) => Err("no leader is known".to_string()),
             (State::Fencing { .. }, _, _) => Err("the catalog is to fence older terms".to_string()),
             (State::Settling { .. }, _, _) => Err("settling takes of older terms".to_string()),
+            (State::Following, Some(_), _) if !self.engine.has_caught_up() => {
+                Err(CATCHING_UP.to_string())
+            }
             (State::Following, Some(_), _) | (State::Open(_), _, _) => Ok(()),
         }
     }

@@ -1,7 +1,7 @@
 //! The ledger that a disk holds, for whoever reads one that no process runs on: `toystore migrate`.
 
 use replication::log::Snapshot;
-use replication::{Log, Protocol};
+use replication::{Log, Members, Protocol};
 
 use super::command::Command;
 use super::ledger::Ledger;
@@ -23,7 +23,7 @@ pub fn ledger(protocol: Protocol, snapshot: &Snapshot, log: &Log) -> Result<Ledg
         return Err(format!("a log after index {start}, and a snapshot at {applied}"));
     }
     for entry in log.from(log.start().next(), usize::MAX) {
-        if !entry.command.is_empty() {
+        if !entry.command.is_empty() && !Members::is_in(&entry.command) {
             Command::decode(&entry.command)?;
         }
         ledger.apply(entry);

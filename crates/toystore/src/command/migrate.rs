@@ -23,6 +23,9 @@ use crate::supervisor::options::replication;
 /// acknowledged, and gives every replica a new folder with that. The old folders stay, as
 /// order-1.before-migrate-1, until you remove them. Broken off at any moment, the same command
 /// finishes it.
+///
+/// It is also how a replica comes back whose disk was lost, where `toystore node replace` cannot
+/// help (paxos, or a catalog): migrate to the way that the store has already.
 #[derive(Debug, Args)]
 pub struct Migrate {
     /// The data folder of the store, as given to `toystore up`
@@ -73,13 +76,13 @@ impl Migrate {
         }
         let Some(made) = folder.made()? else { bail!("there is no store in {data}") };
         let from = made.replication;
-        if from == self.replication {
+        // Holds every replica's folder until the end.
+        let survey = survey::look(folder.path(), made)?;
+        if from == self.replication && survey.is_whole() {
             sweep(folder.path());
             println!("the store in {data} has --replication {from} already: nothing to do");
             return Ok(ExitCode::SUCCESS);
         }
-        // Holds every replica's folder until the end.
-        let survey = survey::look(folder.path(), made)?;
         self.tell_survey(&survey);
         let beginning = survey.choose()?;
         let generation = beginning.checkpoint.promised.generation;
@@ -88,8 +91,10 @@ impl Migrate {
             println!("nothing was changed (--dry-run)");
             return Ok(ExitCode::SUCCESS);
         }
-        let plan = Plan { from, made: made.under(self.replication), generation };
-        prepare(&folder, &plan, &beginning.checkpoint, &mut told)?;
+        let (made, members) = (made.under(self.replication), survey.members.clone().together());
+        let catalogs = beginning.catalogs.as_ref().map(|catalogs| catalogs.agree);
+        let plan = Plan { from, made, members, catalogs, generation };
+        prepare(&folder, &plan, &beginning, &mut told)?;
         finish(&folder, &plan, &mut told)?;
         self.tell_end(&plan);
         Ok(ExitCode::SUCCESS)
@@ -102,10 +107,15 @@ impl Migrate {
         for (id, reason) in &survey.unread {
             println!("order-{id} cannot be read: {reason}");
         }
+        if let Some(catalogs) = &survey.catalogs {
+            for (id, reason) in &catalogs.unread {
+                println!("{} cannot be read: {reason}", catalogs.name(*id));
+            }
+        }
     }
 
     fn tell_choice(&self, from: Protocol, beginning: &Beginning) {
-        let Beginning { chosen, index, orders, checkpoint, left_out } = beginning;
+        let Beginning { chosen, index, orders, checkpoint, left_out, catalogs } = beginning;
         println!("chosen: order-{chosen}, with {orders} orders, up to index {index}");
         // Under a way that loses nothing, nobody was told that these are recorded.
         for (id, order) in left_out.iter().filter(|_| !from.is_safe()) {
@@ -114,13 +124,16 @@ impl Migrate {
         }
         let generation = checkpoint.promised.generation;
         println!("every replica: {}, generation {generation}", self.replication);
+        if let Some(catalogs) = catalogs {
+            println!("every catalog: {}, from the state of {}", catalogs.agree, catalogs.chosen);
+        }
     }
 
     fn tell_end(&self, plan: &Plan) {
         let (data, generation) = (self.data.display(), plan.generation);
         println!(
             "the store in {data} has --replication {} now\n\
-             the old folders are {data}/order-*.before-migrate-{generation}; when the store works \
+             the old folders are {data}/*.before-migrate-{generation}; when the store works \
              as it should, remove them",
             self.replication
         );

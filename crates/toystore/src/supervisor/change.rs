@@ -59,6 +59,10 @@ impl Store {
     /// If there is no such replica, or the replicas refuse.
     pub async fn remove_order(self: &Arc<Store>, name: &str) -> Result<String> {
         self.can_change()?;
+        if let Some(id) = self.never_taken_in(name).await? {
+            let aside = self.put_aside(id).await?;
+            return Ok(format!("order-{id} never was a member; {aside}"));
+        }
         let id = self.order_id(name).await?;
         self.change(&format!(r#"{{"remove":{id}}}"#)).await?;
         let aside = self.put_aside(id).await?;
@@ -106,6 +110,14 @@ impl Store {
             bail!("order-{id} is no member; the members are {}", names.join(", "));
         }
         Ok(id)
+    }
+
+    /// One that was started to come, when whoever asked for that died: the others never heard of it.
+    async fn never_taken_in(&self, name: &str) -> Result<Option<u8>> {
+        let kept = Members::of(self.folder.path())?.unwrap_or_default();
+        let mut orders = kept.orders.into_iter();
+        let Some(id) = orders.find(|id| name == format!("order-{id}")) else { return Ok(None) };
+        Ok((self.group().await?.highest < NodeId(id)).then_some(id))
     }
 
     /// The id that the next newcomer has: no id is used twice, also not that of one that was given
@@ -171,6 +183,9 @@ impl Store {
         while Instant::now() < give_up {
             for url in self.order_urls()? {
                 let left = give_up.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    break;
+                }
                 match Connection::new(url).ask(&ask, left).await {
                     Ok(Said { status: 200, .. }) => return Ok(()),
                     Ok(said) if matches!(said.status, 421 | 503) => last_words = said.message(),
@@ -274,7 +289,7 @@ impl Store {
 
     fn edit_members(&self, edit: impl FnOnce(&mut Members)) -> Result<()> {
         let folder = self.folder.path();
-        let mut members = Members::of(folder)?.unwrap_or_else(|| Members::first(self.made.orders));
+        let mut members = Members::of_store(folder, self.made)?;
         edit(&mut members);
         members.remember(folder)
     }

@@ -15,8 +15,10 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use replication::Protocol;
 use serde::{Deserialize, Serialize};
 
+use super::folder::{Made, REPLICATION_FILE};
 use super::layout::{NodePlan, Role};
 use super::ports::reached_at;
 use crate::disk::write_whole;
@@ -53,6 +55,20 @@ impl Members {
         let members = serde_json::from_str(&text)
             .with_context(|| format!("{} is not as this program writes it", path.display()))?;
         Ok(Some(members))
+    }
+
+    /// Those of a store: of its folder, or those that it was made with.
+    ///
+    /// # Errors
+    /// If the note cannot be read.
+    pub fn of_store(folder: &Path, made: Made) -> Result<Members> {
+        Ok(Members::of(folder)?.unwrap_or_else(|| Members::first(made.orders)))
+    }
+
+    /// The same when all of them begin with one state, as if they had been together from the start.
+    #[must_use]
+    pub fn together(self) -> Members {
+        Members { joined: BTreeSet::new(), ..self }
     }
 
     /// Writes it down.
@@ -99,6 +115,11 @@ pub fn number(plan: &NodePlan) -> Option<u8> {
     plan.name.strip_prefix("order-")?.parse().ok()
 }
 
+/// Whether it comes, or came, to a group that was there already.
+pub fn joins(plan: &NodePlan) -> bool {
+    plan.arguments.iter().any(|argument| argument == "--join")
+}
+
 /// Tells every node of these where all order replicas among them are.
 pub fn tell_of(plans: &mut [NodePlan]) {
     let all = plans.iter().filter_map(|plan| Some((number(plan)?, plan.url.clone())));
@@ -128,17 +149,27 @@ pub fn listens_on(plan: &NodePlan) -> Option<SocketAddr> {
     plan.arguments.get(position + 1)?.to_str()?.parse().ok()
 }
 
-/// Whether the folder of a replica that has been a member is empty: its disk was lost.
-pub fn is_wiped(plan: &NodePlan) -> bool {
-    number(plan).is_some() && !plan.data.join("replication").exists()
-}
-
-/// What to do about that.
-pub fn wiped(name: &str) -> String {
-    format!(
-        "the disk of {name} is empty, and it voted: without what it promised it must not come back \
-         under its old id\nhint: toystore node replace {name}"
-    )
+/// Whether the folder of a replica that has had a vote is empty: its disk was lost. What to do
+/// about that.
+pub fn is_wiped(made: Made, plan: &NodePlan, folder: &Path) -> Option<String> {
+    let (name, replication) = (&plan.name, made.replication);
+    let (votes, instead) = match (plan.role, replication) {
+        (Role::Order, Protocol::Raft) => (true, format!("toystore node replace {name}")),
+        (Role::Order, Protocol::Naive | Protocol::PrimaryBackup) | (Role::Frontend, _) => {
+            (false, String::new())
+        }
+        (Role::Order, Protocol::Paxos) | (Role::Catalog, _) => {
+            let (votes, folder) = (plan.role == Role::Order || made.catalogs > 1, folder.display());
+            let command = format!("toystore migrate --data {folder} --replication {replication}");
+            (votes, format!("stop the store, and `{command}` gives every replica what was decided"))
+        }
+    };
+    (votes && !plan.data.join(REPLICATION_FILE).exists()).then(|| {
+        format!(
+            "the disk of {name} is empty, and it voted: without what it promised it must not come \
+             back as the one that it was\nhint: {instead}"
+        )
+    })
 }
 
 fn set(arguments: &mut [OsString], flag: &str, value: impl Into<OsString>) {
@@ -176,8 +207,7 @@ mod tests {
         assert_eq!(names, ["order-1", "order-3", "order-4", "frontend-1"]);
         for plan in &plans {
             assert_eq!(plan.arguments[6], "1=u1,3=u3,4=u4");
-            let joins = plan.arguments.iter().any(|argument| argument == "--join");
-            assert_eq!(joins, plan.name == "order-4");
+            assert_eq!(joins(plan), plan.name == "order-4");
         }
     }
 

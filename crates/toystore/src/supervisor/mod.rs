@@ -49,7 +49,7 @@ use child::{Child, Watch, how};
 use cluster::{Cluster, Member, State};
 use event::Event;
 use folder::{Folder, Made};
-use health::{READY, wait_for_health};
+use health::{LIVE, READY, wait_for_health};
 use layout::{NodePlan, Places};
 use members::Members;
 use options::{Logs, Options};
@@ -154,20 +154,18 @@ impl Store {
         Ok(Some(store))
     }
 
-    /// Those of the nodes that are there; but for one whose disk was lost, under Raft and Paxos.
+    /// Those of the nodes that are there; but for one whose disk was lost, and that had a vote.
     fn fit(&self, plans: Vec<NodePlan>, members: Option<&Members>) -> Vec<NodePlan> {
         let Some(members) = members else { return plans };
         let mut plans = members.fit(plans);
-        if self.made.replication.is_quorum() {
-            plans.retain(|plan| {
-                let wiped = members::is_wiped(plan);
-                if wiped {
-                    let why = members::wiped(&plan.name);
-                    (self.report)(&Event::LeftOut { name: plan.name.clone(), why });
-                }
-                !wiped
-            });
-        }
+        plans.retain(|plan| {
+            let wiped = members::is_wiped(self.made, plan, self.folder.path());
+            if let Some(why) = &wiped {
+                let (name, why) = (plan.name.clone(), why.clone());
+                (self.report)(&Event::LeftOut { name, why });
+            }
+            wiped.is_none()
+        });
         plans
     }
 
@@ -236,7 +234,9 @@ impl Store {
         for (plan, mut watch) in waits {
             tasks.spawn(async move {
                 let ended = watch.how_it_ended();
-                wait_for_health(&plan.name, &plan.url, ended, READY, READY_DEADLINE).await
+                // One that came while the store ran may not be taken in yet: nobody needs it.
+                let until = if members::joins(&plan) { LIVE } else { READY };
+                wait_for_health(&plan.name, &plan.url, ended, until, READY_DEADLINE).await
             });
         }
         while let Some(done) = tasks.join_next().await {

@@ -114,8 +114,8 @@ impl Store {
                 }
             }
         };
-        if self.made.replication.is_quorum() && members::is_wiped(&plan) {
-            bail!(members::wiped(name));
+        if let Some(why) = members::is_wiped(self.made, &plan, self.folder.path()) {
+            bail!(why);
         }
         let started = Instant::now();
         let child = self.spawn(&plan)?;

@@ -221,6 +221,75 @@ fn without_a_majority_of_catalogs_nothing_is_sold() {
     assert_sound(&store, &first.and(Clients::of(vec![mine])));
 }
 
+/// It voted, and has forgotten: what comes in its place is all of them in a new generation.
+#[test]
+fn a_catalog_whose_disk_was_lost_does_not_come_back_as_it_was() {
+    for (orders, kill) in [("raft", true), ("paxos", false)] {
+        let mut store = Store::start(&[&THREE[..], &["--replication", orders]].concat());
+        let load = Shoppers::of(&store).load();
+        load.wait_for_more(50);
+        let lost = store.catalog();
+        let replica = if orders == "paxos" { Some(store.follower()) } else { None };
+        let gone: Vec<String> = [lost.clone()].into_iter().chain(replica).collect();
+        let lose = |store: &Store| {
+            gone.iter().for_each(|node| std::fs::remove_dir_all(store.data.join(node)).unwrap());
+        };
+        let hint = format!("toystore migrate --data {} --replication {orders}`", data(&store));
+        if kill {
+            gone.iter().for_each(|node| store.kill(node));
+            lose(&store);
+            for node in &gone {
+                let output = store.run(&["start", node]);
+                let words = String::from_utf8(output.stderr).unwrap();
+                assert!(!output.status.success() && words.contains("must not come back"));
+                assert!(words.contains(&hint), "{words}");
+            }
+            load.wait_for_more_within(OUTAGE_MAX, 50);
+        }
+        let clients = load.stop();
+        let (status, _) = store.interrupt();
+        assert!(status.success());
+        if !kill {
+            lose(&store);
+        }
+        // The others go on without it.
+        store.up();
+        let said = store.said_since_up();
+        for node in &gone {
+            assert!(said.contains(&format!("{node} is not started: the disk of {node} is empty")));
+        }
+        assert!(said.contains(&hint), "{said}");
+        let clients = clients.and(Shoppers::of(&store).shop());
+        assert_eq!(store.names("catalog").len(), 2);
+        store.interrupt();
+        let output = store.run(&["migrate", "--replication", orders]);
+        let words = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(output.status.success(), "{words}");
+        for node in &gone {
+            assert!(words.contains(&format!("{node} cannot be read")), "{words}");
+            assert!(words.contains(&format!("{node}: its new folder is in its place")), "{words}");
+        }
+        store.up();
+        assert_eq!(store.names("catalog").len(), 3, "{}", store.said_since_up());
+        assert_eq!(store.names("order").len(), 3);
+        let load = Shoppers::of(&store).load();
+        load.wait_for_more(50);
+        // It votes again: without it this would be no majority.
+        let other = store.names("catalog").into_iter().find(|name| *name != lost).unwrap();
+        store.kill(&other);
+        load.wait_for_more_within(OUTAGE_MAX, 50);
+        store.start_node(&other);
+        load.wait_for_more(50);
+        assert_sound(&store, &clients.and(load.stop()));
+        wait_until_equal(&store);
+    }
+}
+
+fn data(store: &Store) -> String {
+    // As `up` knows it.
+    store.data.canonicalize().unwrap().display().to_string()
+}
+
 // What is seen of them.
 
 #[test]

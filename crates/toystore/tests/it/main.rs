@@ -18,6 +18,7 @@ mod network;
 mod observability;
 mod openapi;
 mod raw;
+mod rolling;
 mod services;
 mod sound;
 mod store;

@@ -144,3 +144,26 @@ fn what_cannot_be_is_refused_with_what_to_do() {
     let (status, said) = post(&store, r#"{"remove":2,"add":4}"#);
     assert_eq!(status, 400, "{said}");
 }
+
+/// The supervisor died between starting a newcomer and asking the others for it: nobody needs that
+/// one, and it can be given up.
+#[test]
+fn a_newcomer_that_nobody_was_asked_for_is_in_nobodys_way() {
+    let mut store = Store::start(&[]);
+    store.interrupt();
+    let note = store.data.join("members.json");
+    assert_eq!(fs::read_to_string(&note).unwrap(), r#"{"orders":[1,2,3],"joined":[],"highest":3}"#);
+    fs::write(&note, r#"{"orders":[1,2,3,4],"joined":[4],"highest":4}"#).unwrap();
+    fs::create_dir(store.data.join("order-4")).unwrap();
+    fs::write(store.data.join("order-4/replication"), "raft\n").unwrap();
+    store.up();
+    assert_eq!(members(&store), [1, 2, 3]);
+    let clients = Shoppers::of(&store).shop();
+    let words = refused(&store, &["replace", "order-4"]);
+    assert!(words.contains("order-4 is no member"), "{words}");
+    let words = done(&store, &["remove", "order-4"]);
+    assert!(words.contains("order-4 never was a member"), "{words}");
+    assert!(done(&store, &["add"]).contains("order-5 is a member and votes"));
+    assert_eq!(members(&store), [1, 2, 3, 5]);
+    assert_sound(&store, &clients.and(Shoppers::of(&store).shop()));
+}

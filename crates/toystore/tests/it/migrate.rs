@@ -116,26 +116,51 @@ fn assert_all_there(store: &Store, before: &[Logged]) -> Vec<Logged> {
 #[test]
 fn every_way_becomes_every_other() {
     let steps = ["paxos", "raft", "primary-backup", "paxos", "primary-backup", "raft"];
-    let pairs = convert(Store::start(&[]), steps);
+    let pairs = convert(&mut Store::start(&[]), steps);
     assert_eq!(pairs.len(), 6, "all ordered pairs: {pairs:?}");
 }
 
 /// The catalogs go on as they agreed before; primary-backup's view is theirs.
 #[test]
 fn replicas_of_the_catalog_stay_as_they_are() {
-    convert(Store::start(&["--catalog-replicas", "3"]), ["primary-backup", "paxos"]);
+    convert(&mut Store::start(&["--catalog-replicas", "3"]), ["primary-backup", "paxos"]);
+}
+
+/// They keep their ids, and none of them comes to the others any more: all begin together.
+#[test]
+fn replicas_that_came_while_it_ran_are_converted_too() {
+    let mut store = Store::start(&[]);
+    let change = |store: &Store, arguments: &[&str]| {
+        let output = store.run(&[&["node"], arguments].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    change(&store, &["replace", "order-2"]);
+    assert_eq!(store.names("order"), ["order-1", "order-3", "order-4"]);
+    let pairs = convert(&mut store, ["paxos", "primary-backup", "raft", "naive", "raft"]);
+    assert_eq!(pairs.len(), 5, "{pairs:?}");
+    let members = fs::read_to_string(store.data.join("members.json")).unwrap();
+    assert_eq!(members, r#"{"orders":[1,3,4],"joined":[],"highest":4}"#);
+    // They can change again; the id that was given up stays so.
+    change(&store, &["add"]);
+    change(&store, &["remove", "order-3"]);
+    assert_eq!(store.names("order"), ["order-1", "order-4", "order-5"]);
+    let before = order_log(&store);
+    let said = exchange::order(&store.frontend(), "after-all", "Kite", 1).unwrap();
+    assert_eq!(said.status, 200, "{said:?}");
+    assert_all_there(&store, &before);
 }
 
 /// From raft through all these ways, with orders at each of them. Returns which became which.
 fn convert<const STEPS: usize>(
-    mut store: Store,
+    store: &mut Store,
     steps: [&'static str; STEPS],
 ) -> BTreeSet<(&'static str, &'static str)> {
     let (mut from, mut pairs, mut whole) = ("raft", BTreeSet::new(), Whole::default());
+    let replicas = store.names("order");
     let part = store.folder().join("part.jsonl");
-    shop(&store, &part, 1);
+    shop(store, &part, 1);
     whole.add(&part);
-    let mut before = assert_all_there(&store, &[]);
+    let mut before = assert_all_there(store, &[]);
     for (number, to) in (1..).zip(steps) {
         let (url, key) = (store.frontend(), format!("under-way-{number}"));
         let told = std::thread::scope(|scope| {
@@ -144,17 +169,18 @@ fn convert<const STEPS: usize>(
             asked.join().unwrap()
         });
         whole.order(90 + number, &key, &told);
-        let words = migrated(&store, to);
+        let words = migrated(store, to);
         assert!(words.contains(&format!("generation {number}")), "{words}");
         store.up();
+        assert_eq!(store.names("order"), replicas);
         // Whatever became of it, once more is the same order.
         let leads = || exchange::order(&store.frontend(), &key, "Kite", 1).ok();
         let again = wait_for("somebody leads", || leads().filter(|said| said.status == 200));
         whole.order(90 + number, &key, &Ok(again));
-        before = assert_all_there(&store, &before);
-        shop(&store, &part, number + 1);
+        before = assert_all_there(store, &before);
+        shop(store, &part, number + 1);
         whole.add(&part);
-        let log = assert_all_there(&store, &before);
+        let log = assert_all_there(store, &before);
         assert!(log.len() > before.len(), "orders go on");
         before = log;
         pairs.insert((from, to));
@@ -163,7 +189,6 @@ fn convert<const STEPS: usize>(
     let history = store.folder().join("whole.jsonl");
     whole.write(&history);
     assert_held(&history);
-    store.interrupt();
     pairs
 }
 

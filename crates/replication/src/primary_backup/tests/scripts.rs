@@ -127,7 +127,8 @@ impl Script {
             });
             let entries = entries.collect::<Vec<_>>().join(" ");
             let (term, committed) = (status.term, status.committed);
-            writeln!(text, "{id}: {state} {term}, committed {committed}, log [{entries}]")
+            let lacks = if host.up && !host.engine.has_caught_up() { ", catching up" } else { "" };
+            writeln!(text, "{id}: {state} {term}, committed {committed}, log [{entries}]{lacks}")
                 .expect("a string");
         }
         writeln!(text, "arbiter: {}", self.world.view).expect("a string");

@@ -82,7 +82,11 @@ fn said(random: &mut Random) -> Said {
             last: index(random),
             last_term: number(random),
         },
-        6 => Said::Heartbeat { committed: index(random), barrier: number(random) },
+        6 => Said::Heartbeat {
+            committed: index(random),
+            barrier: number(random),
+            goal: index(random),
+        },
         7 => Said::Heard { barrier: number(random) },
         8 => Said::Piece {
             index: index(random),
@@ -181,7 +185,7 @@ fn noise_ends_no_process() {
 fn a_lost_disk_is_said_and_not_served() {
     let mut engine = make(NodeId(1), &[NodeId(2), NodeId(3)], 0, &Recovered::default());
     engine.step(Time(0), Input::Start, &mut Vec::new());
-    let said = Said::Heartbeat { committed: Index(7), barrier: 0 };
+    let said = Said::Heartbeat { committed: Index(7), barrier: 0, goal: Index(7) };
     let message = engine::Message::Raft(Message { generation: 0, term: 3, said });
     let mut effects = Vec::new();
     engine.step(Time(0), Input::Receive { from: NodeId(2), message }, &mut effects);

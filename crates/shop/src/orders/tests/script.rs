@@ -198,7 +198,7 @@ impl Driver {
                 writeln!(output, "{id}: down")?;
                 continue;
             };
-            let status = orders.status(self.world.now);
+            let (status, ready) = (orders.status(self.world.now), orders.ready(self.world.now));
             let paused = if host.paused { " (paused)" } else { "" };
             let (role, term) = (status.engine.role, status.engine.term);
             write!(output, "{id}: {role}{paused} {term}, {}, ", status.state)?;
@@ -208,6 +208,9 @@ impl Driver {
                 "{orders} orders, digest {}, {under_way} under way",
                 &status.digest[..8]
             )?;
+            if let Err(why) = ready {
+                writeln!(output, "   not ready: {why}")?;
+            }
             for order in status.discarded {
                 let (number, quantity, name) = (order.number, order.quantity, order.name);
                 writeln!(output, "   discarded: order {number}, {name} x{quantity}")?;

@@ -11,11 +11,14 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use replication::Protocol;
 use replication::log::Checkpoint;
 
+use super::survey::Beginning;
 use super::{Plan, before, plan_file, replica, staging};
 use crate::disk::{sync_folder, write_fresh, write_whole};
 use crate::supervisor::folder::{Folder, note_protocol};
+use crate::supervisor::layout::catalog_name;
 
 /// What was done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,9 +57,9 @@ pub type Told<'a> = &'a mut dyn FnMut(&Step) -> Result<()>;
 ///
 /// # Errors
 /// If there is no room, or an old folder's new name is taken. Nothing has changed then.
-pub fn prepare(folder: &Folder, plan: &Plan, checkpoint: &Checkpoint, told: Told) -> Result<()> {
+pub fn prepare(folder: &Folder, plan: &Plan, begin: &Beginning, told: Told) -> Result<()> {
     let data = folder.path();
-    for name in replicas(plan) {
+    for name in names(plan) {
         let aside = data.join(before(&name, plan.generation));
         if aside.exists() {
             let aside = aside.display();
@@ -70,11 +73,15 @@ pub fn prepare(folder: &Folder, plan: &Plan, checkpoint: &Checkpoint, told: Told
         }
         Ok(()) | Err(_) => {}
     }
-    for name in replicas(plan) {
-        let new = staging.join(&name);
-        write_fresh(&new, checkpoint)?;
-        note_protocol(&new, plan.made.replication)?;
+    for name in orders(plan) {
+        make(&staging.join(&name), &begin.checkpoint, plan.made.replication)?;
         told(&Step::Made(name))?;
+    }
+    if let Some(catalogs) = &begin.catalogs {
+        for name in self::catalogs(plan) {
+            make(&staging.join(&name), &catalogs.checkpoint, catalogs.agree)?;
+            told(&Step::Made(name))?;
+        }
     }
     let text = serde_json::to_vec_pretty(plan).context("cannot write the plan")?;
     let path = plan_file(data);
@@ -88,7 +95,7 @@ pub fn prepare(folder: &Folder, plan: &Plan, checkpoint: &Checkpoint, told: Told
 /// If a folder cannot be renamed; it can be tried again.
 pub fn finish(folder: &Folder, plan: &Plan, told: Told) -> Result<()> {
     let (data, staging) = (folder.path(), staging(folder.path()));
-    for name in replicas(plan) {
+    for name in names(plan) {
         let (new, place) = (staging.join(&name), data.join(&name));
         if !new.exists() {
             continue;
@@ -109,6 +116,7 @@ pub fn finish(folder: &Folder, plan: &Plan, told: Told) -> Result<()> {
         sync(&staging)?;
         told(&Step::Placed(name))?;
     }
+    plan.members.remember(data)?;
     folder.remember(plan.made)?;
     told(&Step::Recorded)?;
     let path = plan_file(data);
@@ -125,8 +133,23 @@ pub fn sweep(data: &Path) {
     let _ = fs::remove_dir(staging(data));
 }
 
-fn replicas(plan: &Plan) -> impl Iterator<Item = String> {
-    (1..=plan.made.orders).map(replica)
+/// Every replica that gets a new folder.
+fn names(plan: &Plan) -> impl Iterator<Item = String> {
+    orders(plan).chain(catalogs(plan))
+}
+
+fn orders(plan: &Plan) -> impl Iterator<Item = String> {
+    plan.members.orders.iter().copied().map(replica)
+}
+
+fn catalogs(plan: &Plan) -> impl Iterator<Item = String> {
+    let all = if plan.catalogs.is_some() { plan.made.catalogs } else { 0 };
+    (1..=all).map(move |number| catalog_name(number, all.into()))
+}
+
+fn make(new: &Path, checkpoint: &Checkpoint, protocol: Protocol) -> Result<()> {
+    write_fresh(new, checkpoint)?;
+    note_protocol(new, protocol)
 }
 
 fn rename(from: &Path, to: &Path) -> Result<()> {

@@ -6,6 +6,7 @@
 //! DATA/migrate/plan.json            they are complete: from here on there is only forward
 //! DATA/order-1.before-migrate-1/ …  the old folders; 1 is the new generation
 //! DATA/order-1/ …                   the new ones, in their place
+//! DATA/members.json                 the same replicas; none of them comes to the others any more
 //! DATA/store.json                   says the new way, last of all
 //! ```
 //!
@@ -17,10 +18,12 @@
 //! | file | what it holds |
 //! | --- | --- |
 //! | [`survey`] | what the replicas have, and whose state counts ([`replication::migration`]) |
+//! | `catalogs` | the same of the replicas of the catalog, if one has lost its disk |
 //! | [`conversion`] | making the folders, putting them in their place |
 //!
 //! Called by `toystore migrate`; whoever starts nodes asks [`refuse_unfinished`].
 
+mod catalogs;
 pub mod conversion;
 pub mod survey;
 #[cfg(test)]
@@ -35,15 +38,20 @@ use replication::Protocol;
 use serde::{Deserialize, Serialize};
 
 use super::folder::Made;
+use super::members::Members;
 
 /// What is to be finished.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
     /// The old way.
     pub from: Protocol,
     /// What the store is made with afterwards.
     pub made: Made,
+    /// Which order replicas it has, before and afterwards.
+    pub members: Members,
+    /// How its catalogs agree, if all of them begin anew: one had lost its disk.
+    pub catalogs: Option<Protocol>,
     /// The new generation of terms.
     pub generation: u32,
 }

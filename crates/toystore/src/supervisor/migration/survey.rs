@@ -12,21 +12,23 @@ use anyhow::{Context, Result, anyhow, bail};
 use replication::log::{Checkpoint, Index, Log, Recovered, Snapshot};
 use replication::migration::{self, Standing};
 use replication::{NodeId, Protocol, View};
-use shop::catalog::view;
+use shop::catalog::stock::Stock;
 use shop::message::Order;
 use shop::orders::ledger::Ledger;
 use shop::orders::recovered;
 
+use super::catalogs::{Catalogs, CatalogsBegin};
 use super::replica;
 use crate::driver::disk::DiskQueue;
 use crate::supervisor::folder::{Made, written_under};
 use crate::supervisor::layout::catalog_name;
+use crate::supervisor::members::Members;
 
 /// A replica that could be read.
 pub struct Read {
     /// What counts when one is chosen.
     pub standing: Standing,
-    snapshot: Snapshot,
+    pub(super) snapshot: Snapshot,
     /// Held so that nobody starts on this folder meanwhile.
     _disk: DiskQueue,
 }
@@ -34,7 +36,11 @@ pub struct Read {
 /// All replicas.
 pub struct Survey {
     made: Made,
+    /// Which replicas there are.
+    pub members: Members,
     view: View,
+    /// The replicas of the catalog, if there are several.
+    pub catalogs: Option<Catalogs>,
     /// Those that could be read.
     pub read: BTreeMap<NodeId, Read>,
     /// Why the others could not.
@@ -53,6 +59,8 @@ pub struct Beginning {
     pub checkpoint: Checkpoint,
     /// What the others have and this one has not. Nobody was told of it, unless under `naive`.
     pub left_out: Vec<(NodeId, Order)>,
+    /// The same for the catalogs, if one of them has lost its disk.
+    pub catalogs: Option<CatalogsBegin>,
 }
 
 /// Reads every replica, and the view if the old way has one.
@@ -60,14 +68,22 @@ pub struct Beginning {
 /// # Errors
 /// If one of them is in use, or the view cannot be read.
 pub fn look(data: &Path, made: Made) -> Result<Survey> {
-    let mut survey =
-        Survey { made, view: View::default(), read: BTreeMap::new(), unread: BTreeMap::new() };
+    let members = Members::of_store(data, made)?;
+    let catalogs = Catalogs::look(data, made)?;
+    let mut survey = Survey {
+        made,
+        members: members.clone(),
+        view: View::default(),
+        catalogs,
+        read: BTreeMap::new(),
+        unread: BTreeMap::new(),
+    };
     if made.replication.has_arbiter() {
         let words = "the catalog keeps the view, which says who has every acknowledged order";
-        survey.view = read_view(data, made).context(words)?;
+        survey.view = read_view(data, survey.catalogs.as_ref()).context(words)?;
     }
-    for number in 1..=made.orders {
-        match read(&data.join(replica(number)), made.replication, made.orders) {
+    for number in members.orders.iter().copied() {
+        match read(&data.join(replica(number)), made.replication, members.orders.len()) {
             Ok(found) => _ = survey.read.insert(NodeId(number), found),
             Err(error) if is_in_use(&error) => return Err(error),
             Err(error) => _ = survey.unread.insert(NodeId(number), format!("{error:#}")),
@@ -76,7 +92,7 @@ pub fn look(data: &Path, made: Made) -> Result<Survey> {
     Ok(survey)
 }
 
-fn is_in_use(error: &anyhow::Error) -> bool {
+pub(super) fn is_in_use(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(wal::WalError::InUse { .. }))
 }
 
@@ -95,44 +111,26 @@ fn open(folder: &Path) -> Result<(DiskQueue, Recovered)> {
     DiskQueue::open(folder, wal::Options::default(), false)
 }
 
-/// The view that the catalog keeps; of several replicas, that of the one that would be elected.
-fn read_view(data: &Path, made: Made) -> Result<View> {
-    let view = |state: &[u8], log: &Log| view::on_disk(state, log).map_err(|why| anyhow!(why));
-    let name = |number: u8| catalog_name(number, made.catalogs.into());
-    let folder = |number: u8| data.join(name(number));
-    if made.catalogs == 1 {
-        let (_, recovered) = open(&folder(1))?;
-        let (log, _) = Log::recover(&recovered);
-        return view(&recovered.checkpoint.snapshot.state, &log);
+/// The view that the catalog keeps.
+fn read_view(data: &Path, catalogs: Option<&Catalogs>) -> Result<View> {
+    if let Some(catalogs) = catalogs {
+        return catalogs.view();
     }
-    let agree = (1..=made.catalogs).find_map(|number| written_under(&folder(number)).ok()?);
-    let agree = agree.context("no replica of the catalog can be read")?;
-    let agree: Protocol = agree.parse().map_err(|why: String| anyhow!(why))?;
-    let mut replicas = BTreeMap::new();
-    let mut unread = String::new();
-    for number in 1..=made.catalogs {
-        match read(&folder(number), agree, made.catalogs) {
-            Ok(found) => _ = replicas.insert(NodeId(number), found),
-            Err(error) if is_in_use(&error) => return Err(error),
-            Err(error) => _ = write!(unread, "\n  {}: {error:#}", name(number)),
-        }
-    }
-    let standings = replicas.iter().map(|(id, read)| (*id, read.standing.clone())).collect();
-    let best = migration::choose(agree, made.catalogs.into(), &standings, &View::default())
-        .map_err(|why| anyhow!("{why} of the catalogs{unread}"))?;
-    let Read { snapshot, standing, .. } = &replicas[&best];
-    view(&snapshot.state, &standing.log)
+    let (_, recovered) = open(&data.join(catalog_name(1, 1)))?;
+    let (log, _) = Log::recover(&recovered);
+    let stock = Stock::on_disk(&recovered.checkpoint.snapshot.state, &log);
+    Ok(stock.map_err(|why| anyhow!(why))?.view().clone())
 }
 
 /// One replica of a group of `all` that agrees by `protocol`.
-fn read(folder: &Path, protocol: Protocol, all: u8) -> Result<Read> {
+pub(super) fn read(folder: &Path, protocol: Protocol, all: usize) -> Result<Read> {
     if let Some(written) = written_under(folder)?
         && written != protocol.name()
     {
         bail!("the log in {} was written under --replication {written}", folder.display());
     }
     let (disk, recovered) = open(folder)?;
-    let standing = Standing::of(protocol, all.into(), &recovered);
+    let standing = Standing::of(protocol, all, &recovered);
     Ok(Read { standing, snapshot: recovered.checkpoint.snapshot, _disk: disk })
 }
 
@@ -143,8 +141,8 @@ impl Survey {
     /// If too few replicas could be read to know it, with the reason of each.
     pub fn choose(&self) -> Result<Beginning> {
         let standings = self.read.iter().map(|(id, read)| (*id, read.standing.clone())).collect();
-        let Made { replication: from, orders: all, .. } = self.made;
-        let chosen = migration::choose(from, all.into(), &standings, &self.view);
+        let (from, all) = (self.made.replication, self.members.orders.len());
+        let chosen = migration::choose(from, all, &standings, &self.view);
         let chosen = chosen.map_err(|why| self.refused(from, &why))?;
         let mut ledger = self.ledger(chosen)?;
         let left_out = self.left_out(chosen, &ledger);
@@ -154,7 +152,15 @@ impl Survey {
         let first = migration::first_entry(term, index);
         ledger.apply(&first);
         let checkpoint = migration::checkpoint(term, first.index, ledger.snapshot());
-        Ok(Beginning { chosen, index, orders: ledger.len(), checkpoint, left_out })
+        let catalogs = self.catalogs.as_ref().map(Catalogs::begin).transpose()?.flatten();
+        let orders = ledger.len();
+        Ok(Beginning { chosen, index, orders, checkpoint, left_out, catalogs })
+    }
+
+    /// Whether every folder could be read.
+    pub fn is_whole(&self) -> bool {
+        let catalogs = self.catalogs.as_ref().is_none_or(|catalogs| catalogs.unread.is_empty());
+        self.unread.is_empty() && catalogs
     }
 
     fn refused(&self, from: Protocol, why: &migration::TooFew) -> anyhow::Error {

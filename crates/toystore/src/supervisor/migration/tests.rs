@@ -44,10 +44,17 @@ fn write_replica(folder: &Path, protocol: Protocol, orders: u64) {
 
 /// Three replicas under Raft: two have 5 orders, which are acknowledged, and one missed two.
 fn store() -> (Folder, Made) {
+    store_of([1, 2, 3])
+}
+
+/// The same of replicas with these ids; the last one came while the store ran.
+fn store_of(ids: [u8; 3]) -> (Folder, Made) {
     let folder = Folder::ephemeral().unwrap();
     let made = Made::new(Protocol::Raft, 3, 1);
     folder.remember(made).unwrap();
-    for (number, orders) in [(1, 3), (2, 5), (3, 5)] {
+    let members = Members { orders: ids.into(), joined: [ids[2]].into(), highest: ids[2] };
+    members.remember(folder.path()).unwrap();
+    for (number, orders) in ids.into_iter().zip([3, 5, 5]) {
         write_replica(&folder.path().join(replica(number)), Protocol::Raft, orders);
     }
     (folder, made)
@@ -69,8 +76,10 @@ fn migrate(folder: &Folder, to: Protocol, told: &mut dyn FnMut(&Step) -> Result<
     let survey = look(folder.path(), made)?;
     let beginning = survey.choose()?;
     let generation = beginning.checkpoint.promised.generation;
-    let plan = Plan { from: made.replication, made: made.under(to), generation };
-    prepare(folder, &plan, &beginning.checkpoint, told)?;
+    let members = survey.members.clone().together();
+    let catalogs = beginning.catalogs.as_ref().map(|catalogs| catalogs.agree);
+    let plan = Plan { from: made.replication, made: made.under(to), members, catalogs, generation };
+    prepare(folder, &plan, &beginning, told)?;
     finish(folder, &plan, told)
 }
 
@@ -96,18 +105,21 @@ fn copies(data: &Path) -> Vec<u64> {
 }
 
 fn assert_converted(folder: &Folder, to: Protocol) {
+    let members = Members::of(folder.path()).unwrap().unwrap();
+    assert!(members.joined.is_empty(), "all of them began together");
+    let best = *members.orders.last().unwrap();
     let made = folder.made().unwrap().unwrap();
     assert_eq!((made.replication, made.orders), (to, 3));
     assert!(!staging(folder.path()).exists());
     let survey = survey(folder);
     assert!(survey.unread.is_empty(), "{:?}", survey.unread);
-    let first = Term { generation: 1, number: 1, node: NodeId(3) };
+    let first = Term { generation: 1, number: 1, node: NodeId(best) };
     for read in survey.read.values() {
         assert_eq!((read.standing.promised, read.standing.accepted), (first, first));
         assert_eq!(read.standing.log.last(), Index(7), "behind 5 orders and two leaders' first");
     }
     assert_eq!(survey.choose().unwrap().orders, 5);
-    for number in 1..=3 {
+    for number in members.orders {
         assert!(folder.path().join(before(&replica(number), 1)).is_dir());
     }
 }
@@ -137,8 +149,9 @@ fn whenever_it_dies_it_is_finished_and_no_order_is_in_fewer_places() {
         count
     };
     assert_eq!(steps, 12, "three folders made, a plan, three times two renames, two at the end");
-    for first in 1..=steps {
-        let (folder, _) = store();
+    let ids = [[1, 2, 3], [1, 3, 4]];
+    for (first, ids) in (1..=steps).flat_map(|first| ids.map(|ids| (first, ids))) {
+        let (folder, _) = store_of(ids);
         let dies_after = |count: u32| {
             let mut left = count;
             let outcome = migrate(&folder, Protocol::Paxos, &mut |_| {
