@@ -15,8 +15,12 @@ use serde::{Deserialize, Serialize};
 pub struct NodeId(pub u8);
 
 impl NodeId {
-    /// The highest id; nine replicas are as many as a majority protocol has use for.
-    pub const MAX: u8 = 9;
+    /// The highest id. Higher than [`NodeId::GROUP_MAX`], since no id is used twice: what comes in
+    /// the place of a replica has one that nobody had.
+    pub const MAX: u8 = 99;
+
+    /// The most replicas of one service: as many as a majority protocol has use for.
+    pub const GROUP_MAX: usize = 9;
 
     /// Nobody: the node part of [`Term::ZERO`].
     pub const NONE: NodeId = NodeId(0);

@@ -191,6 +191,10 @@ impl Members {
         }
         if let Some((id, url)) = change.comes() {
             next.target.insert(id);
+            if next.target.len() > NodeId::GROUP_MAX {
+                let max = NodeId::GROUP_MAX;
+                return Err(format!("a group has at most {max} replicas: replace one of {self}"));
+            }
             next.urls.insert(id, url.clone());
             next.highest = id;
             next.learners.insert(id);
@@ -301,7 +305,7 @@ impl Members {
         let is_id = |id: &NodeId| (1..=NodeId::MAX).contains(&id.0) && *id <= self.highest;
         let wants = |ids: &BTreeSet<NodeId>| ids.iter().all(|id| all.contains(id));
         !self.voters.is_empty()
-            && !self.target.is_empty()
+            && (1..=NodeId::GROUP_MAX).contains(&self.target.len())
             && all.iter().all(is_id)
             && self.highest.0 <= NodeId::MAX
             && wants(&self.target)

@@ -64,6 +64,7 @@ fn what_cannot_be_is_refused_and_says_what_to_do() {
     refused(&group(), &remove(7), "there is no replica 7");
     refused(&gone, &replace(2, 4), "replica 2 is no member");
     refused(&group(), &add(NodeId::MAX + 1), "is no id of a replica");
+    refused(&Members::first(ids("123456789")), &add(10), "at most 9 replicas: replace one of 1,2");
     assert_eq!(gone.begin(&remove(2)), Ok(Step::Done));
     assert_eq!(group().begin(&add(3)), Ok(Step::Done));
 }

@@ -63,7 +63,7 @@ impl Protocol {
         let (store, told) = Store::holding(state);
         let inner = OmniPaxosConfig { cluster_config, server_config }
             .build(store)
-            .expect("ids from 1 to 9, this one among them, and at least one peer");
+            .expect("ids from 1 on, this one among them, and at least one peer");
         Protocol { id: config.id, generation, inner, told, records: Vec::new(), log, accepted }
     }
 

@@ -14,6 +14,9 @@ use crate::log::Recovered;
 use crate::members::{Change, Members};
 use crate::term::NodeId;
 
+/// A walk keeps the disk of everybody who was ever there.
+const IDS_MAX: u8 = 9;
+
 impl World {
     /// A replica with an empty disk that shall come to the group. It does not run yet.
     pub fn newcomer(&mut self, id: NodeId) {
@@ -94,7 +97,7 @@ impl Walk {
         let by = NodeId(u8::try_from(highest + 1).expect("few replicas"));
         let old = NodeId(u8::try_from(highest).expect("few replicas"));
         let url = |id: NodeId| Bytes::from(format!("http://{id}"));
-        let free = by.0 <= NodeId::MAX;
+        let free = by.0 <= IDS_MAX;
         let change = match self.random.below(8) {
             0 | 1 if free => Change::Add { id: by, url: url(by) },
             2..=4 if free => Change::Replace { id: other, by, url: url(by) },

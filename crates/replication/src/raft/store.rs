@@ -19,7 +19,15 @@ use crate::members::Members;
 use crate::term::{NodeId, Term};
 
 /// The context of a crate's entry names the leader that placed it, which its term does not.
-static NODES: [u8; NodeId::MAX as usize + 1] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
+static NODES: [u8; NodeId::MAX as usize + 1] = {
+    let mut ids = [0; NodeId::MAX as usize + 1];
+    let mut id = 0;
+    while id < ids.len() {
+        ids[id] = id as u8;
+        id += 1;
+    }
+    ids
+};
 
 /// A snapshot that followers may have.
 pub(super) struct Offered {

@@ -30,7 +30,9 @@ impl FromStr for Replica {
             .ok_or_else(|| format!("{text:?}: expected ID=URL, as 1=http://127.0.0.1:8091"))?;
         let id = match id.parse() {
             Ok(id @ 1..=NodeId::MAX) => NodeId(id),
-            Ok(_) | Err(_) => return Err(format!("{id:?} is no replica: expected 1 to 9")),
+            Ok(_) | Err(_) => {
+                return Err(format!("{id:?} is no replica: expected 1 to {}", NodeId::MAX));
+            }
         };
         Ok(Replica { id, url: url.parse()? })
     }
