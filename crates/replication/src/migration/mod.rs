@@ -87,7 +87,7 @@ pub enum TooFew {
         needed: usize,
     },
     /// The same of a group whose members have changed: these had a say.
-    Voters(Members),
+    Voters(Box<Members>),
     /// Nobody in the view can be read.
     Members(View),
     /// None can be read.
@@ -138,7 +138,7 @@ pub fn choose(
     if protocol.is_quorum() {
         let members = best.map_or(&[][..], |(_, standing)| &standing.members);
         if let Some(group) = members.iter().find(|group| !group.is_decided_by(standings.keys())) {
-            return Err(TooFew::Voters(group.clone()));
+            return Err(TooFew::Voters(Box::new(group.clone())));
         }
         if members.is_empty() && standings.len() < majority {
             return Err(TooFew::Majority { needed: majority });

@@ -99,7 +99,7 @@ fn where_members_have_changed_a_majority_is_one_of_those_that_decided() {
     let disks = [(1, old.clone()), (4, newcomer.clone()), (5, newcomer)];
     let standings_of = |disks: &[(u8, Recovered)]| standings(Protocol::Raft, disks);
     let chosen = choose(Protocol::Raft, 5, &standings_of(&disks), &View::default());
-    assert_eq!(chosen, Err(TooFew::Voters(first.clone())));
+    assert_eq!(chosen, Err(TooFew::Voters(Box::new(first.clone()))));
     let mut new = old;
     let url = Bytes::from_static(b"u");
     let change = Change::Replace { id: NodeId(2), by: NodeId(4), url };
@@ -115,7 +115,7 @@ fn where_members_have_changed_a_majority_is_one_of_those_that_decided() {
         super::choose(Protocol::Raft, 4, &standings_of(&disks), &View::default())
     };
     assert_eq!(choose(&[1, 3]), Ok(NodeId(3)));
-    let refused = Err(TooFew::Voters(joint.clone()));
+    let refused = Err(TooFew::Voters(Box::new(joint.clone())));
     assert_eq!(choose(&[3, 4]), refused, "that the change is done may not be committed");
     // Once a snapshot stands for all that, the first do not count any more.
     let snapshot = Snapshot { index: Index(4), term: one, state: Bytes::new() };

@@ -298,17 +298,6 @@ impl Paxos {
         self.tell_leader(out);
         self.release(out);
     }
-
-    /// Applies what is decided and on this disk.
-    fn apply(&mut self, out: &mut Out) {
-        let limit = self.protocol.decided().min(self.disk.durable());
-        while self.applied < limit {
-            let entry = self.protocol.log().get(self.applied.next());
-            let entry = entry.expect("what is not applied is not compacted").clone();
-            self.applied = entry.index;
-            out.tells.push(Effect::Apply(entry));
-        }
-    }
 }
 
 impl Engine for Paxos {

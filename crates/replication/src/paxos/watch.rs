@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::message::Beat;
 use super::translate::beat;
 use super::{Out, Paxos};
+use crate::engine::Effect;
 use crate::log::Index;
 use crate::term::{NodeId, Term};
 use crate::time::Time;
@@ -211,6 +212,17 @@ impl Paxos {
         if silent && agreed && nobody && !self.tries_to_lead() {
             self.heard.at = Some(now);
             self.try_to_lead();
+        }
+    }
+
+    /// Applies what is decided and on this disk.
+    pub(super) fn apply(&mut self, out: &mut Out) {
+        let limit = self.protocol.decided().min(self.disk.durable());
+        while self.applied < limit {
+            let entry = self.protocol.log().get(self.applied.next());
+            let entry = entry.expect("what is not applied is not compacted").clone();
+            self.applied = entry.index;
+            out.tells.push(Effect::Apply(entry));
         }
     }
 

@@ -148,8 +148,8 @@ fn from_nothing(next: &Members) -> Vec<ConfChangeV2> {
 }
 
 impl Raft {
-    /// A newcomer with nothing on its disk is of the generation that it hears of: nobody has told it
-    /// how often its group was converted (`toystore migrate`).
+    /// A newcomer with nothing on its disk is of the generation that it hears of: nobody has told
+    /// it how often its group was converted (`toystore migrate`).
     pub(super) fn belong_to(&mut self, generation: u32) {
         let new = self.config.joins && self.membership.members.is_none();
         let store = self.node.mut_store();

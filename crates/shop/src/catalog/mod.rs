@@ -72,6 +72,7 @@
 //! | `serve`, `taking` | reads, views, settlements; takes |
 //! | `registration` | which frontends may have a lease |
 //! | `lifecycle` | starting, restocking, checkpoints, stopping |
+//! | [`recovered`] | what a disk holds that no process runs on |
 //! | `proposal` | a command on its way, and what waits for it |
 //! | `replica` | the engine; following, handing the lead over |
 //! | `config` | what it is started with |
@@ -93,6 +94,7 @@ mod config;
 pub mod leases;
 mod lifecycle;
 mod proposal;
+pub mod recovered;
 mod registration;
 mod replica;
 mod serve;

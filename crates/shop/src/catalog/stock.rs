@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use replication::planted::{Bug, planted};
-use replication::{Log, Term, View};
+use replication::{Term, View};
 use serde::{Deserialize, Serialize};
 
 use super::catalogue::{TOYS_MAX, Toy};
@@ -119,21 +119,6 @@ impl Stock {
         stock.name_shelves();
         if stock.names.len() != stock.shelves.len() || !stock.takes.fit(&stock.shelves) {
             return Err("the catalog's snapshot contradicts itself".to_string());
-        }
-        Ok(stock)
-    }
-
-    /// The state that a disk holds, for whoever reads one that no process runs on: that of a
-    /// snapshot, and after everything that stands in the log behind it.
-    ///
-    /// # Errors
-    /// If the disk holds what this version cannot read.
-    pub fn on_disk(snapshot: &[u8], log: &Log) -> Result<Stock, String> {
-        let mut stock = Stock::restore(snapshot)?;
-        let entries = log.from(log.start().next(), usize::MAX).iter();
-        // A leader of several begins with an entry that says nothing.
-        for entry in entries.filter(|entry| !entry.command.is_empty()) {
-            stock.apply(Command::decode(&entry.command)?);
         }
         Ok(stock)
     }

@@ -67,6 +67,10 @@ impl Orders {
     pub(super) fn group(&self) -> Group {
         let all = self.replicas();
         let Some(members) = &self.membership.members else {
+            if self.config.engine.joins {
+                // Nobody has told it yet.
+                return Group { members: Vec::new(), settled: false, highest: NodeId::NONE };
+            }
             let highest = all.last().copied().unwrap_or(NodeId::NONE);
             let member = |id| Member { id, part: Part::Votes, url: None };
             return Group {

@@ -112,7 +112,8 @@ impl Store {
         Ok(id)
     }
 
-    /// One that was started to come, when whoever asked for that died: the others never heard of it.
+    /// One that was started to come, when whoever asked for that died: the others never heard of
+    /// it.
     async fn never_taken_in(&self, name: &str) -> Result<Option<u8>> {
         let kept = Members::of(self.folder.path())?.unwrap_or_default();
         let mut orders = kept.orders.into_iter();
@@ -155,8 +156,9 @@ impl Store {
                 let said = Connection::new(url).ask(&ask, ASK_DEADLINE).await;
                 let Ok(said) = said else { continue };
                 if let Ok(Answered { data }) = serde_json::from_slice(&said.body) {
-                    // One that lags knows of fewer ids.
-                    if best.as_ref().is_none_or(|best| best.highest < data.highest) {
+                    // A newcomer knows of nobody; one that lags, of fewer ids.
+                    let knows = !data.members.is_empty();
+                    if knows && best.as_ref().is_none_or(|best| best.highest < data.highest) {
                         best = Some(data);
                     }
                 }

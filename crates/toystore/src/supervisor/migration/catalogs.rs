@@ -12,6 +12,7 @@ use anyhow::{Context, Result, anyhow};
 use replication::log::Checkpoint;
 use replication::migration;
 use replication::{NodeId, Protocol, View};
+use shop::catalog::recovered;
 use shop::catalog::stock::Stock;
 
 use super::survey::{Read, is_in_use, read};
@@ -80,7 +81,7 @@ impl Catalogs {
 
     fn stock(&self, id: NodeId) -> Result<Stock> {
         let Read { standing, snapshot, .. } = &self.read[&id];
-        let stock = Stock::on_disk(&snapshot.state, &standing.log);
+        let stock = recovered::stock(&snapshot.state, &standing.log);
         stock.map_err(|why| anyhow!("the log of {} cannot be applied: {why}", self.name(id)))
     }
 

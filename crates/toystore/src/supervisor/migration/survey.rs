@@ -12,7 +12,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use replication::log::{Checkpoint, Index, Log, Recovered, Snapshot};
 use replication::migration::{self, Standing};
 use replication::{NodeId, Protocol, View};
-use shop::catalog::stock::Stock;
+use shop::catalog;
 use shop::message::Order;
 use shop::orders::ledger::Ledger;
 use shop::orders::recovered;
@@ -118,7 +118,7 @@ fn read_view(data: &Path, catalogs: Option<&Catalogs>) -> Result<View> {
     }
     let (_, recovered) = open(&data.join(catalog_name(1, 1)))?;
     let (log, _) = Log::recover(&recovered);
-    let stock = Stock::on_disk(&recovered.checkpoint.snapshot.state, &log);
+    let stock = catalog::recovered::stock(&recovered.checkpoint.snapshot.state, &log);
     Ok(stock.map_err(|why| anyhow!(why))?.view().clone())
 }
 
