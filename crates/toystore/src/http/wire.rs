@@ -26,7 +26,7 @@ use crate::http::connection::{Ask, Said, Url};
 pub const POSTCARD: &str = "application/x-postcard";
 
 /// The major version of what services say to each other; another one is refused.
-pub const PROTOCOL: &str = "1";
+pub const PROTOCOL: &str = "2";
 
 /// Where the sender of a `POST /log` is reached: one that came by a change may lead before all know
 /// of that.

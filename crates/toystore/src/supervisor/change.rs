@@ -21,6 +21,7 @@ use super::cluster::{Cluster, State};
 use super::health::{LIVE, wait_for_health};
 use super::layout::{NodePlan, Role};
 use super::members::{Members, listens_on, newcomer, number, tell_of};
+use super::ports::free_port;
 use super::{Node, Nodes};
 use crate::http::connection::{Ask, Connection, Said, Url};
 
@@ -218,12 +219,14 @@ impl Store {
 
     /// A process with an empty folder, which the next `up` starts too.
     async fn start_newcomer(self: &Arc<Store>, id: u8) -> Result<NodePlan> {
-        let like = {
+        let (like, taken) = {
             let nodes = self.lock();
-            let orders = nodes.all.iter().filter(|node| node.plan.role == Role::Order);
-            orders.map(|node| node.plan.clone()).next().context("there is no order replica")?
+            let mut orders = nodes.all.iter().filter(|node| node.plan.role == Role::Order);
+            let like = orders.next().context("there is no order replica")?.plan.clone();
+            let taken = nodes.all.iter().filter_map(|node| listens_on(&node.plan));
+            (like, taken.collect::<Vec<_>>())
         };
-        let plan = newcomer(&like, id, free_address(&like, id)?);
+        let plan = newcomer(&like, id, free_address(&like, id, &taken)?);
         self.edit_members(|members| members.join(id))?;
         let plans = {
             let mut nodes = self.lock();
@@ -312,17 +315,24 @@ fn shown(path: &std::path::Path) -> String {
     path.file_name().map_or_else(PathBuf::new, PathBuf::from).display().to_string()
 }
 
-/// The number that goes with the id, as every replica has it, if it is free; else some free one.
-fn free_address(like: &NodePlan, id: u8) -> Result<SocketAddr> {
+/// The port that goes with the id, as every replica has it, if it is nobody's; else some free one.
+/// A node that is dead keeps its own.
+fn free_address(like: &NodePlan, id: u8, taken: &[SocketAddr]) -> Result<SocketAddr> {
     let address = listens_on(like).context("an order replica listens somewhere")?;
     let first = number(like).context("it has a number")?;
     let port = u32::from(address.port()) + u32::from(id) - u32::from(first);
     let usual = u16::try_from(port).map(|port| SocketAddr::new(address.ip(), port));
     if let Ok(usual) = usual
+        && !taken.contains(&usual)
         && TcpListener::bind(usual).is_ok()
     {
         return Ok(usual);
     }
-    let any = TcpListener::bind(SocketAddr::new(address.ip(), 0)).and_then(|any| any.local_addr());
-    any.context("no free port for the new replica")
+    let mut next = rand::random();
+    loop {
+        let (free, _) = free_port(address.ip(), &mut next)?;
+        if !taken.contains(&free) {
+            return Ok(free);
+        }
+    }
 }

@@ -151,15 +151,9 @@ impl Ports {
         let mut held = vec![];
         let mut next = draw;
         let mut take = |ip: IpAddr| -> Result<SocketAddr> {
-            for _ in 0..TRIES_MAX {
-                let address = SocketAddr::new(ip, candidate(next));
-                next = next.wrapping_add(1);
-                if let Ok(listener) = TcpListener::bind(address) {
-                    held.push(listener);
-                    return Ok(address);
-                }
-            }
-            bail!("found no free port on {ip} from {FREE_PORTS_FROM} on");
+            let (address, listener) = free_port(ip, &mut next)?;
+            held.push(listener);
+            Ok(address)
         };
         let mut all = |number: u8, ip: IpAddr| -> Result<Vec<SocketAddr>> {
             (0..number).map(|_| take(ip)).collect()
@@ -226,6 +220,21 @@ fn numbered(first: SocketAddr, count: u8) -> Option<Vec<SocketAddr>> {
         Some(SocketAddr::new(first.ip(), port))
     };
     (0..count).map(address).collect()
+}
+
+/// An address that is free now, and what holds it; `next` counts the places that were looked at.
+///
+/// # Errors
+/// If none is free.
+pub fn free_port(ip: IpAddr, next: &mut u32) -> Result<(SocketAddr, TcpListener)> {
+    for _ in 0..TRIES_MAX {
+        let address = SocketAddr::new(ip, candidate(*next));
+        *next = next.wrapping_add(1);
+        if let Ok(listener) = TcpListener::bind(address) {
+            return Ok((address, listener));
+        }
+    }
+    bail!("found no free port on {ip} from {FREE_PORTS_FROM} on");
 }
 
 /// The `number`th port of the range that is drawn from.

@@ -513,7 +513,7 @@ fn internal_endpoints_need_the_token() {
             heard.is_error(403, "wrong cluster token");
         }
         // Our own services' encoding opens no door either.
-        let inside = [("Toystore-Protocol", "1"), ("Content-Type", "application/x-postcard")];
+        let inside = [("Toystore-Protocol", "2"), ("Content-Type", "application/x-postcard")];
         ask(url, method, path, &inside, "").is_error(401, "needs");
         let good = format!("Bearer {own}");
         let heard = ask(url, method, path, &[("Authorization", good.as_str())], "");

@@ -614,9 +614,9 @@ fn every_service_tells_how_it_is() {
             assert_eq!((events.line(), events.line()), ("\n".to_string(), "\r\n".to_string()));
         }
 
-        let other = [("Toystore-Protocol", "2")];
+        let other = [("Toystore-Protocol", "1")];
         let heard = ask(url, "GET", "/status", &other, "");
-        heard.is_error(400, "this node speaks Toystore-Protocol 1, not \"2\"");
+        heard.is_error(400, "this node speaks Toystore-Protocol 2, not \"1\"");
     }
 
     // Without a leader it is not ready, and says when to come back.
