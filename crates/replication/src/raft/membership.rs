@@ -56,12 +56,7 @@ pub(super) struct Membership {
 impl Membership {
     /// What is on the disk; on a new one, `first`: those that the process was started with.
     pub fn new(recovered: &Recovered, first: Members) -> Membership {
-        let written = recovered.records.iter().find_map(|record| match record {
-            Record::Members(members) => Some(members.clone()),
-            Record::Promise(_) | Record::Append(_) | Record::Truncate(_) | Record::Accepted(_) => {
-                None
-            }
-        });
+        let written = recovered.records.iter().find_map(Record::members).cloned();
         let found = recovered.checkpoint.members.clone().or(written);
         let unwritten = found.is_none().then(|| first.clone());
         let members = Some(found.unwrap_or(first)).filter(|of| !of.voters.is_empty());
@@ -69,12 +64,19 @@ impl Membership {
     }
 }
 
-/// How far the log of a replica that starts is known to be committed.
-pub(super) fn known_committed(log: &Log) -> Index {
+/// How far the log of a replica that starts is known to be committed: up to the change that it had
+/// applied last, or up to the one before the last in its log.
+pub(super) fn known_committed(log: &Log, recovered: &Recovered) -> Index {
+    if planted(Bug::ChangeForgotten) {
+        return log.start();
+    }
     let entries = log.from(log.start().next(), usize::MAX).iter();
-    let mut changes = entries.filter(|entry| Members::is_in(&entry.command)).rev();
-    let before_last = changes.nth(1).filter(|_| !planted(Bug::ChangeForgotten));
-    before_last.map_or(log.start(), |entry| entry.index)
+    let changes = entries.filter(|entry| Members::is_in(&entry.command)).rev();
+    let written = recovered.records.iter().rev().find_map(Record::members).map(Members::encode);
+    let applied = changes.clone().find(|entry| Some(&entry.command) == written.as_ref());
+    let before_last = { changes }.nth(1);
+    let known = applied.into_iter().chain(before_last).map(|entry| entry.index);
+    known.max().unwrap_or(log.start())
 }
 
 /// As the crate has it.
@@ -220,10 +222,13 @@ impl Raft {
 
     /// Whether a newcomer has nearly all of the log.
     fn has_caught_up(&self, id: NodeId) -> bool {
-        let raft = &self.node.raft;
-        raft.prs().get(id.0.into()).is_some_and(|progress| {
-            progress.state == ProgressState::Replicate
-                && progress.matched + LACKING_MAX >= raft.raft_log.last_index()
+        let (raft, last) = (&self.node.raft, self.node.raft.raft_log.last_index());
+        raft.prs().get(id.0.into()).is_some_and(|progress| match progress.state {
+            ProgressState::Replicate => progress.matched + LACKING_MAX >= last,
+            // After a snapshot the crate goes back to replicating with the next entry, and there
+            // may be none.
+            ProgressState::Probe => progress.matched == last && progress.recent_active,
+            ProgressState::Snapshot => false,
         })
     }
 
@@ -259,6 +264,9 @@ impl Raft {
         }
         self.node.mut_store().members = conf_state(&next);
         self.membership.members = Some(next.clone());
+        // So that it is in force after a restart too: this one may be needed to elect anybody, and
+        // would not know that it votes.
+        self.persist(Record::Members(next.clone()), out);
         self.tell_members(out);
         if next.is_settled() {
             for (tag, change) in std::mem::take(&mut self.membership.waiting) {
