@@ -71,8 +71,20 @@ pub enum Record {
     /// make it so; without the second one, none of them was (`paxos::storage`).
     Accepted(Term),
     /// Raft: who belonged to the group when this disk was new, whatever a later start says; nobody,
-    /// at a replica that came to a group that was there already.
+    /// at a replica that came to a group that was there already. Later, that a change was applied.
     Members(Members),
+}
+
+impl Record {
+    /// The members that it tells of, if it does.
+    pub fn members(&self) -> Option<&Members> {
+        match self {
+            Record::Members(members) => Some(members),
+            Record::Promise(_) | Record::Append(_) | Record::Truncate(_) | Record::Accepted(_) => {
+                None
+            }
+        }
+    }
 }
 
 impl fmt::Display for Record {

@@ -174,6 +174,8 @@ bugs! {
     MembersForgotten: "members-forgotten",
     /// a replica that restarts does not conclude from its log that a change of members is committed
     ChangeForgotten: "change-forgotten",
+    /// a change of members is said to be done when nobody but the leader may know that it is
+    ChangeUnconfirmed: "change-unconfirmed",
 }
 
 /// Whether a bug is planted in this run. Without the feature it never is, at no cost.

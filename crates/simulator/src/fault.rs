@@ -10,6 +10,7 @@ use std::time::Duration;
 use replication::Time;
 use shop::invalidation::duration_text;
 
+pub use crate::members::Change;
 pub use crate::shape::Shape;
 use crate::who::Who;
 
@@ -25,6 +26,9 @@ pub enum Target {
     /// Of several replicas of the catalog, the one that leads at that moment, under the highest
     /// term; nobody, if none does.
     CatalogLeader,
+    /// Of the order replicas that belong to the store at that moment, the one in this place, from 0
+    /// and the newest first; counted around.
+    Place(u8),
 }
 
 /// When a crash comes: at a moment that is hard to hit by chance.
@@ -172,6 +176,8 @@ pub enum Fault {
         /// Until it runs as before.
         span: Duration,
     },
+    /// Somebody wants other order replicas, one more, one less or one in the place of another.
+    Members(Change),
 }
 
 /// Faults with their times, from the world's beginning.
@@ -192,6 +198,7 @@ impl Fault {
             | Fault::Rot { whom, .. }
             | Fault::Skew { whom, .. } => Some(whom),
             Fault::PowerCut { whom, .. } => whom,
+            Fault::Members(change) => change.whom(),
             Fault::Roll { .. } | Fault::Cut { .. } | Fault::Degrade { .. } | Fault::Loss { .. } => {
                 None
             }
@@ -215,7 +222,7 @@ impl Fault {
             | Fault::FullDisk { span, .. }
             | Fault::Skew { span, .. } => span,
             Fault::Roll { each } => each,
-            Fault::Reset { .. } => Duration::ZERO,
+            Fault::Reset { .. } | Fault::Members(_) => Duration::ZERO,
         }
     }
 
@@ -252,6 +259,7 @@ impl Fault {
             Fault::FailedDisk { .. } => "failed disk",
             Fault::Rot { .. } => "bit flip",
             Fault::Skew { .. } => "clock beyond its bound",
+            Fault::Members(change) => change.kind(),
         }
     }
 }
@@ -273,6 +281,7 @@ impl fmt::Display for Target {
             Target::Leader => write!(f, "leader"),
             Target::Follower => write!(f, "follower"),
             Target::CatalogLeader => write!(f, "catalog leader"),
+            Target::Place(place) => write!(f, "replica in place {place}"),
         }
     }
 }
@@ -326,6 +335,7 @@ impl fmt::Display for Fault {
             Fault::Skew { whom, percent, span } => {
                 write!(f, "clock of {whom} at {percent} % for {}", text(span))
             }
+            Fault::Members(change) => write!(f, "{change}"),
         }
     }
 }

@@ -19,7 +19,7 @@
 //! | module | what it holds |
 //! | --- | --- |
 //! | `run` | one run |
-//! | [`plan`], [`setting`], [`fault`], `trim` | what is decided before; values |
+//! | [`plan`], [`setting`], [`fault`], `members`, `trim` | what is decided before; values |
 //! | [`planted`] | bugs that are planted on purpose, and what must come of each |
 //! | `world`, `queue`, `clock`, [`who`] | what happens |
 //! | `record`, [`recording`] | what clients were told, as a history, and what its judge says |
@@ -38,6 +38,7 @@ pub mod comparison;
 mod costs;
 mod digest;
 pub mod fault;
+mod members;
 pub mod plan;
 pub mod planted;
 pub mod points;

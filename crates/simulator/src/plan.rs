@@ -13,9 +13,10 @@ use shop::toy::{Quantity, ToyName};
 use wal::memory::Random;
 
 use crate::fault::{Fault, Moment, Shape, Target, Timeline};
+use crate::members;
 use crate::setting::{Clocks, Setting, Wishes};
 use crate::trim::Trim;
-use crate::who::Who;
+use crate::who::{Seats, Who};
 
 /// When the first fault may happen: the store is up by then.
 const CALM: Duration = Duration::from_millis(200);
@@ -87,6 +88,9 @@ impl Plan {
         let mut faults = Draw { setting: &setting, random: &mut random }.timeline(heal_at);
         if setting.kinds.skew && setting.clocks == Clocks::BeyondBound {
             aim_at_leases(&setting, heal_at, &mut faults);
+        }
+        if setting.kinds.members {
+            members::change(&setting, heal_at, &mut faults);
         }
         let asks = asks(&setting, heal_at, &mut random);
         Plan { setting, faults, asks, heal_at, rounds: u32::MAX, noise: 0 }
@@ -176,7 +180,11 @@ impl Draw<'_> {
     }
 
     fn replica(&mut self) -> Target {
-        Target::Process(Who::Order(1 + self.below(self.setting.seats.orders.into()) as u8))
+        let place = self.below(self.setting.seats.orders.into()) as u8;
+        match self.setting.kinds.members {
+            true => Target::Place(place),
+            false => Target::Process(Who::Order(1 + place)),
+        }
     }
 
     /// Somebody with a disk.
@@ -274,7 +282,8 @@ impl Draw<'_> {
         if self.setting.seats.catalogs > 1 && self.below(3) == 0 {
             return self.catalog_shape();
         }
-        let side = self.below(1 << self.setting.seats.processes().min(31)) as u32;
+        let first = Seats { spares: 0, ..self.setting.seats };
+        let side = self.below(1 << first.processes().min(31)) as u32;
         match self.below(10) {
             0 | 1 => Shape::OneWay { from: self.server(), to: self.server() },
             2 => Shape::Pair { a: self.server(), b: self.server() },

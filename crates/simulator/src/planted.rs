@@ -139,6 +139,7 @@ const LOST_BY_MAJORITY: &[&str] = &[
     "recovery",
     "invariant",
     "liveness",
+    "members",
 ];
 
 /// What clients see of a cache that is too old.
@@ -211,6 +212,10 @@ pub static ALL: &[Planted] = &[
     quorum(Protocol::Raft, points(&[Bug::HalfPurchase], STOCK)),
     quorum(Protocol::Raft, points(&[Bug::UncommittedRead], &["local-reads", "leader-reads"])),
     quorum(Protocol::Raft, points(&[Bug::LocalAnswerKept], STALE)),
+    quorum(Protocol::Raft, points(&[Bug::OldMajorityAlone], LOST_BY_MAJORITY)),
+    quorum(Protocol::Raft, points(&[Bug::MembersForgotten], LOST_BY_MAJORITY)),
+    quorum(Protocol::Raft, points(&[Bug::ChangeForgotten], LOST_BY_MAJORITY)),
+    quorum(Protocol::Raft, points(&[Bug::ChangeUnconfirmed], STILL)),
     quorum(Protocol::Paxos, world(Lie::NoFsync, LOST_BY_MAJORITY)),
     quorum(Protocol::Paxos, world(Lie::SnapshotMissesLast, LOST_BY_MAJORITY)),
     quorum(Protocol::Paxos, points(&[Bug::StockSnapshot], LOST_BY_MAJORITY)),
@@ -271,19 +276,6 @@ pub static RARE: &[Hidden] = &[
         planted: quorum(Protocol::Paxos, points(&[Bug::AcceptUnsynced], LOST_BY_MAJORITY)),
         why: "a majority must lose power within one sync; the walks of the engine alone find it \
               (`crates/replication/src/paxos/tests/mod.rs`)",
-    },
-    Hidden {
-        planted: quorum(Protocol::Raft, points(&[Bug::OldMajorityAlone], LOST_BY_MAJORITY)),
-        why: "no simulated store changes its members; the walks of the engine alone find it \
-              (`crates/replication/src/raft/tests/mod.rs`)",
-    },
-    Hidden {
-        planted: quorum(Protocol::Raft, points(&[Bug::MembersForgotten], LOST_BY_MAJORITY)),
-        why: "the same",
-    },
-    Hidden {
-        planted: quorum(Protocol::Raft, points(&[Bug::ChangeForgotten], LOST_BY_MAJORITY)),
-        why: "the same",
     },
     hidden(&[Bug::ViewUncompared], "two replicas must be told to lead in the same milliseconds"),
     hidden(

@@ -108,6 +108,18 @@ points! {
     HeldArrived: "message delivered after the partition",
     /// A client was refused: nothing was done.
     Unavailable: "client told: not available",
+    /// The operator was told that a change of the members is done.
+    Changed: "order replicas changed, as was wanted",
+    /// A newcomer was so far behind that it was sent a snapshot.
+    NewcomerSnapshot: "newcomer sent a snapshot, before the change that it came by was done",
+    /// The replica that led was taken out.
+    LeaderRemoved: "leader taken out of the group",
+    /// A leader died before the operator was told that a change is done.
+    LeaderDiedInChange: "leader died in the middle of a change of replicas",
+    /// A replica whose disk was lost was replaced.
+    LostReplaced: "replica that lost its disk replaced by another",
+    /// A newcomer was given up, and is no member.
+    NewcomerGivenUp: "newcomer given up in the middle of a change",
 }
 
 impl Point {
@@ -133,6 +145,12 @@ impl Point {
             | Point::LapsedInPartition
             | Point::PausedBeyondLease
             | Point::Bypass => leases,
+            Point::Changed
+            | Point::NewcomerSnapshot
+            | Point::LeaderRemoved
+            | Point::LeaderDiedInChange
+            | Point::LostReplaced
+            | Point::NewcomerGivenUp => wishes.members.may_change(wishes),
             Point::FillRaced => leases || wishes.invalidation == Invalidation::Push,
             Point::Never
             | Point::ResolvedFirst
@@ -164,6 +182,8 @@ pub struct Points {
     installing: BTreeMap<Who, Index>,
     /// The view that was granted last.
     view: View,
+    /// Who comes by the change of members that is under way.
+    pub newcomer: Option<Who>,
 }
 
 impl Points {
@@ -223,6 +243,9 @@ impl Points {
             Input::Checkpointed { index } => {
                 if self.installing.remove(&who) == Some(*index) {
                     self.reach(Point::SnapshotInstalled);
+                    if self.newcomer == Some(who) {
+                        self.reach(Point::NewcomerSnapshot);
+                    }
                 }
             }
             Input::DiskFull(true) => self.reach(Point::DiskFull),

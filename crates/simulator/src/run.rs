@@ -108,7 +108,7 @@ fn play(world: &mut World, plan: &Plan) -> bool {
     world.heal();
     // To read an order back takes no longer than to place it did.
     let limit = world.now + REST_MAX.max(plan.heal_at.since(Time(0)));
-    while !world.shoppers_are_done() && world.broken.is_none() {
+    while !(world.shoppers_are_done() && world.members_settled()) && world.broken.is_none() {
         if world.now > limit {
             let who = world.stragglers();
             world.breaks("liveness", format!("no end after healing: {who}"));

@@ -17,6 +17,7 @@ use shop::shopper::{Probability, RETRY_INTERVAL_DEFAULT};
 use wal::memory::Random;
 
 pub use crate::clocks::Clocks;
+pub use crate::members::Members;
 use crate::planted::{Lie, Planted};
 use crate::who::Seats;
 
@@ -56,6 +57,8 @@ pub struct Wishes {
     pub planted: Option<&'static Planted>,
     /// How clocks run.
     pub clocks: Clocks,
+    /// Whether order replicas come, go and are replaced.
+    pub members: Members,
 }
 
 impl Default for Wishes {
@@ -71,6 +74,7 @@ impl Default for Wishes {
             strict: false,
             planted: None,
             clocks: Clocks::Drawn,
+            members: Members::Drawn,
         }
     }
 }
@@ -108,6 +112,8 @@ pub struct Kinds {
     pub rot: bool,
     /// Clocks run beyond their bound.
     pub skew: bool,
+    /// Order replicas come, go and are replaced.
+    pub members: bool,
 }
 
 impl Kinds {
@@ -121,6 +127,7 @@ impl Kinds {
         disk: false,
         rot: false,
         skew: false,
+        members: false,
     };
 
     fn drawn(random: &mut Pcg64Mcg) -> Kinds {
@@ -134,6 +141,7 @@ impl Kinds {
             disk: likely(),
             rot: likely(),
             skew: false,
+            members: false,
         };
         // Rare, since where it is on, reads are not judged.
         let skew = random.random_range(0..12) == 0;
@@ -270,6 +278,7 @@ impl Setting {
                 frontends: wishes.frontends.unwrap_or(frontends),
                 shoppers,
                 catalogs: wishes.catalogs,
+                spares: 0,
             },
             protocol: wishes.protocol,
             invalidation: wishes.invalidation,
@@ -313,10 +322,14 @@ impl Setting {
             setting.absence = false;
             setting.network = Network { lost: 0, doubled: 0, late: 0, ..network };
         }
+        if wishes.members.change(seed, wishes) {
+            setting.kinds.members = true;
+            setting.seats.spares = NodeId::MAX - setting.seats.orders;
+        }
         setting
     }
 
-    /// Every replica of the order service.
+    /// The replicas of the order service that the store begins with.
     pub fn replicas(&self) -> Vec<NodeId> {
         (1..=self.seats.orders).map(NodeId).collect()
     }

@@ -75,6 +75,9 @@ pub struct Seats {
     pub shoppers: u8,
     /// Replicas of the catalog, from 1.
     pub catalogs: u8,
+    /// Order replicas that may come later; their ids go on from the others', their seats are the
+    /// last ones.
+    pub spares: u8,
 }
 
 impl Seats {
@@ -85,6 +88,9 @@ impl Seats {
         let catalogs = usize::from(self.catalogs) - 1;
         match who {
             Who::Catalog(id) => usize::from(id.saturating_sub(1)),
+            Who::Order(id) if id > self.orders => {
+                self.processes() - usize::from(self.orders + self.spares) + usize::from(id) - 1
+            }
             Who::Order(id) => catalogs + usize::from(id),
             Who::Frontend(id) => catalogs + orders + usize::from(id),
             Who::Shopper(id) => catalogs + orders + frontends + usize::from(id),
@@ -99,13 +105,20 @@ impl Seats {
 
     /// How many processes there are.
     pub fn processes(self) -> usize {
-        let kinds = [self.catalogs, self.orders, self.frontends, self.shoppers];
+        let kinds = [self.catalogs, self.orders, self.frontends, self.shoppers, self.spares];
         kinds.into_iter().map(usize::from).sum()
     }
 
     /// All processes, in the order of their seats.
     pub fn all(self) -> Vec<Who> {
-        self.servers().into_iter().chain((1..=self.shoppers).map(Who::Shopper)).collect()
+        let first = Seats { spares: 0, ..self };
+        let shoppers = (1..=self.shoppers).map(Who::Shopper);
+        first.servers().into_iter().chain(shoppers).chain(self.spares()).collect()
+    }
+
+    /// The order replicas that may come later.
+    pub fn spares(self) -> impl Iterator<Item = Who> {
+        (self.orders + 1..=self.orders + self.spares).map(Who::Order)
     }
 
     /// The replicas of the catalog; it alone, if it is.
@@ -118,6 +131,6 @@ impl Seats {
     pub fn servers(self) -> Vec<Who> {
         let orders = (1..=self.orders).map(Who::Order);
         let frontends = (1..=self.frontends).map(Who::Frontend);
-        self.catalogs().chain(orders).chain(frontends).collect()
+        self.catalogs().chain(orders).chain(frontends).chain(self.spares()).collect()
     }
 }

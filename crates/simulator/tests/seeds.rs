@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use replication::Protocol;
 use shop::invalidation::Invalidation;
-use simulator::setting::Clocks;
+use simulator::points::Point;
+use simulator::setting::{Clocks, Members};
 use simulator::{Outcome, Plan, Tally, Wishes, run};
 
 fn outcome(seed: u64, wishes: &Wishes) -> Outcome {
@@ -19,7 +20,9 @@ fn check(seeds: impl IntoIterator<Item = u64>, wishes: &Wishes) -> Tally {
         let outcome = outcome(seed, wishes);
         if let Some(broken) = outcome.broken {
             let (protocol, catalogs, what) = (wishes.protocol, wishes.catalogs, broken.what);
+            let (members, clocks) = (wishes.members, wishes.clocks);
             let store = format!("--replication {protocol} --catalog-replicas {catalogs}");
+            let store = format!("{store} --members {members} --clocks {clocks}");
             let again = format!("toystore sim --seed {seed} {store}");
             panic!("{}: {what}: {again}", broken.promise);
         }
@@ -36,9 +39,15 @@ fn what_was_found_once_stays_found() {
         let mut words = line.split(' ');
         let seed = words.next().and_then(|seed| seed.parse().ok()).expect("a seed");
         let protocol = words.next().and_then(|word| word.parse().ok()).expect("its replication");
-        let replicas = words.next().and_then(|word| word.strip_prefix("catalogs="));
-        let catalogs = replicas.map_or(1, |count| count.parse().expect("a number"));
-        check([seed], &Wishes { protocol, catalogs, ..Wishes::default() });
+        let mut wishes = Wishes { protocol, ..Wishes::default() };
+        for (name, value) in words.map_while(|word| word.split_once('=')) {
+            match name {
+                "catalogs" => wishes.catalogs = value.parse().expect("a number"),
+                "members" => wishes.members = value.parse().expect("whether they change"),
+                _ => panic!("{name}: expected catalogs=3 or members=fixed"),
+            }
+        }
+        check([seed], &wishes);
     }
 }
 
@@ -47,6 +56,15 @@ fn whoever_protects_loses_and_doubles_nothing() {
     for protocol in Protocol::ALL.into_iter().filter(|protocol| protocol.is_safe()) {
         check(30..50, &Wishes { protocol, ..Wishes::default() });
     }
+}
+
+/// In every seed, whether or not its kind of faults would be drawn.
+#[test]
+fn order_replicas_come_and_go_under_every_fault() {
+    let members = Members::Changing;
+    let tally = check(0..20, &Wishes { protocol: Protocol::Raft, members, ..Wishes::default() });
+    let changed = tally.points.get(Point::Changed.words()).copied().unwrap_or(0);
+    assert!(changed > 15, "members changed in {changed} of 20 seeds");
 }
 
 #[test]

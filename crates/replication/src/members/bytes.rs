@@ -1,7 +1,7 @@
 //! A configuration as the command of a log entry: our own bytes, since it comes over the network.
 //!
 //! ```text
-//! 0  format  highest  voters  outgoing  learners  target  urls
+//! 0  format  highest  unconfirmed  voters  outgoing  learners  target  urls
 //! ```
 //!
 //! A list is its length and then its ids, rising; an address is its id, two bytes of length and
@@ -30,7 +30,7 @@ impl Members {
     /// As a log entry's command.
     pub fn encode(&self) -> Bytes {
         let mut bytes = BytesMut::new();
-        bytes.put_slice(&[OWN, FORMAT, self.highest.0]);
+        bytes.put_slice(&[OWN, FORMAT, self.highest.0, self.unconfirmed.into()]);
         for ids in [&self.voters, &self.outgoing, &self.learners, &self.target] {
             bytes.put_u8(count(ids.len()));
             ids.iter().for_each(|id| bytes.put_u8(id.0));
@@ -48,10 +48,10 @@ impl Members {
     /// configuration.
     pub fn decode(command: &Bytes) -> Option<Members> {
         let mut rest = command.clone();
-        if rest.remaining() < 3 || (rest.get_u8(), rest.get_u8()) != (OWN, FORMAT) {
+        if rest.remaining() < 4 || (rest.get_u8(), rest.get_u8()) != (OWN, FORMAT) {
             return None;
         }
-        let highest = NodeId(rest.get_u8());
+        let (highest, unconfirmed) = (NodeId(rest.get_u8()), rest.get_u8() != 0);
         let (voters, outgoing) = (ids(&mut rest)?, ids(&mut rest)?);
         let (learners, target) = (ids(&mut rest)?, ids(&mut rest)?);
         let mut urls = BTreeMap::new();
@@ -61,7 +61,7 @@ impl Members {
             let url = (rest.remaining() >= length).then(|| rest.split_to(length))?;
             urls.insert(id, url);
         }
-        let members = Members { voters, outgoing, learners, target, urls, highest };
+        let members = Members { voters, outgoing, learners, target, unconfirmed, urls, highest };
         // Written in one way only: what is equal has equal bytes.
         (members.is_well_formed() && members.encode() == *command).then_some(members)
     }

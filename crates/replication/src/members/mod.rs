@@ -7,8 +7,14 @@
 //! 1,2,3              replace 2 by 4: a newcomer learns first, without a vote
 //! 1,2,3 learns 4     until it has nearly all of the log …
 //! 1,3,4 and 1,2,3    … then a majority of the old *and* one of the new decide
-//! 1,3,4              when that is committed, the new alone
+//! 1,3,4 unconfirmed  when that is committed, the new alone …
+//! 1,3,4              … and when a majority of them knows that, whoever is out may end
 //! ```
+//!
+//! A replica that restarts knows of the last configuration in its log only that the one before was
+//! committed, and one that lost its leader may know no more. Both go on by the one before: if that
+//! is joint, and too few of the old are left, nobody could be elected any more. So the last step
+//! says the same once more, and only then is the change done.
 //!
 //! An id is used once: a replica whose disk was lost would vote a second time in a term in which
 //! it voted already, so what comes in its place has a higher id than any before
@@ -23,6 +29,7 @@ use std::fmt;
 use ::bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::planted::{Bug, planted};
 use crate::term::NodeId;
 
 /// The longest address of a replica, in bytes.
@@ -114,6 +121,8 @@ pub struct Members {
     pub learners: BTreeSet<NodeId>,
     /// The voters when the change under way is done.
     pub target: BTreeSet<NodeId>,
+    /// It is the new one of a change, and perhaps nobody but the leader knows that it is in force.
+    pub unconfirmed: bool,
     /// Where those are reached that came by a change.
     pub urls: BTreeMap<NodeId, Bytes>,
     /// The highest id that was ever used. None up to it comes again.
@@ -149,7 +158,7 @@ impl Members {
 
     /// Whether no change is under way.
     pub fn is_settled(&self) -> bool {
-        !self.is_joint() && self.voters == self.target
+        !self.is_joint() && !self.unconfirmed && self.voters == self.target
     }
 
     /// Whether an id was taken out, or given up while it learned: it never comes again.
@@ -247,12 +256,17 @@ impl Members {
     }
 
     /// The step that follows this one by itself: of a newcomer that has caught up, the joint
-    /// configuration; of that, the new one alone.
+    /// configuration; of that, the new one alone; of that, the same for good.
     pub fn next(&self) -> Option<Members> {
         if self.is_joint() {
-            let mut next = Members { outgoing: BTreeSet::new(), ..self.clone() };
+            let outgoing = BTreeSet::new();
+            let unconfirmed = !planted(Bug::ChangeUnconfirmed);
+            let mut next = Members { outgoing, unconfirmed, ..self.clone() };
             next.forget_urls();
             return Some(next);
+        }
+        if self.unconfirmed {
+            return Some(Members { unconfirmed: false, ..self.clone() });
         }
         (!self.learners.is_empty()).then(|| self.clone().joint())
     }
@@ -314,6 +328,7 @@ impl Members {
             && self.learners.iter().all(|id| self.target.contains(id))
             && (!self.is_joint() || (self.learners.is_empty() && self.voters == self.target))
             && (self.is_joint() || !self.learners.is_empty() || self.voters == self.target)
+            && !(self.unconfirmed && (self.is_joint() || !self.learners.is_empty()))
             && self.urls.keys().all(|id| all.contains(id))
             && self.urls.values().all(|url| url.len() <= URL_BYTES_MAX)
     }
@@ -331,6 +346,9 @@ impl fmt::Display for Members {
         }
         if !self.learners.is_empty() {
             write!(f, " learns {}", list(&self.learners))?;
+        }
+        if self.unconfirmed {
+            write!(f, " unconfirmed")?;
         }
         Ok(())
     }

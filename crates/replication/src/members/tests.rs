@@ -37,20 +37,26 @@ fn a_change_goes_by_learning_and_two_majorities() {
         steps.push(next);
     }
     let shown: Vec<String> = steps.iter().map(ToString::to_string).collect();
-    assert_eq!(shown, ["1,2,3", "1,2,3 learns 4", "1,3,4 and 1,2,3", "1,3,4"]);
+    assert_eq!(
+        shown,
+        ["1,2,3", "1,2,3 learns 4", "1,3,4 and 1,2,3", "1,3,4 unconfirmed", "1,3,4",]
+    );
     for (before, after) in steps.iter().zip(&steps[1..]) {
         assert!(before.may_become(after) && !after.may_become(before));
         assert_eq!(Members::decode(&after.encode()).as_ref(), Some(after));
     }
     assert!(!steps[1].may_become(&steps[3]), "the joint configuration is not skipped");
-    assert_eq!(steps[3].begin(&replace(2, 4)), Ok(Step::Done));
+    assert!(!steps[2].may_become(&steps[4]), "nor is that it is not confirmed");
+    assert_eq!(steps[3].begin(&replace(2, 4)), Ok(Step::UnderWay));
+    assert_eq!(steps[4].begin(&replace(2, 4)), Ok(Step::Done));
     assert_eq!(steps[1].begin(&replace(2, 4)), Ok(Step::UnderWay));
 }
 
 #[test]
 fn what_cannot_be_is_refused_and_says_what_to_do() {
     let learning = commit(&group(), &add(4));
-    let gone = commit(&group(), &remove(2)).next().expect("it is joint");
+    let joint = commit(&group(), &remove(2));
+    let gone = joint.next().and_then(|alone| alone.next()).expect("it is joint");
     let one = Members::first(ids("1"));
     let refused = |members: &Members, change: &Change, why: &str| {
         let error = members.begin(change).expect_err("it cannot be");

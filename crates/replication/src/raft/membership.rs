@@ -65,10 +65,7 @@ impl Membership {
 
 /// With whom the log of a disk begins, if that was written.
 fn on_disk(recovered: &Recovered) -> Option<Members> {
-    let written = recovered.records.iter().find_map(|record| match record {
-        Record::Members(members) => Some(members.clone()),
-        Record::Promise(_) | Record::Append(_) | Record::Truncate(_) | Record::Accepted(_) => None,
-    });
+    let written = recovered.records.iter().find_map(Record::members).cloned();
     recovered.checkpoint.members.clone().or(written)
 }
 
@@ -82,12 +79,19 @@ pub(crate) fn in_force(recovered: &Recovered, log: &Log) -> Vec<Members> {
     all.split_off(all.len().saturating_sub(2))
 }
 
-/// How far the log of a replica that starts is known to be committed.
-pub(super) fn known_committed(log: &Log) -> Index {
+/// How far the log of a replica that starts is known to be committed: up to the change that it had
+/// applied last, or up to the one before the last in its log.
+pub(super) fn known_committed(log: &Log, recovered: &Recovered) -> Index {
+    if planted(Bug::ChangeForgotten) {
+        return log.start();
+    }
     let entries = log.from(log.start().next(), usize::MAX).iter();
-    let mut changes = entries.filter(|entry| Members::is_in(&entry.command)).rev();
-    let before_last = changes.nth(1).filter(|_| !planted(Bug::ChangeForgotten));
-    before_last.map_or(log.start(), |entry| entry.index)
+    let changes = entries.filter(|entry| Members::is_in(&entry.command)).rev();
+    let written = recovered.records.iter().rev().find_map(Record::members).map(Members::encode);
+    let applied = changes.clone().find(|entry| Some(&entry.command) == written.as_ref());
+    let before_last = { changes }.nth(1);
+    let known = applied.into_iter().chain(before_last).map(|entry| entry.index);
+    known.max().unwrap_or(log.start())
 }
 
 /// As the crate has it.
@@ -243,10 +247,13 @@ impl Raft {
 
     /// Whether a newcomer has nearly all of the log.
     fn has_caught_up(&self, id: NodeId) -> bool {
-        let raft = &self.node.raft;
-        raft.prs().get(id.0.into()).is_some_and(|progress| {
-            progress.state == ProgressState::Replicate
-                && progress.matched + LACKING_MAX >= raft.raft_log.last_index()
+        let (raft, last) = (&self.node.raft, self.node.raft.raft_log.last_index());
+        raft.prs().get(id.0.into()).is_some_and(|progress| match progress.state {
+            ProgressState::Replicate => progress.matched + LACKING_MAX >= last,
+            // After a snapshot the crate goes back to replicating with the next entry, and there
+            // may be none.
+            ProgressState::Probe => progress.matched == last && progress.recent_active,
+            ProgressState::Snapshot => false,
         })
     }
 
@@ -282,6 +289,9 @@ impl Raft {
         }
         self.node.mut_store().members = conf_state(&next);
         self.membership.members = Some(next.clone());
+        // So that it is in force after a restart too: this one may be needed to elect anybody, and
+        // would not know that it votes.
+        self.persist(Record::Members(next.clone()), out);
         self.tell_members(out);
         if next.is_settled() {
             for (tag, change) in std::mem::take(&mut self.membership.waiting) {

@@ -53,9 +53,9 @@
 //!    noticed by the timeout alone.
 //! 8. *The members change by two majorities* (§6, joint consensus; steps in [`crate::members`]). A
 //!    newcomer learns until it has nearly all of the log; then a majority of the old and one of the
-//!    new decide together, and when that is committed, the new alone. One change at a time. A
-//!    leader that is taken out hands the lead over first. Nobody's id is used twice, and who was
-//!    taken out is told so when it asks for votes.
+//!    new decide together, and when that is committed, the new alone; when a majority of them knows
+//!    that, who is out may end. One change at a time. A leader that is taken out hands the lead over
+//!    first. Nobody's id is used twice, and who was taken out is told so when it asks for votes.
 //!
 //! # What the adapter guarantees
 //!
@@ -181,7 +181,7 @@ impl Raft {
         let store = Store {
             id: config.id,
             generation: promised.generation.max(log.last_term().generation),
-            committed: membership::known_committed(&log),
+            committed: membership::known_committed(&log, recovered),
             log,
             promised,
             members: membership.members.as_ref().map(conf_state).unwrap_or_default(),

@@ -111,6 +111,11 @@ impl Leadership {
         self.known.map(|known| (known.id, self.reign))
     }
 
+    /// Who may lead or follow, as far as is known here.
+    pub fn replicas(&self) -> &[NodeId] {
+        &self.replicas
+    }
+
     /// Calls under adoptions before this one went to another replica than the one that is believed
     /// in.
     pub fn reign_begun(&self) -> u64 {
@@ -226,6 +231,8 @@ impl Leadership {
 
     /// Tells everybody that the highest of `candidates` should lead.
     fn tell_next(&mut self, out: &mut Outbox<'_>, mut candidates: BTreeSet<NodeId>) {
+        // Who answered may have been taken out, and is told nothing: nobody would wait for it.
+        candidates.retain(|id| self.replicas.contains(id));
         let Some(candidate) = candidates.pop_last() else { return self.rest(out.now) };
         self.round += 1;
         for replica in &self.replicas {

@@ -57,7 +57,7 @@ mod questions;
 mod reads;
 mod status;
 
-use replication::Time;
+use replication::{NodeId, Time};
 
 pub use config::{CACHE_CAPACITY_DEFAULT, Config, REQUEST_DEADLINE_DEFAULT, Timers};
 pub use reads::Hit;
@@ -127,6 +127,11 @@ impl Frontend {
         }
     }
 
+    /// The order replicas that it looks for a leader among; for tests.
+    pub fn replicas(&self) -> &[NodeId] {
+        self.leadership.replicas()
+    }
+
     fn on_request(&mut self, out: &mut Outbox<'_>, token: Token, request: Request) {
         match request {
             Request::ReadProduct { name, consistency } => {
@@ -135,8 +140,7 @@ impl Frontend {
             Request::ListProducts { .. } => self.look(out, token, request),
             Request::PlaceOrder(order) => self.orders.place(out, token, order),
             Request::ReadOrder { number, consistency: Consistency::Local } => {
-                let leader = self.leadership.leader().map(|(id, _)| id);
-                self.nearby.ask(out, leader, token, number);
+                self.nearby.ask(out, &self.leadership, token, number);
             }
             Request::ReadOrder { .. } | Request::ReadFate { .. } | Request::ResolveFate { .. } => {
                 self.questions.ask(out, token, request);
@@ -198,8 +202,7 @@ impl Frontend {
                 self.on_news(out, reign, news);
             }
             Purpose::Near { sequence } => {
-                let leader = self.leadership.leader().map(|(id, _)| id);
-                self.nearby.on_answer(out, leader, sequence, answer);
+                self.nearby.on_answer(out, &self.leadership, sequence, answer);
             }
         }
     }

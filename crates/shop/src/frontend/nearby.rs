@@ -14,6 +14,7 @@ use replication::NodeId;
 
 use super::calls::{Outbox, Purpose};
 use super::config::{Config, QUESTIONS_WAITING_MAX};
+use super::leader::Leadership;
 use crate::message::{Consistency, OrderNumber, Problem, Reply, Request};
 use crate::node::{Address, Answer, Token};
 
@@ -29,8 +30,8 @@ struct Waiting {
 /// All of them, each with one call.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Nearby {
-    /// In the order in which this frontend prefers them.
-    replicas: Vec<NodeId>,
+    /// This frontend: each prefers another replica.
+    frontend: u8,
     /// Those whose connection was refused last.
     down: BTreeSet<NodeId>,
     /// How long one of them may take.
@@ -41,12 +42,8 @@ pub(super) struct Nearby {
 
 impl Nearby {
     pub fn new(config: &Config) -> Nearby {
-        let mut replicas = config.orders.clone();
-        // Each frontend prefers another one.
-        let count = replicas.len().max(1);
-        replicas.rotate_left(usize::from(config.id) % count);
         Nearby {
-            replicas,
+            frontend: config.id,
             down: BTreeSet::new(),
             deadline: config.timers.ping,
             last: 0,
@@ -68,11 +65,11 @@ impl Nearby {
         }
     }
 
-    /// A reader comes. `leader` is who leads, as far as this frontend knows.
+    /// A reader comes. The replicas, and who of them leads, are as this frontend knows them.
     pub fn ask(
         &mut self,
         out: &mut Outbox<'_>,
-        leader: Option<NodeId>,
+        known: &Leadership,
         token: Token,
         number: OrderNumber,
     ) {
@@ -82,12 +79,15 @@ impl Nearby {
         }
         self.last += 1;
         self.waiting.insert(self.last, Waiting { token, number, asked: BTreeSet::new() });
-        self.ask_next(out, leader, self.last);
+        self.ask_next(out, known, self.last);
     }
 
-    fn ask_next(&mut self, out: &mut Outbox<'_>, leader: Option<NodeId>, sequence: u64) {
+    fn ask_next(&mut self, out: &mut Outbox<'_>, known: &Leadership, sequence: u64) {
         let Some(waiting) = self.waiting.get_mut(&sequence) else { return };
-        let left = self.replicas.iter().filter(|id| !waiting.asked.contains(id));
+        let (leader, replicas) = (known.leader().map(|(id, _)| id), known.replicas());
+        let preferred = usize::from(self.frontend) % replicas.len().max(1);
+        let (last, first) = replicas.split_at(preferred);
+        let left = first.iter().chain(last).filter(|id| !waiting.asked.contains(id));
         // The first of the best ones.
         let next = left.min_by_key(|id| (self.down.contains(id), Some(**id) == leader));
         let Some(next) = next.copied() else {
@@ -106,7 +106,7 @@ impl Nearby {
     pub fn on_answer(
         &mut self,
         out: &mut Outbox<'_>,
-        leader: Option<NodeId>,
+        known: &Leadership,
         sequence: u64,
         answer: Answer,
     ) {
@@ -116,7 +116,7 @@ impl Nearby {
                 Err(problem)
             }
             Answer::Said(_) | Answer::Refused | Answer::Unknown => {
-                return self.ask_next(out, leader, sequence);
+                return self.ask_next(out, known, sequence);
             }
         };
         if let Some(waiting) = self.waiting.remove(&sequence) {

@@ -36,20 +36,10 @@ impl Orders {
         if let Some(term) = granted
             && self.engine.status().role == "leader"
             && self.engine.status().term == term
-            && !self.leads_under(term)
+            && self.term_led() != Some(term)
         {
             self.state =
                 State::Settling { term, leading: false, unsettled: listed, calling: false };
-        }
-    }
-
-    /// Whether the service knows of this term of its own.
-    fn leads_under(&self, term: Term) -> bool {
-        match &self.state {
-            State::Following => false,
-            State::Fencing { term: own, .. }
-            | State::Settling { term: own, .. }
-            | State::Open(own) => *own == term,
         }
     }
 
@@ -59,8 +49,8 @@ impl Orders {
         match &mut self.state {
             State::Settling { term, leading, .. } if *term == led => *leading = true,
             _ if self.config.engine.protocol.is_quorum() => {
-                let previous = self.previous_term;
-                self.state = State::Fencing { term: led, previous, calling: false };
+                let (previous, in_sync) = (self.previous_term, self.replicas());
+                self.state = State::Fencing { term: led, previous, in_sync, calling: false };
             }
             // Naive has no view, so nothing to settle: what its predecessors took stays taken.
             State::Fencing { .. } | State::Settling { .. } | State::Following | State::Open(_) => {
@@ -78,13 +68,12 @@ impl Orders {
     /// Elected by a majority: has the catalog fence older terms. It is not asked who may lead, so
     /// every replica counts as in sync.
     pub(super) fn fence_next(&mut self, out: &mut Vec<Effect>) {
-        let in_sync = self.replicas();
-        let State::Fencing { term, previous, calling } = &mut self.state else { return };
+        let State::Fencing { term, previous, in_sync, calling } = &mut self.state else { return };
         if *calling || self.retry_at.is_some() {
             return;
         }
         *calling = true;
-        let (term, previous) = (*term, *previous);
+        let (term, previous, in_sync) = (*term, *previous, in_sync.clone());
         let view = View { term, in_sync };
         let request = Request::PutView { view, previous, unclean: true };
         self.call(Call::Fence { term }, request, VIEW_DEADLINE, out);
@@ -97,7 +86,7 @@ impl Orders {
         answer: Answer,
         out: &mut Vec<Effect>,
     ) {
-        let State::Fencing { term, previous, calling } = &mut self.state else { return };
+        let State::Fencing { term, previous, calling, .. } = &mut self.state else { return };
         if *term != of {
             return;
         }

@@ -3,8 +3,6 @@
 //! The engine decides (`replication::members`); here its answers find those who wait, and
 //! everybody learns where a newcomer is. Called by `orders::mod` and `orders::serve`.
 
-use std::collections::BTreeSet;
-
 use replication::Members;
 use replication::engine::Outcome;
 use replication::members::Change;

@@ -38,7 +38,7 @@ pub mod recovered;
 mod serve;
 mod status;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use replication::engine::{self, CATCHING_UP, Viewed};
@@ -73,6 +73,9 @@ enum State {
         term: Term,
         /// The term that the catalog is thought to know.
         previous: Term,
+        /// Those that belonged to the group when it was elected: the view is the same in each
+        /// call, or the catalog would take it for another leader's.
+        in_sync: BTreeSet<NodeId>,
         calling: bool,
     },
     /// Leads by the arbiter's word, or will when `Lead` is committed; no take yet.

@@ -28,6 +28,16 @@ pub struct Status {
 }
 
 impl Orders {
+    /// The term of its own that it knows of, if it leads or is about to.
+    pub fn term_led(&self) -> Option<Term> {
+        match &self.state {
+            State::Following => None,
+            State::Fencing { term, .. } | State::Settling { term, .. } | State::Open(term) => {
+                Some(*term)
+            }
+        }
+    }
+
     pub(super) fn make_status(&self) -> Status {
         let state = match self.state {
             State::Following => "following",

@@ -204,7 +204,7 @@ impl Case {
             Happens::Nothing { shoppers } => shoppers,
             Happens::Outage(_) | Happens::Loss { .. } => SHOPPERS,
         };
-        Seats { orders: self.replicas, frontends: FRONTENDS, shoppers, catalogs: 1 }
+        Seats { orders: self.replicas, frontends: FRONTENDS, shoppers, catalogs: 1, spares: 0 }
     }
 
     /// How long a shopper thinks; and, of `after`, how long a run goes on after what happens.

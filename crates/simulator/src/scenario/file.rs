@@ -215,6 +215,7 @@ fn of_store(about: String, store: &Store, shoppers: &Shoppers) -> Result<Scenari
         frontends: within("frontends", store.frontends, 1..=9)?,
         shoppers: within("clients", shoppers.clients, 1..=100)?,
         catalogs: within("catalog-replicas", store.catalog_replicas, 1..=9)?,
+        spares: 0,
     };
     Ok(Scenario {
         about,

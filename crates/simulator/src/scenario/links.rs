@@ -95,7 +95,7 @@ fn bits(seats: Seats, names: &[String]) -> Result<u32, String> {
                 let all = seats.catalogs().map(|who| 1 << (seats.of(who) % 32));
                 bits |= all.fold(0, |all: u32, one| all | one);
             }
-            Target::Leader | Target::Follower => {
+            Target::Leader | Target::Follower | Target::Place(_) => {
                 return Err("a half is a list of nodes by name: the leader may change".to_string());
             }
         }

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use replication::Time;
+use replication::{Members, NodeId, Time};
 use shop::Node;
 use shop::message::{NewOrder, Order, OrderNumber, RequestId};
 use shop::orders::ledger::Ledger;
@@ -14,6 +14,7 @@ use shop::orders::ledger::Ledger;
 use super::World;
 use super::process::Process;
 use crate::record::UNDECIDED;
+use crate::who::Who;
 
 /// Fewer acknowledged orders in a minute prove nothing.
 const ORDERS_A_MINUTE_MIN: u64 = 10;
@@ -26,8 +27,8 @@ pub(super) type Check = Result<(), (&'static str, String)>;
 impl World {
     fn ledgers(&self) -> Vec<&Ledger> {
         let mut ledgers = Vec::new();
-        for host in &self.hosts {
-            if let Some(Process::Order(orders)) = &host.process {
+        for id in self.operator.members() {
+            if let Some(Process::Order(orders)) = &self.hosts[self.seat(Who::Order(id.0))].process {
                 ledgers.push(orders.ledger());
             }
         }
@@ -52,6 +53,7 @@ impl World {
                 words.push(host.who.to_string());
             }
         }
+        words.extend(self.unsettled());
         words.join(", ")
     }
 
@@ -69,7 +71,7 @@ impl World {
 
     /// The final logs and the final stock go into the history.
     fn tell_the_truth(&mut self) {
-        for host in &self.hosts {
+        for host in self.hosts.iter().filter(|host| host.enlisted) {
             match &host.process {
                 Some(Process::Order(orders)) => self.record.log(host.who, orders.ledger()),
                 Some(Process::Frontend(_) | Process::Shopper(_) | Process::Catalog(_)) | None => {}
@@ -156,19 +158,40 @@ impl World {
 
     /// All replicas hold the same orders.
     fn check_replicas(&self) -> Check {
-        let ledgers = self.ledgers();
-        if ledgers.len() != usize::from(self.seats.orders) {
+        let (ledgers, members) = (self.ledgers(), self.operator.members());
+        if ledgers.len() != members.len() {
             return Err(("liveness", "an order replica is down after healing".to_string()));
         }
-        for (place, ledger) in ledgers.iter().enumerate() {
+        let eldest = members.first().copied().unwrap_or_default();
+        for (id, ledger) in members.iter().zip(&ledgers) {
             let (len, first) = (ledger.len(), ledgers[0].len());
             if len != first {
-                let what = format!("order-{} has {len} orders, order-1 {first}", place + 1);
+                let what = format!("order-{id} has {len} orders, order-{eldest} {first}");
                 return Err(("equal replicas", what));
             }
             if ledger.digest_of(len) != ledgers[0].digest_of(len) {
-                let what = format!("order-{} has other orders than order-1", place + 1);
+                let what = format!("order-{id} has other orders than order-{eldest}");
                 return Err(("equal replicas", what));
+            }
+        }
+        self.check_members(&members)
+    }
+
+    /// Where members change, every replica knows who they are, and nobody else runs.
+    fn check_members(&self, members: &BTreeSet<NodeId>) -> Check {
+        for host in &self.hosts {
+            let (Who::Order(id), Some(Process::Order(orders))) = (host.who, &host.process) else {
+                continue;
+            };
+            let engine = orders.status(Time(0)).engine;
+            let all: Vec<NodeId> = members.iter().copied().collect();
+            let knows = engine.in_sync == all && engine.role != "removed";
+            let fixed = engine.members.is_none();
+            if !members.contains(&NodeId(id)) || !(fixed || knows) {
+                let (role, of) = (engine.role, engine.members.unwrap_or_default());
+                let is = Members::first(all);
+                let what = format!("{} is {role} of {of}, and the members are {is}", host.who);
+                return Err(("members", what));
             }
         }
         Ok(())
@@ -213,10 +236,10 @@ impl World {
             return rest(format!("{} takes are not settled", status.takes_outstanding));
         }
         let viewed = self.plan.setting.protocol.has_arbiter();
-        if viewed && status.view.in_sync.len() != usize::from(self.seats.orders) {
+        if viewed && status.view.in_sync != self.operator.members() {
             return rest(format!("not all replicas are back: {}", status.view));
         }
-        for host in &self.hosts {
+        for host in self.hosts.iter().filter(|host| host.enlisted) {
             let now = host.clock.read(self.now);
             match &host.process {
                 Some(Process::Order(orders)) => {

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use replication::Time;
+use replication::{NodeId, Time};
 use shop::message::{Request, RequestId};
 use shop::node::CallId;
 
@@ -53,6 +53,8 @@ pub struct Waiting {
     pub call: CallId,
     /// What.
     pub asked: Asked,
+    /// Whether the network delivers it twice.
+    pub doubled: bool,
 }
 
 /// A process and everything that is its own.
@@ -61,6 +63,11 @@ pub struct Host {
     pub who: Who,
     /// The node, while the process lives.
     pub process: Option<Process>,
+    /// Whether it is started at all: a spare not before it is wanted, one that was taken out never
+    /// again.
+    pub enlisted: bool,
+    /// Order replicas of which it knows where they are.
+    pub knows: BTreeSet<NodeId>,
     /// Raised by each crash: what was meant for an earlier life is dropped.
     pub life: u32,
     /// Its machine has no power: it does not even refuse.
@@ -99,6 +106,8 @@ impl Host {
         Host {
             who,
             process: None,
+            enlisted: true,
+            knows: BTreeSet::new(),
             life: 0,
             dark: false,
             stopping: false,

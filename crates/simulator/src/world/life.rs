@@ -16,7 +16,7 @@ impl World {
     /// Starts a process that is down, from what is on its disk.
     pub(super) fn start(&mut self, seat: Seat) {
         let host = &mut self.hosts[seat];
-        if host.is_up() {
+        if host.is_up() || !host.enlisted {
             return;
         }
         let who = host.who;
@@ -43,7 +43,10 @@ impl World {
             }
         };
         self.points.of_recovery(&found);
-        let process = Process::new(who, &found.recovered, self.now.0, &self.plan);
+        let replicas = self.operator.members();
+        self.hosts[seat].knows = replicas.clone();
+        let replicas = replicas.into_iter().collect();
+        let process = Process::new(who, &found.recovered, self.now.0, &self.plan, replicas);
         match process {
             Ok(process) => self.hosts[seat].process = Some(process),
             Err(refused) => {
@@ -63,6 +66,9 @@ impl World {
         let who = self.hosts[seat].who;
         self.say(|| format!("{who} is gone"));
         self.points.of_crash(&self.hosts[seat]);
+        if self.operator.waits() && self.leader() == Some(seat) {
+            self.points.reach(Point::LeaderDiedInChange);
+        }
         let waiting = self.hosts[seat].crash();
         if self.hosts[seat].dark {
             return;
@@ -81,17 +87,17 @@ impl World {
     /// A replica that the others can do without is gone, and stays away: the leader, if it is not
     /// the only one in sync; and where a majority decides, if the others are one.
     pub fn begin_absence(&mut self) {
-        if self.plan.setting.protocol.is_quorum() && self.seats.orders < 3 {
+        let all = self.operator.members();
+        if self.plan.setting.protocol.is_quorum() && all.len() < 3 {
             return;
         }
         let Some(catalog) = self.catalog() else { return };
         let view = catalog.stock().view().clone();
         self.absent_catalog();
         let others = |id: NodeId| view.in_sync.iter().any(|other| *other != id);
-        let all = (1..=self.seats.orders).map(NodeId);
-        let absent =
-            Some(view.leader()).filter(|id| others(*id)).or(all.clone().find(|id| others(*id)));
-        if let Some(NodeId(id)) = absent.filter(|id| *id != NodeId::NONE) {
+        let leader = Some(view.leader()).filter(|id| all.contains(id) && others(*id));
+        let absent = leader.or(all.into_iter().find(|id| others(*id)));
+        if let Some(NodeId(id)) = absent {
             let seat = self.seat(Who::Order(id));
             self.crash(seat);
             self.absent.push(seat);

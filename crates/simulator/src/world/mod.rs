@@ -16,7 +16,8 @@
 //! | `lies` | how the world lies, if a planted bug is that it does |
 //! | `asker` | a client that waits for no answer |
 //! | `check` | what must hold when all is quiet |
-//! | `catalogs` | what must hold of the replicas of the catalog at every step |
+//! | `catalogs`, `orders` | what must hold of the replicas of a service at every step |
+//! | `operator` | who wants other order replicas, starts them and ends them |
 //!
 //! Made and judged by `run`.
 
@@ -28,6 +29,8 @@ pub mod host;
 mod lies;
 mod life;
 pub mod network;
+mod operator;
+mod orders;
 pub mod process;
 mod step;
 mod strike;
@@ -55,6 +58,7 @@ use catalogs::Catalogs;
 use disk::HostDisk;
 use host::Host;
 use network::Network;
+use operator::Operator;
 use strike::Undo;
 
 /// The most events in one run of one simulated second, for each so many shoppers: more is a store
@@ -94,6 +98,10 @@ pub enum Event {
     Ask(usize),
     /// Probes everybody who serves shoppers.
     Probe,
+    /// The operator asks for the change that is wanted.
+    Operate,
+    /// A process that was taken out is ended: at once, or by asking it to stop first.
+    Dismiss { host: Seat, at_once: bool },
 }
 
 /// Why a run failed.
@@ -144,6 +152,10 @@ pub struct World {
     pub costs: Option<Box<Costs>>,
     /// What was seen of the replicas of the catalog, if there are several.
     catalogs: Catalogs,
+    /// And of those of the order service.
+    orders: orders::Seen,
+    /// Who wants other ones.
+    operator: Operator,
     /// What is counted.
     pub tally: Tally,
     /// Of everything that happened so far.
@@ -200,12 +212,17 @@ impl World {
             points: Points::default(),
             costs: None,
             catalogs: Catalogs::default(),
+            orders: orders::Seen::default(),
+            operator: Operator::new(plan.setting.replicas()),
             tally: Tally::default(),
             digest: Digest::default(),
             trace: traced.then(Vec::new),
             effects: Vec::new(),
             plan,
         };
+        for spare in seats.spares() {
+            world.hosts[seats.of(spare)].enlisted = false;
+        }
         for seat in 0..seats.processes() {
             world.start(seat);
         }
@@ -269,7 +286,9 @@ impl World {
             | Event::Fault(_)
             | Event::Undo(_)
             | Event::Ask(_)
-            | Event::Probe => None,
+            | Event::Probe
+            | Event::Operate
+            | Event::Dismiss { .. } => None,
         }
     }
 
@@ -306,6 +325,8 @@ impl World {
             Event::Undo(number) => self.undo(number),
             Event::Ask(number) if !self.healed => self.ask(number),
             Event::Probe => self.probe(),
+            Event::Operate => self.operate(),
+            Event::Dismiss { host, at_once } => self.dismiss(host, at_once),
             Event::Input { .. }
             | Event::Commit { .. }
             | Event::Retry { .. }

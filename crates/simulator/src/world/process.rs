@@ -42,7 +42,7 @@ fn replica_of_catalog(setting: &Setting, id: u8) -> protocol::Config {
 }
 
 impl Process {
-    /// A node with what was found on its disk.
+    /// A node with what was found on its disk; it is told of these replicas of the order service.
     ///
     /// # Errors
     /// If what was found cannot be read.
@@ -51,9 +51,9 @@ impl Process {
         recovered: &Recovered,
         incarnation: u64,
         plan: &Plan,
+        replicas: Vec<NodeId>,
     ) -> Result<Process, String> {
         let setting = &plan.setting;
-        let replicas = setting.replicas();
         Ok(match who {
             Who::Catalog(id) => {
                 let mut toys = catalogue::built_in();
@@ -83,7 +83,7 @@ impl Process {
                     unclean: false,
                     entries_kept: setting.entries_kept,
                     seed: setting.seed,
-                    joins: false,
+                    joins: id > setting.seats.orders,
                 };
                 let catalogs = setting.seats.catalogs;
                 let config = orders::Config { engine, incarnation, catalogs };

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use replication::NodeId;
 use replication::engine::Message;
-use shop::message::{Reply, Request, Response};
-use shop::node::{Answer, CallId, Token};
+use shop::message::{Problem, Reply, Request, Response};
+use shop::node::{Address, Answer, CallId, Token};
 use shop::{Effect, Input};
 
 use super::host::{Asked, Waiting};
@@ -30,6 +30,9 @@ impl World {
             trace.push(format!("{} {who} <- {input}", self.now));
         }
         self.points.of_input(host.who, &input);
+        if let (Who::Order(_), Input::Receive { from, .. }) = (who, &input) {
+            host.knows.insert(*from);
+        }
         let mut effects = std::mem::take(&mut self.effects);
         process.step(host.clock.read(self.now), input, &mut effects);
         let (mut after_persist, mut stopped) = (false, false);
@@ -72,6 +75,7 @@ impl World {
             self.record.restocked(self.now, catalog.take_restocked());
         }
         self.compare_catalogs(seat);
+        self.compare_orders(seat);
         // A shopper that is done stays where it is, with its book.
         if stopped && !who.is_client() {
             return self.crash(seat);
@@ -120,6 +124,10 @@ impl World {
         if self.leaves_out(to, &request) {
             return;
         }
+        if !self.can_reach(from, to) {
+            let (after, answer) = (Duration::from_micros(1), Answer::Refused);
+            return self.schedule(after, Event::Answer { to: from, life, call, answer });
+        }
         let doubled = self.network.doubles((from, to));
         if doubled {
             let request = request.clone();
@@ -139,7 +147,11 @@ impl World {
             Effect::Send { to, message } => self.tell(seat, to, message),
             Effect::Stopped => self.crash(seat),
             Effect::Warn(text) => self.warnings.push(text),
-            Effect::Know { .. } => {}
+            Effect::Know { node, .. } => {
+                if let Address::Order(id) = node {
+                    self.hosts[seat].knows.insert(id);
+                }
+            }
             Effect::Persist(_) | Effect::Checkpoint(_) => unreachable!("step() wrote them"),
         }
     }
@@ -154,6 +166,9 @@ impl World {
             costs.sent(self.now, &message);
         }
         let to = self.seat(to);
+        if !self.can_reach(seat, to) {
+            return;
+        }
         let life = self.life(to);
         let from = NodeId(from);
         if self.network.doubles((seat, to)) {
@@ -177,8 +192,13 @@ impl World {
                 self.schedule(after + down, Event::Start { host: seat });
             }
         }
-        let Waiting { from, life, call, .. } = waiting;
-        let answer = Answer::Said(response);
+        let Waiting { from, life, call, doubled, .. } = waiting;
+        // Of a doubled one, the other may wait still, and be done.
+        let nothing_done = matches!(response, Err(Problem::Unavailable(_)));
+        let answer = match doubled && nothing_done && self.who(from).is_client() {
+            true => Answer::Unknown,
+            false => Answer::Said(response),
+        };
         self.send((seat, from), Event::Answer { to: from, life, call, answer });
     }
 
@@ -204,11 +224,14 @@ impl World {
         self.next_token += 1;
         let token = self.next_token;
         let asked = Asked::of(&request);
-        self.hosts[to].asked.insert(token, Waiting { from, life, call, asked });
+        self.hosts[to].asked.insert(token, Waiting { from, life, call, asked, doubled });
         self.step(to, Input::Request { token: Token(token), request });
     }
 
     pub(super) fn on_answer(&mut self, to: Seat, life: u32, call: CallId, answer: Answer) {
+        if to == self.hosts.len() && self.hears(call, &answer) {
+            return;
+        }
         let waited = match self.hosts.get_mut(to) {
             Some(host) => host.life == life && host.open.remove(&call),
             None => self.asker.end(call),

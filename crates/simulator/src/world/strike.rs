@@ -58,6 +58,7 @@ impl World {
     /// Returns whether it hit anybody.
     fn perform_fault(&mut self, fault: Fault) -> bool {
         match fault {
+            Fault::Members(change) => return self.change_members(change),
             Fault::PowerCut { whom: None, down } => self.power_cut(down),
             Fault::Roll { each } => self.roll(each),
             Fault::Cut { shape, held, span } => {
@@ -164,9 +165,11 @@ impl World {
                 self.set_timer(seat);
                 self.later(span, Undo::Straighten(seat));
             }
-            Fault::Roll { .. } | Fault::Cut { .. } | Fault::Degrade { .. } | Fault::Loss { .. } => {
-                unreachable!("{fault} hits more than one")
-            }
+            Fault::Roll { .. }
+            | Fault::Cut { .. }
+            | Fault::Degrade { .. }
+            | Fault::Loss { .. }
+            | Fault::Members(_) => unreachable!("{fault} hits more than one"),
         }
         true
     }
@@ -258,10 +261,10 @@ impl World {
 
     fn roll(&mut self, each: Duration) {
         let seats = self.seats;
-        let catalogs = seats.catalogs().filter(|_| seats.catalogs > 1);
-        let all = (1..=seats.orders).map(Who::Order).chain(catalogs);
-        for (place, who) in (0..).zip(all) {
-            self.stop(self.seat(who), each * place, each);
+        let catalogs = seats.catalogs().filter(|_| seats.catalogs > 1).map(|who| seats.of(who));
+        let all: Vec<Seat> = self.enlisted().chain(catalogs).collect();
+        for (place, seat) in (0..).zip(all) {
+            self.stop(seat, each * place, each);
         }
     }
 
@@ -295,15 +298,19 @@ impl World {
     }
 
     /// Whom a target means now.
-    fn find(&self, target: Target) -> Option<Seat> {
+    pub(super) fn find(&self, target: Target) -> Option<Seat> {
         match target {
             Target::Process(Who::Shopper(id)) if id > self.seats.shoppers => None,
-            Target::Process(who) => Some(self.seat(who)),
+            Target::Process(who) => Some(self.seat(who)).filter(|seat| self.hosts[*seat].enlisted),
             Target::Leader => self.leader(),
             Target::CatalogLeader => self.catalog_leader(),
             Target::Follower => {
-                let leader = self.who(self.leader()?);
-                self.seats.other_order(leader).map(|who| self.seat(who))
+                let leader = self.leader()?;
+                self.enlisted().find(|seat| *seat != leader)
+            }
+            Target::Place(place) => {
+                let newest_first: Vec<Seat> = self.enlisted().rev().collect();
+                newest_first.get(usize::from(place) % newest_first.len().max(1)).copied()
             }
         }
     }

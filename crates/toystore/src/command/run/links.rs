@@ -53,6 +53,7 @@ impl Links {
             Target::Leader => leaders.order,
             Target::CatalogLeader => leaders.catalog,
             Target::Follower => leaders.order.and_then(|leader| seats.other_order(leader)),
+            Target::Place(_) => None,
         };
         let (shape, faults) = match *fault {
             Fault::Cut { shape, .. } => (shape, EdgeFaults { cut: true, ..EdgeFaults::default() }),

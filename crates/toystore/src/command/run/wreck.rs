@@ -61,7 +61,8 @@ pub fn check(scenario: &Scenario, world: World) -> Result<()> {
             | Fault::SlowDisk { .. }
             | Fault::FailedDisk { .. }
             | Fault::Rot { .. }
-            | Fault::Skew { .. } => false,
+            | Fault::Skew { .. }
+            | Fault::Members(_) => false,
         };
         if !possible {
             bail!(
@@ -90,7 +91,9 @@ fn keeps(scenario: &Scenario, whom: Target) -> bool {
 fn may_be_same(one: Target, other: Target) -> bool {
     let drawn = |target: Target| !matches!(target, Target::Process(_));
     let order = |target: Target| match target {
-        Target::Leader | Target::Follower | Target::Process(Who::Order(_)) => Some(true),
+        Target::Leader | Target::Follower | Target::Place(_) | Target::Process(Who::Order(_)) => {
+            Some(true)
+        }
         Target::CatalogLeader | Target::Process(Who::Catalog(_)) => Some(false),
         Target::Process(Who::Frontend(_) | Who::Shopper(_) | Who::Asker) => None,
     };
@@ -206,6 +209,7 @@ impl Wreck {
             Target::Leader => leaders.order,
             Target::CatalogLeader => leaders.catalog,
             Target::Follower => seats.other_order(leaders.order?),
+            Target::Place(_) => None,
         };
         let name = |whom: Target| who(whom).map(|who| who.to_string());
         let runs = |name: &String| self.is(name, &[State::Running]);

@@ -5,12 +5,14 @@
 //! | --- | --- |
 //! | `pool` | seeds over threads |
 //! | `table` | what is printed |
+//! | `replay` | the command that runs a seed again |
 //! | `ledger` | the file in which suites are summed |
 //!
 //! Called by the command line; crate `simulator` does the work.
 
 mod ledger;
 mod pool;
+mod replay;
 mod table;
 
 use std::num::NonZero;
@@ -24,7 +26,7 @@ use clap::Args;
 use shop::invalidation::Invalidation;
 use simulator::planted::Planted;
 use simulator::points::Point;
-use simulator::setting::Clocks;
+use simulator::setting::{Clocks, Members};
 use simulator::{Broken, Outcome, Plan, Scenario, Tally, Trim, Wishes};
 
 use super::paint;
@@ -92,7 +94,7 @@ pub struct Sim {
     /// Run this scenario in every seed, instead of a world and faults that are drawn
     #[arg(long, value_name = "FILE",
           conflicts_with_all = ["minutes", "frontends", "orders", "catalog_replicas", "no_faults",
-                                "clocks"])]
+                                "clocks", "members"])]
     scenario: Option<PathBuf>,
     /// How order replicas agree
     #[arg(long, env = "TOYSTORE_REPLICATION", value_parser = replication(),
@@ -123,6 +125,10 @@ pub struct Sim {
     /// old, and everything else must hold
     #[arg(long, value_name = "CLOCKS", default_value_t = Clocks::Drawn)]
     clocks: Clocks,
+    /// Whether order replicas come, go and are replaced: drawn (in every other seed, under raft and
+    /// unless --orders says how many), fixed, or changing (in every seed, under raft)
+    #[arg(long, value_name = "MEMBERS", default_value_t = Members::Drawn)]
+    members: Members,
     /// Let nothing go wrong
     #[arg(long)]
     no_faults: bool,
@@ -184,6 +190,7 @@ impl Sim {
             strict: self.strict,
             planted: self.planted(),
             clocks: self.clocks,
+            members: self.members,
         }
     }
 
@@ -285,52 +292,6 @@ impl Sim {
         println!("a cached read was caught to be old in {caught} of {seeds} seeds, as in {seed}:");
         println!("  {sentence}");
         true
-    }
-
-    /// The command that runs this seed again.
-    fn replay(&self, seed: u64, trim: &Trim) -> String {
-        let mut command = format!("toystore sim --seed {seed}");
-        if let Some(path) = &self.scenario {
-            command.push_str(&format!(" --scenario {}", path.display()));
-        }
-        let mut add = |flag: String| {
-            command.push(' ');
-            command.push_str(&flag);
-        };
-        if self.replication != Protocol::default() {
-            add(format!("--replication {}", self.replication));
-        }
-        if self.invalidation != Invalidation::Lease {
-            add(format!("--invalidation {}", self.invalidation));
-        }
-        if let Some(frontends) = self.frontends {
-            add(format!("--frontends {frontends}"));
-        }
-        if let Some(orders) = self.orders {
-            add(format!("--orders {orders}"));
-        }
-        if self.catalog_replicas != 1 {
-            add(format!("--catalog-replicas {}", self.catalog_replicas));
-        }
-        if self.minutes != 1 {
-            add(format!("--minutes {}", self.minutes));
-        }
-        if let Some(planted) = self.planted() {
-            add(format!("--planted {}", planted.full_name()));
-        }
-        if self.strict {
-            add("--strict".to_string());
-        }
-        if self.clocks != Clocks::Drawn {
-            add(format!("--clocks {}", self.clocks));
-        }
-        if self.no_faults {
-            add("--no-faults".to_string());
-        }
-        if *trim != Trim::default() {
-            add(format!("--trim '{trim}'"));
-        }
-        command
     }
 
     fn show_broken(&self, seed: u64, broken: &Broken, trim: &Trim) {
