@@ -1,8 +1,8 @@
 //! Whether the order replicas of a suite change, which changes somebody wants, and when.
 //!
 //! Drawn apart from everything else: a seed in which nobody changes is as it was before there
-//! were changes. Wished by whoever runs a suite ([`crate::setting::Wishes`]), drawn where a world and its
-//! faults are, performed by the world's operator.
+//! were changes. Wished by whoever runs a suite ([`crate::setting::Wishes`]), drawn where a world
+//! and its faults are, performed by the world's operator.
 
 use std::fmt;
 use std::str::FromStr;

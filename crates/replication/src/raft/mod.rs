@@ -54,8 +54,8 @@
 //! 8. *The members change by two majorities* (§6, joint consensus; steps in [`crate::members`]). A
 //!    newcomer learns until it has nearly all of the log; then a majority of the old and one of the
 //!    new decide together, and when that is committed, the new alone; when a majority of them knows
-//!    that, who is out may end. One change at a time. A leader that is taken out hands the lead over
-//!    first. Nobody's id is used twice, and who was taken out is told so when it asks for votes.
+//!    that, who is out may end. One change at a time. A leader that is taken out hands over first.
+//!    Nobody's id is used twice, and who was taken out is told so when it asks for votes.
 //!
 //! # What the adapter guarantees
 //!

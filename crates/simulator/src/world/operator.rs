@@ -3,8 +3,8 @@
 //!
 //! A newcomer's process is started on an empty disk first; then the replicas are asked for the
 //! change, one after the other, until one says that it is done. One that is out is ended a
-//! while later, and never started again: so long it must disturb nobody. One change at a time, to its end,
-//! also after everything has healed.
+//! while later, and never started again: so long it must disturb nobody. One change at a time, to
+//! its end, also after everything has healed.
 //!
 //! Called by `strike` and by the world's loop; asks from where the asker sits.
 
