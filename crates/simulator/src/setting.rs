@@ -30,6 +30,9 @@ const PROBABILITY: &str = "0.7";
 /// How often a shopper tries again: longer than any outage, so that none gives up.
 const RETRIES: u32 = 1000;
 
+/// The highest id of an order replica, where they come and go.
+const IDS_MAX: u8 = 9;
+
 /// The most frontends: as many as the promises are claimed for.
 pub const FRONTENDS_MAX: u8 = 3;
 
@@ -324,7 +327,7 @@ impl Setting {
         }
         if wishes.members.change(seed, wishes) {
             setting.kinds.members = true;
-            setting.seats.spares = NodeId::MAX - setting.seats.orders;
+            setting.seats.spares = IDS_MAX - setting.seats.orders;
         }
         setting
     }
