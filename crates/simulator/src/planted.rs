@@ -11,6 +11,8 @@
 use replication::Protocol;
 use replication::planted::Bug;
 
+use crate::members::Members;
+
 macro_rules! lies {
     ($($(#[doc = $doc:literal])* $lie:ident: $name:literal,)*) => {
         /// How the world lies. What is wrong, is its documentation.
@@ -75,6 +77,8 @@ pub struct Planted {
     pub orders: Option<u8>,
     /// How many replicas its catalog has.
     pub catalogs: u8,
+    /// Whether its order replicas change.
+    pub members: Members,
     /// The promises that the bug breaks; which of them first, is a matter of the seed.
     breaks: &'static [&'static str],
 }
@@ -94,7 +98,7 @@ const fn world(lie: Lie, breaks: &'static [&'static str]) -> Planted {
 
 const fn points(points: &'static [Bug], breaks: &'static [&'static str]) -> Planted {
     let (protocol, orders, catalogs) = (Protocol::PrimaryBackup, None, 1);
-    Planted { lie: None, points, protocol, orders, catalogs, breaks }
+    Planted { lie: None, points, protocol, orders, catalogs, members: Members::Fixed, breaks }
 }
 
 /// The same in a store whose replicas agree by majorities.
@@ -105,6 +109,12 @@ const fn quorum(protocol: Protocol, planted: Planted) -> Planted {
 /// Where a third replica would nearly always have what one of two has lost.
 const fn of_two(points: &'static [Bug], breaks: &'static [&'static str]) -> Planted {
     Planted { orders: Some(2), ..self::points(points, breaks) }
+}
+
+/// In a store whose order replicas come and go.
+const fn changing(points: &'static [Bug]) -> Planted {
+    let planted = quorum(Protocol::Raft, self::points(points, LOST_BY_MAJORITY));
+    Planted { members: Members::Changing, ..planted }
 }
 
 /// In a store whose catalog has replicas.
@@ -210,12 +220,15 @@ pub static ALL: &[Planted] = &[
     quorum(Protocol::Raft, points(&[Bug::NoFence], STOCK)),
     quorum(Protocol::Raft, points(&[Bug::DedupeLost], ORDERS)),
     quorum(Protocol::Raft, points(&[Bug::HalfPurchase], STOCK)),
-    quorum(Protocol::Raft, points(&[Bug::UncommittedRead], &["local-reads", "leader-reads"])),
+    // Of three, where one that is cut off alone has what the others never get.
+    Planted {
+        orders: Some(3),
+        ..quorum(Protocol::Raft, points(&[Bug::UncommittedRead], &["local-reads", "leader-reads"]))
+    },
     quorum(Protocol::Raft, points(&[Bug::LocalAnswerKept], STALE)),
-    quorum(Protocol::Raft, points(&[Bug::OldMajorityAlone], LOST_BY_MAJORITY)),
-    quorum(Protocol::Raft, points(&[Bug::MembersForgotten], LOST_BY_MAJORITY)),
-    quorum(Protocol::Raft, points(&[Bug::ChangeForgotten], LOST_BY_MAJORITY)),
-    quorum(Protocol::Raft, points(&[Bug::ChangeUnconfirmed], STILL)),
+    changing(&[Bug::OldMajorityAlone]),
+    changing(&[Bug::MembersForgotten]),
+    changing(&[Bug::ChangeForgotten]),
     quorum(Protocol::Paxos, world(Lie::NoFsync, LOST_BY_MAJORITY)),
     quorum(Protocol::Paxos, world(Lie::SnapshotMissesLast, LOST_BY_MAJORITY)),
     quorum(Protocol::Paxos, points(&[Bug::StockSnapshot], LOST_BY_MAJORITY)),
@@ -276,6 +289,11 @@ pub static RARE: &[Hidden] = &[
         planted: quorum(Protocol::Paxos, points(&[Bug::AcceptUnsynced], LOST_BY_MAJORITY)),
         why: "a majority must lose power within one sync; the walks of the engine alone find it \
               (`crates/replication/src/paxos/tests/mod.rs`)",
+    },
+    Hidden {
+        planted: changing(&[Bug::ChangeUnconfirmed]),
+        why: "a leader must lose its disk before another replica hears that the change is done: \
+              each that applied a change has that on its disk",
     },
     hidden(&[Bug::ViewUncompared], "two replicas must be told to lead in the same milliseconds"),
     hidden(

@@ -112,7 +112,9 @@ fn find(planted: &'static Planted, from: u64, seeds: u64) -> Option<Found> {
     let orders = planted.orders;
     let protocol = planted.protocol;
     let catalogs = planted.catalogs;
-    let wishes = Wishes { planted: Some(planted), protocol, orders, catalogs, ..Wishes::default() };
+    let members = planted.members;
+    let planted = Some(planted);
+    let wishes = Wishes { planted, protocol, orders, catalogs, members, ..Wishes::default() };
     (from..from + seeds).find_map(|seed| {
         let outcome = run(&Plan::drawn(seed, &wishes), false);
         let broken = outcome.broken?;

@@ -190,7 +190,7 @@ impl Sim {
             strict: self.strict,
             planted: self.planted(),
             clocks: self.clocks,
-            members: self.members,
+            members: self.planted().map_or(self.members, |planted| planted.members),
         }
     }
 
