@@ -31,9 +31,6 @@ const CHANGE_DEADLINE: Duration = Duration::from_secs(60);
 const ASK_DEADLINE: Duration = Duration::from_secs(2);
 /// Between two rounds of asking everybody.
 const ASK_INTERVAL: Duration = Duration::from_millis(50);
-/// How long a replica that is out goes on: each frontend asks it once more meanwhile, and is told
-/// who is there now. It may know no other of those.
-const FAREWELL: Duration = Duration::from_secs(1);
 /// How long a new process may take until it answers.
 const LIVE_DEADLINE: Duration = Duration::from_secs(10);
 
@@ -275,7 +272,6 @@ impl Store {
         self.edit_members(|members| members.leave(id))?;
         let runs = self.lock().running(&name).is_ok();
         if runs {
-            tokio::time::sleep(FAREWELL).await;
             self.end(&name).await?;
         }
         {
