@@ -6,6 +6,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::switch;
+
 /// How the clocks of a suite run. Leases hold while they run within 1 % of each other's speed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Clocks {
@@ -30,8 +32,7 @@ impl Clocks {
 
 impl fmt::Display for Clocks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = Clocks::ALL.iter().find(|(clocks, _)| clocks == self).map_or("", |(_, n)| n);
-        f.write_str(name)
+        f.write_str(switch::name(&Clocks::ALL, self))
     }
 }
 
@@ -39,8 +40,6 @@ impl FromStr for Clocks {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Clocks, String> {
-        let found = Clocks::ALL.iter().find(|(_, name)| *name == text);
-        let wrong = || "expected drawn, within-bound or beyond-bound".to_string();
-        found.map(|(clocks, _)| *clocks).ok_or_else(wrong)
+        switch::parse(&Clocks::ALL, text)
     }
 }

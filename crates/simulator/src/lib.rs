@@ -19,7 +19,7 @@
 //! | module | what it holds |
 //! | --- | --- |
 //! | `run` | one run |
-//! | [`plan`], [`setting`], [`fault`], `members`, `trim` | what is decided before; values |
+//! | [`plan`], [`setting`], [`fault`], `members`, `trim`, `switch` | what is decided before; values |
 //! | [`planted`] | bugs that are planted on purpose, and what must come of each |
 //! | `world`, `queue`, `clock`, [`who`] | what happens |
 //! | `record`, [`recording`] | what clients were told, as a history, and what its judge says |
@@ -50,6 +50,7 @@ pub mod scenario;
 pub mod setting;
 mod shape;
 mod shrink;
+mod switch;
 mod tally;
 mod trim;
 pub mod who;

@@ -13,6 +13,7 @@ use wal::memory::Random;
 
 use crate::fault::{Fault, Moment, Shape, Target, Timeline};
 use crate::setting::{Setting, Wishes};
+use crate::switch;
 
 /// When the first change may be wanted: the store is up by then, and every replica has on its disk
 /// with whom it began.
@@ -66,8 +67,7 @@ const SALT: u64 = 0x3e3b_e125_c0de;
 
 impl fmt::Display for Members {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = Members::ALL.iter().find(|(members, _)| members == self).map_or("", |(_, n)| n);
-        f.write_str(name)
+        f.write_str(switch::name(&Members::ALL, self))
     }
 }
 
@@ -75,9 +75,7 @@ impl FromStr for Members {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Members, String> {
-        let found = Members::ALL.iter().find(|(_, name)| *name == text);
-        let wrong = || "expected drawn, fixed or changing".to_string();
-        found.map(|(members, _)| *members).ok_or_else(wrong)
+        switch::parse(&Members::ALL, text)
     }
 }
 

@@ -79,6 +79,8 @@ pub struct Planted {
     pub catalogs: u8,
     /// Whether its order replicas change.
     pub members: Members,
+    /// Whether no read is linearizable.
+    pub weak_reads: bool,
     /// The promises that the bug breaks; which of them first, is a matter of the seed.
     breaks: &'static [&'static str],
 }
@@ -98,7 +100,8 @@ const fn world(lie: Lie, breaks: &'static [&'static str]) -> Planted {
 
 const fn points(points: &'static [Bug], breaks: &'static [&'static str]) -> Planted {
     let (protocol, orders, catalogs) = (Protocol::PrimaryBackup, None, 1);
-    Planted { lie: None, points, protocol, orders, catalogs, members: Members::Fixed, breaks }
+    let (members, weak_reads) = (Members::Fixed, false);
+    Planted { lie: None, points, protocol, orders, catalogs, members, weak_reads, breaks }
 }
 
 /// The same in a store whose replicas agree by majorities.
@@ -220,9 +223,8 @@ pub static ALL: &[Planted] = &[
     quorum(Protocol::Raft, points(&[Bug::NoFence], STOCK)),
     quorum(Protocol::Raft, points(&[Bug::DedupeLost], ORDERS)),
     quorum(Protocol::Raft, points(&[Bug::HalfPurchase], STOCK)),
-    // Of three, where one that is cut off alone has what the others never get.
     Planted {
-        orders: Some(3),
+        weak_reads: true,
         ..quorum(Protocol::Raft, points(&[Bug::UncommittedRead], &["local-reads", "leader-reads"]))
     },
     quorum(Protocol::Raft, points(&[Bug::LocalAnswerKept], STALE)),

@@ -222,19 +222,24 @@ pub struct Setting {
 /// by question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Levels {
-    /// Whether any is to be below `linearizable`.
-    weak: bool,
+    /// Of so many reads one asks the leader, and one whoever is near; none does, if there is none.
+    one_in: Option<u64>,
     seed: u64,
 }
 
 impl Levels {
     /// All linearizable.
-    pub const STRONG: Levels = Levels { weak: false, seed: 0 };
+    pub const STRONG: Levels = Levels { one_in: None, seed: 0 };
 
     /// Every other seed has weak ones. Drawn apart, so that whatever else a seed draws is as it was
     /// before there were levels.
     fn drawn(seed: u64) -> Levels {
-        Levels { weak: Random(seed ^ 0x1e7e_15ee).below(2) == 0, seed }
+        Levels { one_in: (Random(seed ^ 0x1e7e_15ee).below(2) == 0).then_some(6), seed }
+    }
+
+    /// None linearizable.
+    fn weak(seed: u64) -> Levels {
+        Levels { one_in: Some(2), seed }
     }
 
     /// A third of the shoppers look at the leader or nearby.
@@ -250,10 +255,10 @@ impl Levels {
     fn at(&self, place: u64) -> Consistency {
         let mixed =
             (self.seed ^ 0x5eed_1e7e).wrapping_add(place.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        match Random(mixed).below(6) {
-            0 if self.weak => Consistency::Leader,
-            1 if self.weak => Consistency::Local,
-            _ => Consistency::Linearizable,
+        match self.one_in.map(|one_in| Random(mixed).below(one_in)) {
+            Some(0) => Consistency::Leader,
+            Some(1) => Consistency::Local,
+            Some(_) | None => Consistency::Linearizable,
         }
     }
 }
@@ -307,7 +312,10 @@ impl Setting {
             absence: wishes.protocol.is_safe() && Random(!seed).below(3) == 0,
             strict: wishes.strict,
             planted: wishes.planted,
-            levels: Levels::drawn(seed),
+            levels: match wishes.planted.is_some_and(|planted| planted.weak_reads) {
+                true => Levels::weak(seed),
+                false => Levels::drawn(seed),
+            },
             clocks: wishes.clocks,
         };
         // A shelf that is empty most of the time sells nothing.

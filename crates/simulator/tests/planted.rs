@@ -15,7 +15,7 @@ use simulator::{Plan, Wishes, run};
 const FROM: [u64; 3] = [0, 10_000, 20_000];
 
 /// And must be found within so many seeds.
-const SEEDS_MAX: u64 = 3000;
+const SEEDS_MAX: u64 = 1000;
 
 /// Of what another rule covers, so many seeds must show nothing.
 const SEEDS_COVERED: u64 = 100;

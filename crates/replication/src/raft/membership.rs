@@ -10,7 +10,8 @@
 //!
 //! The commit index is not on disk, but the argument for configurations that are in force when
 //! they are *applied* needs to know after a restart which were committed. [`known_committed`]
-//! reads that from the log: whoever proposed the last one had applied the one before it.
+//! reads that from the disk: a record says which this replica had applied last, and whoever
+//! proposed the last one in the log had applied the one before it.
 
 use std::collections::{BTreeMap, VecDeque};
 

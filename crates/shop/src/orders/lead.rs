@@ -44,7 +44,7 @@ impl Orders {
     }
 
     /// `Lead` is committed: the ledger is complete.
-    pub(super) fn on_leading(&mut self, _now: Time, led: Term, out: &mut Vec<Effect>) {
+    pub(super) fn on_leading(&mut self, led: Term, out: &mut Vec<Effect>) {
         self.leader = Some(self.config.engine.id);
         match &mut self.state {
             State::Settling { term, leading, .. } if *term == led => *leading = true,
@@ -113,14 +113,20 @@ impl Orders {
         self.hand_over_if_full(now, out);
     }
 
-    /// Until somebody takes the lead: it may fail, when the others are busy.
     pub(super) fn hand_over_if_full(&mut self, now: Time, out: &mut Vec<Effect>) {
+        if let Some(hand_over) = self.other_than_full(now) {
+            self.drive(now, hand_over, out);
+        }
+    }
+
+    /// What makes another lead in the place of one without room: when its disk fills, when it was
+    /// elected although it is full, and until somebody takes the lead. It may fail, when the others
+    /// are busy.
+    pub(super) fn other_than_full(&mut self, now: Time) -> Option<engine::Input> {
         let quorum = self.config.engine.protocol.is_quorum();
         let should = self.disk_full && quorum && self.state != State::Following;
         self.hand_over_at = should.then_some(now + HAND_OVER);
-        if should {
-            self.drive(now, engine::Input::HandOver, out);
-        }
+        should.then_some(engine::Input::HandOver)
     }
 
     /// A process that leads by election lets another lead before it ends, so that orders hardly

@@ -228,7 +228,10 @@ impl Orders {
                 }
             }
             engine::Effect::WantSnapshot => return Some(engine::Input::Snapshot(self.snapshot())),
-            engine::Effect::Leading(term) => self.on_leading(now, term, out),
+            engine::Effect::Leading(term) => {
+                self.on_leading(term, out);
+                return self.other_than_full(now);
+            }
             engine::Effect::Following { leader } => self.on_following(leader, out),
             engine::Effect::Passed(tag) => {
                 for (token, read) in self.reads.finish(tag) {

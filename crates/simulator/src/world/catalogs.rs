@@ -6,13 +6,14 @@
 use std::collections::BTreeMap;
 use std::hash::Hash;
 
-use replication::{Index, NodeId, Term, Time};
+use replication::{NodeId, Term, Time};
 use shop::Node;
 use shop::catalog::Catalog;
 
 use super::World;
 use super::check::Check;
 use super::process::Process;
+use super::seen::Seen;
 use crate::digest::Digest;
 use crate::who::{Seat, Who};
 
@@ -25,10 +26,8 @@ const BEHIND_MAX: u64 = 8;
 pub struct Catalogs {
     /// Who led in each term.
     led: BTreeMap<Term, NodeId>,
-    /// What the state was at a place of the log.
-    states: BTreeMap<Index, u64>,
-    /// How far each replica had applied when it was looked at last.
-    applied: BTreeMap<Seat, Index>,
+    /// The stock, as one number.
+    seen: Seen<u64>,
 }
 
 impl World {
@@ -63,23 +62,22 @@ impl World {
         if self.seats.catalogs == 1 || !self.is_catalog(seat) {
             return;
         }
-        let Some(catalog) = self.catalog_at(seat) else { return };
+        let Some(Process::Catalog(catalog)) = &self.hosts[seat].process else { return };
         let (applied, leads) = (catalog.applied(), catalog.leads_under());
-        let who = self.who(seat);
+        let who = self.hosts[seat].who;
         let mut wrong = None;
         if let Some(term) = leads
             && *self.catalogs.led.entry(term).or_insert(term.node) != catalog_id(who)
         {
             wrong = Some(format!("{who} leads under {term}, and another one did"));
         }
-        if self.catalogs.applied.get(&seat) != Some(&applied) {
+        let state = || {
             let mut digest = Digest::default();
-            self.catalog_at(seat).map(Catalog::stock).hash(&mut digest);
-            let state = digest.value();
-            self.catalogs.applied.insert(seat, applied);
-            if *self.catalogs.states.entry(applied).or_insert(state) != state {
-                wrong = Some(format!("{who} has another state at {applied} than another one"));
-            }
+            catalog.stock().hash(&mut digest);
+            digest.value()
+        };
+        if self.catalogs.seen.differs(seat, applied, state) {
+            wrong = Some(format!("{who} has another state at {applied} than another one"));
         }
         if let Some(what) = wrong {
             self.breaks("invariant", what);

@@ -16,7 +16,7 @@
 //! | `lies` | how the world lies, if a planted bug is that it does |
 //! | `asker` | a client that waits for no answer |
 //! | `check` | what must hold when all is quiet |
-//! | `catalogs`, `orders` | what must hold of the replicas of a service at every step |
+//! | `catalogs`, `orders`, `seen` | what must hold of the replicas of a service at every step |
 //! | `operator` | who wants other order replicas, starts them and ends them |
 //!
 //! Made and judged by `run`.
@@ -32,6 +32,7 @@ pub mod network;
 mod operator;
 mod orders;
 pub mod process;
+mod seen;
 mod step;
 mod strike;
 mod wake;
@@ -153,7 +154,7 @@ pub struct World {
     /// What was seen of the replicas of the catalog, if there are several.
     catalogs: Catalogs,
     /// And of those of the order service.
-    orders: orders::Seen,
+    orders: orders::Orders,
     /// Who wants other ones.
     operator: Operator,
     /// What is counted.
@@ -212,7 +213,7 @@ impl World {
             points: Points::default(),
             costs: None,
             catalogs: Catalogs::default(),
-            orders: orders::Seen::default(),
+            orders: orders::Orders::default(),
             operator: Operator::new(plan.setting.replicas()),
             tally: Tally::default(),
             digest: Digest::default(),

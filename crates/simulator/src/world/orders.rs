@@ -6,21 +6,20 @@
 
 use std::collections::BTreeMap;
 
-use replication::{Index, NodeId, Protocol};
+use replication::{NodeId, Protocol};
 
 use super::World;
 use super::process::Process;
+use super::seen::Seen;
 use crate::who::{Seat, Who};
 
 /// What was seen of them so far.
 #[derive(Debug, Default)]
-pub struct Seen {
+pub struct Orders {
     /// Who led in each term: generation and number.
     led: BTreeMap<(u32, u64), NodeId>,
-    /// How many orders there were at a place of the log, and their chained hash.
-    states: BTreeMap<Index, (u64, [u8; 32])>,
-    /// How far each replica had applied when it was looked at last.
-    applied: BTreeMap<Seat, Index>,
+    /// How many orders there were, and their chained hash.
+    seen: Seen<(u64, [u8; 32])>,
 }
 
 impl World {
@@ -59,22 +58,13 @@ impl World {
                 wrong = Some(format!("{who} leads under {term}, and order-{led} did"));
             }
         }
-        if self.orders.applied.insert(seat, applied) != Some(applied) {
-            let orders = orders.ledger().len();
-            let state = (orders, self.digest_at(seat, orders));
-            if *self.orders.states.entry(applied).or_insert(state) != state {
-                wrong = Some(format!("{who} has other orders at {applied} than another one"));
-            }
+        let ledger = orders.ledger();
+        let state = || (ledger.len(), ledger.digest_of(ledger.len()));
+        if self.orders.seen.differs(seat, applied, state) {
+            wrong = Some(format!("{who} has other orders at {applied} than another one"));
         }
         if let Some(what) = wrong {
             self.breaks("invariant", what);
-        }
-    }
-
-    fn digest_at(&self, seat: Seat, orders: u64) -> [u8; 32] {
-        match &self.hosts[seat].process {
-            Some(Process::Order(replica)) => replica.ledger().digest_of(orders),
-            Some(_) | None => [0; 32],
         }
     }
 }

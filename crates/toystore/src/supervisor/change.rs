@@ -16,13 +16,13 @@ use serde::Deserialize;
 use shop::message::{Group, Part};
 use tokio::time::Instant;
 
+use super::Nodes;
 use super::Store;
 use super::cluster::{Cluster, State};
 use super::health::{LIVE, wait_for_health};
 use super::layout::{NodePlan, Role};
 use super::members::{Members, listens_on, newcomer, number, tell_of};
 use super::ports::free_port;
-use super::{Node, Nodes};
 use crate::http::connection::{Ask, Connection, Said, Url};
 
 /// How long a change may take until the command gives up waiting; it goes on by itself.
@@ -31,6 +31,10 @@ const CHANGE_DEADLINE: Duration = Duration::from_secs(60);
 const ASK_DEADLINE: Duration = Duration::from_secs(2);
 /// Between two rounds of asking everybody.
 const ASK_INTERVAL: Duration = Duration::from_millis(50);
+/// How long a replica that is out goes on answering: whoever knows no other one, as the frontends
+/// of a store of one replica, learns from it who the members are now. They ask several times a
+/// second.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// How long a new process may take until it answers.
 const LIVE_DEADLINE: Duration = Duration::from_secs(10);
 
@@ -237,16 +241,8 @@ impl Store {
             plans
         };
         let plan = plans.into_iter().next_back().context("the newcomer is the last")?;
-        let child = self.spawn(&plan)?;
-        let mut watch = child.watch();
-        self.await_end(plan.name.clone(), child.pid(), watch.clone());
-        let node = Node {
-            plan: plan.clone(),
-            child,
-            state: State::Starting,
-            ended: None,
-            kill_asked: false,
-        };
+        let node = self.launch(plan.clone())?;
+        let mut watch = node.child.watch();
         self.lock().all.push(node);
         self.write_cluster();
         wait_for_health(&plan.name, &plan.url, watch.how_it_ended(), LIVE, LIVE_DEADLINE).await?;
@@ -272,6 +268,7 @@ impl Store {
         self.edit_members(|members| members.leave(id))?;
         let runs = self.lock().running(&name).is_ok();
         if runs {
+            tokio::time::sleep(FAREWELL).await;
             self.end(&name).await?;
         }
         {

@@ -119,11 +119,11 @@ impl Store {
             report,
             nodes: Mutex::default(),
         });
+        let members = Members::of(store.folder.path())?;
+        let orders = members.as_ref().map_or(made.orders, |members| members.highest);
         let mut tries = 0;
         loop {
             tries += 1;
-            let members = Members::of(store.folder.path())?;
-            let orders = members.as_ref().map_or(made.orders, |members| members.highest);
             let ports = choose_ports(options, Counts { orders, ..made.into() })?;
             let (folder, catalogue) = (store.folder.path(), options.catalogue.as_deref());
             let places = Places::of_processes(&ports, folder, &token, catalogue);
@@ -148,7 +148,7 @@ impl Store {
         }
         store.lock().all.iter_mut().for_each(|node| node.state = State::Running);
         store.write_cluster();
-        if Members::of(store.folder.path())?.is_none() {
+        if members.is_none() {
             Members::first(made.orders).remember(store.folder.path())?;
         }
         Ok(Some(store))
@@ -216,13 +216,18 @@ impl Store {
     fn spawn_all(self: &Arc<Store>, plans: Vec<NodePlan>) -> Result<()> {
         let mut all = vec![];
         for plan in plans {
-            let child = self.spawn(&plan)?;
-            self.await_end(plan.name.clone(), child.pid(), child.watch());
-            all.push(Node { plan, child, state: State::Starting, ended: None, kill_asked: false });
+            all.push(self.launch(plan)?);
         }
         self.lock().all = all;
         self.write_cluster();
         Ok(())
+    }
+
+    /// Starts a process whose end is noticed; whoever asks for it puts it among the nodes.
+    fn launch(self: &Arc<Store>, plan: NodePlan) -> Result<Node> {
+        let child = self.spawn(&plan)?;
+        self.await_end(plan.name.clone(), child.pid(), child.watch());
+        Ok(Node { plan, child, state: State::Starting, ended: None, kill_asked: false })
     }
 
     async fn wait_until_ready(&self) -> Result<()> {

@@ -132,6 +132,19 @@ fn the_leader_is_taken_out_under_load() {
     assert_sound(&store, &load.stop());
 }
 
+/// The frontends know no other one until the only one of before tells them.
+#[test]
+fn the_only_replica_is_replaced_and_frontends_find_the_new_one() {
+    let store = Store::start(&["--orders", "1", "--frontends", "2"]);
+    let load = Shoppers::of(&store).load();
+    load.wait_for_more(50);
+    let words = done(&store, &["replace", "order-1"]);
+    assert!(words.contains("order-2 votes in the place of order-1"), "{words}");
+    load.wait_for_more_within(OUTAGE_MAX, 50);
+    assert_eq!(members(&store), [2]);
+    assert_sound(&store, &load.stop());
+}
+
 #[test]
 fn what_cannot_be_is_refused_with_what_to_do() {
     let store = Store::start(&["--replication", "paxos"]);

@@ -122,8 +122,8 @@ pub fn read(
     Ok((set.seed, edges))
 }
 
-/// A node by name. Replicas are fixed from the start, at the nodes that know them; a frontend may
-/// come at any time.
+/// A node by name. A replica must be one that this node knows, if it knows any; a frontend may come
+/// at any time.
 fn destination(name: &str, me: Address, known: &[Address]) -> Result<Address, String> {
     let names = Names::of(me, known);
     let of_role =

@@ -15,7 +15,7 @@ use replication::{NodeId, Protocol, View};
 use shop::catalog::recovered;
 use shop::catalog::stock::Stock;
 
-use super::survey::{Read, is_in_use, read};
+use super::survey::{Read, read_all};
 use crate::supervisor::folder::{Made, written_under};
 use crate::supervisor::layout::catalog_name;
 
@@ -53,15 +53,8 @@ impl Catalogs {
         let agree = agree.context("no replica of the catalog can be read")?;
         let agree: Protocol = agree.parse().map_err(|why: String| anyhow!(why))?;
         let all = made.catalogs;
-        let mut catalogs = Catalogs { agree, all, read: BTreeMap::new(), unread: BTreeMap::new() };
-        for number in 1..=all {
-            match read(&folder(number), agree, all.into()) {
-                Ok(found) => _ = catalogs.read.insert(NodeId(number), found),
-                Err(error) if is_in_use(&error) => return Err(error),
-                Err(error) => _ = catalogs.unread.insert(NodeId(number), format!("{error:#}")),
-            }
-        }
-        Ok(Some(catalogs))
+        let (read, unread) = read_all(1..=all, folder, agree)?;
+        Ok(Some(Catalogs { agree, all, read, unread }))
     }
 
     /// The one that would be elected, which has everything that was decided.

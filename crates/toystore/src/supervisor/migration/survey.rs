@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use replication::log::{Checkpoint, Index, Log, Recovered, Snapshot};
@@ -70,29 +70,37 @@ pub struct Beginning {
 pub fn look(data: &Path, made: Made) -> Result<Survey> {
     let members = Members::of_store(data, made)?;
     let catalogs = Catalogs::look(data, made)?;
-    let mut survey = Survey {
-        made,
-        members: members.clone(),
-        view: View::default(),
-        catalogs,
-        read: BTreeMap::new(),
-        unread: BTreeMap::new(),
-    };
+    let mut view = View::default();
     if made.replication.has_arbiter() {
         let words = "the catalog keeps the view, which says who has every acknowledged order";
-        survey.view = read_view(data, survey.catalogs.as_ref()).context(words)?;
+        view = read_view(data, catalogs.as_ref()).context(words)?;
     }
-    for number in members.orders.iter().copied() {
-        match read(&data.join(replica(number)), made.replication, members.orders.len()) {
-            Ok(found) => _ = survey.read.insert(NodeId(number), found),
-            Err(error) if is_in_use(&error) => return Err(error),
-            Err(error) => _ = survey.unread.insert(NodeId(number), format!("{error:#}")),
-        }
-    }
-    Ok(survey)
+    let folder = |number| data.join(replica(number));
+    let (read, unread) = read_all(members.orders.iter().copied(), folder, made.replication)?;
+    Ok(Survey { made, members, view, catalogs, read, unread })
 }
 
-pub(super) fn is_in_use(error: &anyhow::Error) -> bool {
+/// The replicas of a group that can be read, and why the others cannot.
+///
+/// # Errors
+/// If one is in use.
+pub(super) fn read_all(
+    numbers: impl ExactSizeIterator<Item = u8>,
+    folder: impl Fn(u8) -> PathBuf,
+    protocol: Protocol,
+) -> Result<(BTreeMap<NodeId, Read>, BTreeMap<NodeId, String>)> {
+    let (all, mut found, mut unread) = (numbers.len(), BTreeMap::new(), BTreeMap::new());
+    for number in numbers {
+        match read(&folder(number), protocol, all) {
+            Ok(one) => _ = found.insert(NodeId(number), one),
+            Err(error) if is_in_use(&error) => return Err(error),
+            Err(error) => _ = unread.insert(NodeId(number), format!("{error:#}")),
+        }
+    }
+    Ok((found, unread))
+}
+
+fn is_in_use(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(wal::WalError::InUse { .. }))
 }
 
@@ -123,7 +131,7 @@ fn read_view(data: &Path, catalogs: Option<&Catalogs>) -> Result<View> {
 }
 
 /// One replica of a group of `all` that agrees by `protocol`.
-pub(super) fn read(folder: &Path, protocol: Protocol, all: usize) -> Result<Read> {
+fn read(folder: &Path, protocol: Protocol, all: usize) -> Result<Read> {
     if let Some(written) = written_under(folder)?
         && written != protocol.name()
     {

@@ -119,11 +119,10 @@ fn replicas(seen: &[Seen]) -> Vec<String> {
 
 /// Who belongs to the group, as the leader knows it, where that can change.
 fn members(seen: &[Seen]) -> Option<String> {
-    let leader = seen.iter().find_map(|node| match &node.said {
-        Ok(Said::Order(said)) => reign(&said.status).map(|_| &said.status),
-        Ok(_) | Err(_) => None,
-    });
-    Some(format!("members: {}", leader?.engine.members.as_ref()?))
+    let (_, leader) = leader(seen)?;
+    let node = seen.iter().find(|node| node.member.name == leader)?;
+    let Ok(Said::Order(said)) = &node.said else { return None };
+    Some(format!("members: {}", said.status.engine.members.as_ref()?))
 }
 
 /// Who leads them, and how far each is; the stock is the leader's.
