@@ -100,12 +100,12 @@ def wait_until_quiet(pids):
 class Sample:
     """One load on one system: what the generator says, and what the servers spent on it."""
 
-    def __init__(self, pids, load):
+    def __init__(self, pids, load, deadline=60):
         busy, own, cpu, began = machine_busy(), own_busy(), cpu_us(pids), time.monotonic()
         if isinstance(load, float):
             time.sleep(load)
         else:
-            self.figures = run(load, 60)
+            self.figures = run(load, deadline)
         spent = cpu_us(pids) - cpu
         seconds = time.monotonic() - began
         ours = own_busy() - own + spent / 1e6

@@ -19,6 +19,7 @@
 //! of a replica differ is all that a [`Life`] must do.
 //!
 //! A frame whose content relies on records waits here until they are on disk, and all behind it.
+//! One that says what is decided waits for the next one, or for a tick: nobody waits for it.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -146,8 +147,13 @@ impl Paxos {
     /// Sends what need not wait any more.
     pub(super) fn release(&mut self, out: &mut Out) {
         let confirmed = self.disk.confirmed();
+        let ticked = std::mem::take(&mut self.watch.ticked);
         for (peer, link) in &mut self.links {
             let Some(life) = link.life else { continue };
+            let only_decided = |(_, body): &(u64, Body)| matches!(body, Body::Decided { .. });
+            if !ticked && link.outbox.iter().all(only_decided) {
+                continue;
+            }
             while link.outbox.front().is_some_and(|(relies, _)| *relies <= confirmed)
                 && let Some((_, mut body)) = link.outbox.pop_front()
             {

@@ -115,6 +115,8 @@ type Mark = (Term, bool, Index, Index, u64);
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Watch {
     pub next_tick: Time,
+    /// Whether this step is a tick.
+    pub ticked: bool,
     mark: Option<Mark>,
     since: Time,
     restarted: Time,
@@ -152,6 +154,7 @@ impl Paxos {
         let tick = self.config.timers.tick;
         let due = self.watch.next_tick + tick;
         self.watch.next_tick = if due > now { due } else { now + tick };
+        self.watch.ticked = true;
         if self.installing.is_some() {
             return;
         }

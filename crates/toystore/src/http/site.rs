@@ -196,11 +196,13 @@ impl<N: Served> Site<N> {
         if let Some(home) = header(wire::HOME_HEADER) {
             self.driver.peers().meet(Address::Order(from), home);
         }
+        // What is said of them comes when they are on disk; of others at once, if at all.
+        let waits = messages.iter().any(|message| !message.entries().is_empty());
         self.driver.receive(from, messages, &trace::header(header));
         let sender = replica(self.node, from);
         let link = sender.and_then(|sender| self.driver.peers().link(sender));
         let riding = match link {
-            Some(link) if accepts_postcard(asked.head) => link.answer_to_log().await,
+            Some(link) if accepts_postcard(asked.head) => link.answer_to_log(waits).await,
             // A person, or nobody we know.
             Some(_) | None => None,
         };

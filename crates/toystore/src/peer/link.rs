@@ -253,13 +253,16 @@ impl Link {
     }
 
     /// What may ride home with the answer to a `POST /log` of the other side, encoded, and within
-    /// which traces; `None` if there is nothing.
-    pub async fn answer_to_log(&self) -> Option<(Bytes, Header)> {
+    /// which traces; `None` if there is nothing. `waits`: for what comes within a moment, too.
+    pub async fn answer_to_log(&self, waits: bool) -> Option<(Bytes, Header)> {
         if self.faults.as_ref().is_some_and(|faults| faults.any(self.to)) {
             // They leave where they can be lost.
             return None;
         }
-        let mut messages = self.outbox.take_for_answer().await;
+        let mut messages = match waits {
+            true => self.outbox.take_for_answer().await,
+            false => self.outbox.take(),
+        };
         if messages.is_empty() {
             return None;
         }
