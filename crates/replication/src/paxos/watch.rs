@@ -55,11 +55,11 @@ impl Timers {
         self.tick * 3 * u32::try_from(Timers::TICKS_PER_ROUND).unwrap_or(u32::MAX)
     }
 
-    /// For quiet disks: rounds of 60 ms.
+    /// For quiet disks: rounds of 36 ms; a leader that is silent is replaced after some 110 ms.
     pub const FAST: Timers = Timers {
-        tick: Duration::from_millis(10),
-        stuck: Duration::from_millis(80),
-        takeover: Duration::from_millis(180),
+        tick: Duration::from_millis(6),
+        stuck: Duration::from_millis(48),
+        takeover: Duration::from_millis(108),
         refused: Duration::from_millis(5),
     };
 }

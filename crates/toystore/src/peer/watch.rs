@@ -19,7 +19,9 @@ const IDLE_INTERVAL: Duration = Duration::from_secs(4);
 /// says nothing.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(1);
 
-/// The pause after the first refused connection, doubled up to the second number.
+/// The pause after the first connection that was refused, or closed as soon as it was opened;
+/// doubled up to the second number. A process that dies closes what it has in any order: a new
+/// connection may still be opened, and ends with the listener a moment later.
 const RETRY_MIN: Duration = Duration::from_millis(5);
 const RETRY_MAX: Duration = Duration::from_millis(100);
 
@@ -40,16 +42,13 @@ pub(super) async fn watch(link: Arc<Link>, report: Report) {
                 tracing::debug!("{node} can be reached");
                 report(Event::Link { node, up: true });
             }
-            pause = RETRY_MIN;
             let opened_at = Instant::now();
             connection.until_closed(&Ask::get("/health/live"), IDLE_INTERVAL).await;
-            // A server that closes what it has just opened has too many connections.
-            if opened_at.elapsed() < RETRY_MAX {
-                tokio::time::sleep(RETRY_MAX).await;
+            if opened_at.elapsed() >= RETRY_MAX {
+                pause = RETRY_MIN;
+                continue;
             }
-            continue;
-        }
-        if up != Some(false) {
+        } else if up != Some(false) {
             up = Some(false);
             tracing::debug!("{node} cannot be reached");
             report(Event::Link { node, up: false });
