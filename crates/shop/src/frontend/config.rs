@@ -89,7 +89,7 @@ impl Timers {
     /// For quiet machines: a hung leader is left about as soon as the replicas elect another.
     pub const FAST: Timers = Timers {
         check: Duration::from_millis(50),
-        ping: Duration::from_millis(100),
+        ping: Duration::from_millis(50),
         lead: Duration::from_secs(1),
         call: Duration::from_millis(400),
     };
