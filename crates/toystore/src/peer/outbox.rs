@@ -3,9 +3,10 @@
 //! They leave in two ways. **By a request**: a task takes everything that waits and posts it, one
 //! request at a time; what is posted meanwhile becomes the next one, so that the number of
 //! exchanges falls as the load rises. **By an answer**: whoever just posted entries to us waits for
-//! what we have to say about them (an acknowledgement, once they are on disk), so its request is held
-//! for a moment and our messages ride home in the answer. That halves the exchanges between a leader
-//! and its followers. A request without entries is held for nothing: the next one would wait for it.
+//! what we have to say about them (an acknowledgement, once they are on disk), so its request is
+//! held for a moment and our messages ride home in the answer. That halves the exchanges between a
+//! leader and its followers. A request without entries is held for nothing, and the next one would
+//! wait for it.
 //!
 //! A batch that meets no answer is lost, which the engines expect. One task for each link; ends
 //! with the process.
