@@ -16,13 +16,12 @@ use serde::Deserialize;
 use shop::message::{Group, Part};
 use tokio::time::Instant;
 
-use super::Nodes;
-use super::Store;
 use super::cluster::{Cluster, State};
 use super::health::{LIVE, wait_for_health};
 use super::layout::{NodePlan, Role};
 use super::members::{Members, listens_on, newcomer, number, tell_of};
 use super::ports::free_port;
+use super::{Nodes, Store};
 use crate::http::connection::{Ask, Connection, Said, Url};
 
 /// How long a change may take until the command gives up waiting; it goes on by itself.
@@ -31,9 +30,8 @@ const CHANGE_DEADLINE: Duration = Duration::from_secs(60);
 const ASK_DEADLINE: Duration = Duration::from_secs(2);
 /// Between two rounds of asking everybody.
 const ASK_INTERVAL: Duration = Duration::from_millis(50);
-/// How long a replica that is out goes on answering: whoever knows no other one, as the frontends
-/// of a store of one replica, learns from it who the members are now. They ask several times a
-/// second.
+/// How long a replica that is out goes on: each frontend asks it once more meanwhile, and is told
+/// who is there now. It may know no other of those.
 const FAREWELL: Duration = Duration::from_secs(1);
 /// How long a new process may take until it answers.
 const LIVE_DEADLINE: Duration = Duration::from_secs(10);

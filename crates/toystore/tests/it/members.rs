@@ -109,6 +109,18 @@ fn a_replica_whose_disk_was_lost_is_replaced_under_a_new_id() {
 }
 
 #[test]
+fn the_only_replica_is_replaced_and_every_frontend_finds_the_other_one() {
+    let store = Store::start(&["--orders", "1", "--frontends", "2"]);
+    let load = Shoppers::of(&store).load();
+    load.wait_for_more(30);
+    let words = done(&store, &["replace", "order-1"]);
+    assert!(words.contains("order-2 votes in the place of order-1"), "{words}");
+    load.wait_for_more_within(OUTAGE_MAX, 50);
+    assert_eq!(members(&store), [2]);
+    assert_sound(&store, &load.stop());
+}
+
+#[test]
 fn the_leader_is_taken_out_under_load() {
     let mut store = Store::start(&[]);
     let load = Shoppers::of(&store).load();
@@ -129,19 +141,6 @@ fn the_leader_is_taken_out_under_load() {
     load.wait_for_more_within(OUTAGE_MAX, 50);
     store.start_node(&second);
     load.wait_for_more(20);
-    assert_sound(&store, &load.stop());
-}
-
-/// The frontends know no other one until the only one of before tells them.
-#[test]
-fn the_only_replica_is_replaced_and_frontends_find_the_new_one() {
-    let store = Store::start(&["--orders", "1", "--frontends", "2"]);
-    let load = Shoppers::of(&store).load();
-    load.wait_for_more(50);
-    let words = done(&store, &["replace", "order-1"]);
-    assert!(words.contains("order-2 votes in the place of order-1"), "{words}");
-    load.wait_for_more_within(OUTAGE_MAX, 50);
-    assert_eq!(members(&store), [2]);
     assert_sound(&store, &load.stop());
 }
 
