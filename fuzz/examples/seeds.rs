@@ -41,7 +41,7 @@ fn main() {
     log();
     messages();
     write("messages", "stock", 12, &stock().snapshot());
-    write("messages", "ledger", 13, &ledger().snapshot());
+    write("messages", "ledger", 13, &ledger().snapshot().whole());
 }
 
 /// A folder as `fuzz::log` reads one: kind, id, length and bytes of each file, without its zeros.
@@ -70,7 +70,7 @@ fn log() {
     let job = wal.begin_prepare().expect("it works").expect("none is there");
     wal.finish(job.run()).expect("it works");
     let state = Bytes::from_static(b"one, two, three");
-    let job = wal.begin_checkpoint(state).expect("it works").expect("none is under way");
+    let job = wal.begin_checkpoint(vec![state]).expect("it works").expect("none is under way");
     wal.finish(job.run()).expect("it works");
     wal.append(b"four").and_then(|()| wal.commit()).expect("there is room");
     write("log", "checkpoint", 0, &folder(&disk));

@@ -197,7 +197,8 @@ impl Written {
             6 => self.run(Wal::begin_prepare),
             _ => {
                 let state = (self.records.len() as u64).to_le_bytes();
-                let done = self.run(|wal| wal.begin_checkpoint(Bytes::copy_from_slice(&state)));
+                let done =
+                    self.run(|wal| wal.begin_checkpoint(vec![Bytes::copy_from_slice(&state)]));
                 self.durable = self.wal.durable() as usize;
                 done
             }

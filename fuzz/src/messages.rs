@@ -109,7 +109,7 @@ fn stock(bytes: &[u8]) {
 
 /// A snapshot of the order log: what is restored can be asked everything.
 fn ledger(bytes: &[u8]) {
-    let Ok(ledger) = Ledger::restore(bytes, true) else { return };
+    let Ok(ledger) = Ledger::restore(&bytes.to_vec().into(), true) else { return };
     let mut count = 0;
     for (order, request_id, _) in ledger.records() {
         assert_eq!(order.number.0, count, "orders without gaps");

@@ -15,6 +15,7 @@
 //! | [`engine`] | the trait that every way of agreeing implements |
 //! | [`protocol`] | which of them a store uses, and how a replica of it is set up |
 //! | [`migration`] | from one of them to another, on the disks of a store that is stopped |
+//! | [`state`] | the bytes of a snapshot |
 //! | [`single`] | one node: the catalog by default |
 //! | [`paxos`] | a majority agrees without an arbiter: Sequence Paxos |
 //! | [`planted`] | faults that are planted on purpose, under cargo feature `planted` |
@@ -37,6 +38,7 @@ pub mod protocol;
 mod quorum_tests;
 pub mod raft;
 pub mod single;
+pub mod state;
 pub mod term;
 pub mod time;
 
@@ -44,5 +46,6 @@ pub use engine::Engine;
 pub use log::{Entry, Index, Log, Record};
 pub use members::Members;
 pub use protocol::Protocol;
+pub use state::StateBytes;
 pub use term::{NodeId, Term, View};
 pub use time::Time;

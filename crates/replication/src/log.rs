@@ -4,11 +4,13 @@
 //! crash through [`Recovered`].
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::members::Members;
+use crate::state::StateBytes;
 use crate::term::Term;
 
 /// A position in the log, from 1; 0 is the place before the first entry.
@@ -107,7 +109,7 @@ pub struct Snapshot {
     /// That entry's term.
     pub term: Term,
     /// The state, in the state machine's own canonical bytes; empty for the initial state.
-    pub state: Bytes,
+    pub state: StateBytes,
 }
 
 /// Everything a node must have on disk, in one piece: it takes the place of all records before it.
@@ -123,6 +125,16 @@ pub struct Checkpoint {
     pub accepted: Term,
     /// Raft: who belonged to the group at the snapshot's index; absent with other engines.
     pub members: Option<Members>,
+}
+
+impl Checkpoint {
+    /// What is written before the snapshot's state, its state, and what is written after it: all
+    /// fields in their order, for a disk that takes the state part by part.
+    pub fn around(&self) -> (impl Serialize, &[Bytes], impl Serialize) {
+        let Checkpoint { promised, snapshot, tail, accepted, members } = self;
+        let Snapshot { index, term, state } = snapshot;
+        ((promised, index, term), state.parts(), (tail, accepted, members))
+    }
 }
 
 /// A checkpoint as it was written before there was [`Checkpoint::members`]: read where today's
@@ -174,12 +186,35 @@ pub struct Log {
     start: Index,
     start_term: Term,
     entries: Vec<Entry>,
+    forgotten: Forgotten,
+}
+
+/// Entries that a snapshot stands for, given back to the allocator few at a time: a million of them
+/// at once would take tens of milliseconds, in which the node does nothing else. No part of what a
+/// log is: equal to any other.
+#[derive(Clone, Debug, Default)]
+struct Forgotten(Vec<Entry>);
+
+/// Forgotten entries that are given back with each one that is appended: more than one, so that all
+/// are gone long before a log forgets as many again.
+const GIVEN_BACK: usize = 8;
+
+impl PartialEq for Forgotten {
+    fn eq(&self, _: &Forgotten) -> bool {
+        true
+    }
+}
+
+impl Eq for Forgotten {}
+
+impl Hash for Forgotten {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
 }
 
 impl Log {
     /// The log that begins after a snapshot at `index`, written in `term`.
     pub fn after(index: Index, term: Term) -> Log {
-        Log { start: index, start_term: term, entries: Vec::new() }
+        Log { start: index, start_term: term, ..Log::default() }
     }
 
     /// Rebuilds the log and the promised term from what is on disk.
@@ -250,6 +285,7 @@ impl Log {
     pub fn append(&mut self, entry: Entry) {
         assert_eq!(entry.index, self.last().next(), "a log has no holes: {entry}");
         self.entries.push(entry);
+        self.forgotten.0.truncate(self.forgotten.0.len().saturating_sub(GIVEN_BACK));
     }
 
     /// Forgets everything from `from` on.
@@ -265,7 +301,8 @@ impl Log {
     pub fn compact(&mut self, index: Index) {
         let Some(term) = self.term_at(index) else { return };
         let count = usize::try_from(index.0 - self.start.0).unwrap_or(usize::MAX);
-        self.entries.drain(..count.min(self.entries.len()));
+        let kept = self.entries.split_off(count.min(self.entries.len()));
+        self.forgotten.0 = std::mem::replace(&mut self.entries, kept);
         self.start = index;
         self.start_term = term;
     }

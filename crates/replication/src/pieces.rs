@@ -19,7 +19,5 @@ pub(crate) const INSTALL_REST: Duration = Duration::from_secs(5);
 
 /// The piece that begins at `offset`; empty at the end and beyond it.
 pub(crate) fn piece(snapshot: &Snapshot, offset: u64) -> Bytes {
-    let length = snapshot.state.len();
-    let begin = usize::try_from(offset).unwrap_or(usize::MAX).min(length);
-    snapshot.state.slice(begin..(begin + PIECE_BYTES).min(length))
+    snapshot.state.cut(offset, PIECE_BYTES)
 }

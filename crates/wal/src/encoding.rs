@@ -3,6 +3,7 @@
 //! The log takes bytes and knows no types; this is how its callers, the shell and the simulator,
 //! make them, both in the same way.
 
+use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -17,7 +18,25 @@ pub fn encode(value: &impl Serialize) -> Vec<u8> {
     postcard::to_extend(value, vec![FORMAT]).expect("our types have nothing unknown to postcard")
 }
 
-/// Reads what [`encode`] wrote.
+/// The bytes of a value with a long byte string in the middle, which is there in parts and is not
+/// copied: the same as [`encode`] of `(before, middle, after)`.
+///
+/// # Panics
+/// As [`encode`].
+pub fn encode_around(
+    before: &impl Serialize,
+    middle: &[Bytes],
+    after: &impl Serialize,
+) -> Vec<Bytes> {
+    let length: usize = middle.iter().map(Bytes::len).sum();
+    let mut parts = vec![Bytes::from(encode(&(before, length as u64)))];
+    parts.extend_from_slice(middle);
+    // Only the first part says how all of it is encoded.
+    parts.push(Bytes::from(encode(after)).slice(1..));
+    parts
+}
+
+/// Reads what [`encode`] or [`encode_around`] wrote.
 ///
 /// # Errors
 /// Says what is wrong with the bytes, as the end of a sentence that names them.

@@ -151,12 +151,12 @@ pub fn read_segment_header(id: u64, bytes: &[u8]) -> Header<Position> {
 }
 
 /// The header of a checkpoint file; the state follows it.
-pub fn checkpoint_header(position: Position, state: &[u8]) -> Vec<u8> {
+pub fn checkpoint_header(position: Position, state: &[Bytes]) -> Vec<u8> {
     let mut out = Vec::with_capacity(CHECKPOINT_HEADER_BYTES);
     put_preamble(&mut out, CHECKPOINT_MAGIC);
     put_position(&mut out, position);
-    out.put_u64_le(state.len() as u64);
-    out.put_u32_le(crc32c_append(crc32c(&out), state));
+    out.put_u64_le(state.iter().map(|part| part.len() as u64).sum());
+    out.put_u32_le(state.iter().fold(crc32c(&out), |crc, part| crc32c_append(crc, part)));
     out
 }
 

@@ -25,7 +25,7 @@ pub struct Job {
 
 enum Work {
     Prepare { id: u64, len: u64 },
-    Checkpoint { position: Position, state: Bytes },
+    Checkpoint { position: Position, state: Vec<Bytes> },
 }
 
 /// What became of a [`Job`].
@@ -55,7 +55,7 @@ impl Job {
         Job { disk, work: Work::Prepare { id, len } }
     }
 
-    pub(super) fn checkpoint(disk: Arc<dyn Disk>, position: Position, state: Bytes) -> Job {
+    pub(super) fn checkpoint(disk: Arc<dyn Disk>, position: Position, state: Vec<Bytes>) -> Job {
         Job { disk, work: Work::Checkpoint { position, state } }
     }
 
@@ -73,7 +73,7 @@ impl Job {
 
 /// Writes, syncs, renames, syncs the folder: the file is whole before it has its name, and has its
 /// name for good before anything that it replaces is removed.
-fn write_checkpoint(disk: &dyn Disk, position: Position, state: &Bytes) -> Result<(), WalError> {
+fn write_checkpoint(disk: &dyn Disk, position: Position, state: &[Bytes]) -> Result<(), WalError> {
     let doing = "write a checkpoint";
     let unfinished = format::unfinished_name(position.next);
     let failed = |e| WalError::failed(doing, disk.locate(&unfinished), e);
@@ -83,10 +83,16 @@ fn write_checkpoint(disk: &dyn Disk, position: Position, state: &Bytes) -> Resul
         let header = format::checkpoint_header(position, state);
         file.write_at(0, &header)?;
         let mut offset = header.len() as u64;
-        for chunk in state.chunks(CHUNK_BYTES) {
-            file.write_at(offset, chunk)?;
-            offset += chunk.len() as u64;
+        let mut chunk = Vec::new();
+        for part in state.iter().flat_map(|part| part.chunks(CHUNK_BYTES)) {
+            if chunk.len() + part.len() > CHUNK_BYTES {
+                file.write_at(offset, &chunk)?;
+                offset += chunk.len() as u64;
+                chunk.clear();
+            }
+            chunk.extend_from_slice(part);
         }
+        file.write_at(offset, &chunk)?;
         // Nothing relies on this file yet, so a full disk that shows only here has broken nothing.
         file.sync_data()
     };

@@ -302,15 +302,17 @@ impl Wal {
         Ok(Some(Job::prepare(Arc::clone(&self.disk), id, self.options.segment_bytes)))
     }
 
-    /// The writing of a checkpoint: `state` takes the place of every record appended so far.
+    /// The writing of a checkpoint: `state`, all parts of it, takes the place of every record
+    /// appended so far.
     /// Commits first, for a checkpoint stands between two durable records. `None` while another is
     /// under way.
     ///
     /// # Errors
     /// As [`Wal::commit`]; [`WalError::TooLarge`].
-    pub fn begin_checkpoint(&mut self, state: Bytes) -> Result<Option<Job>, WalError> {
-        if state.len() > MAX_CHECKPOINT_BYTES {
-            return Err(WalError::TooLarge { bytes: state.len(), limit: MAX_CHECKPOINT_BYTES });
+    pub fn begin_checkpoint(&mut self, state: Vec<Bytes>) -> Result<Option<Job>, WalError> {
+        let bytes = state.iter().map(Bytes::len).sum();
+        if bytes > MAX_CHECKPOINT_BYTES {
+            return Err(WalError::TooLarge { bytes, limit: MAX_CHECKPOINT_BYTES });
         }
         self.commit()?;
         if self.checkpointing {

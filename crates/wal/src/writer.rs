@@ -30,8 +30,8 @@ pub enum Write {
     Checkpoint {
         /// Names it when it is told durable.
         index: u64,
-        /// What is written.
-        state: Bytes,
+        /// What is written, in parts.
+        state: Vec<Bytes>,
     },
 }
 
@@ -154,7 +154,7 @@ impl Writer {
     fn begin_checkpoint(
         &mut self,
         index: u64,
-        state: Bytes,
+        state: Vec<Bytes>,
         owner: &mut dyn Owner,
     ) -> Result<(), WalError> {
         let job = self.wal.begin_checkpoint(state)?;

@@ -36,6 +36,7 @@ use crate::members::Members;
 use crate::paxos;
 use crate::protocol::Protocol;
 use crate::raft;
+use crate::state::StateBytes;
 use crate::term::{NodeId, Term, View};
 
 /// What one replica has on its disk.
@@ -169,7 +170,7 @@ pub fn first_entry(term: Term, after: Index) -> Entry {
 }
 
 /// What every replica finds on its new disk: the state after that entry.
-pub fn checkpoint(term: Term, index: Index, state: Bytes) -> Checkpoint {
+pub fn checkpoint(term: Term, index: Index, state: StateBytes) -> Checkpoint {
     let snapshot = Snapshot { index, term, state };
     Checkpoint { promised: term, snapshot, accepted: term, ..Checkpoint::default() }
 }

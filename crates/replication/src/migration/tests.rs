@@ -118,7 +118,7 @@ fn where_members_have_changed_a_majority_is_one_of_those_that_decided() {
     let refused = Err(TooFew::Voters(Box::new(joint.clone())));
     assert_eq!(choose(&[3, 4]), refused, "that the change is done may not be committed");
     // Once a snapshot stands for all that, the first do not count any more.
-    let snapshot = Snapshot { index: Index(4), term: one, state: Bytes::new() };
+    let snapshot = Snapshot { index: Index(4), term: one, state: StateBytes::default() };
     let members = Some(alone);
     let checkpoint = Checkpoint { promised: one, snapshot, members, ..Checkpoint::default() };
     let new = Recovered { checkpoint, records: Vec::new() };
@@ -170,7 +170,7 @@ fn a_newcomer_belongs_to_the_generation_that_it_hears_of() {
 fn every_engine_starts_from_it() {
     let first = term(4, 1, 3);
     let recovered = Recovered {
-        checkpoint: checkpoint(first, Index(17), Bytes::from_static(b"state")),
+        checkpoint: checkpoint(first, Index(17), Bytes::from_static(b"state").into()),
         records: Vec::new(),
     };
     for protocol in Protocol::ALL {

@@ -67,6 +67,8 @@ pub(super) struct Link {
     pub refused: bool,
     /// How far the peer knows the log to be decided.
     pub decided: Index,
+    /// The term under which its log is accepted, and where that ends, as it said last.
+    pub stored: Option<(Term, Index)>,
 }
 
 impl Paxos {
@@ -102,11 +104,12 @@ impl Paxos {
     }
 
     /// A vote for all of this log, for the leader whose log it is. Only for the one that is
-    /// promised and followed: with a snapshot in the place of its log, a replica has one of an
+    /// promised and followed, or leads here: with a snapshot in the place of its log, a replica has one of an
     /// older term that the leader of that term never had ([`super::transfer`]).
     fn stored(&self) -> Option<(Term, Index)> {
         let protocol = &self.protocol;
-        let leaders = protocol.follows().is_some() && protocol.accepted() == protocol.promised();
+        let knows = protocol.follows().is_some() || protocol.leads().is_some();
+        let leaders = knows && protocol.accepted() == protocol.promised();
         let idle = self.disk.is_idle() || planted(Bug::AcceptUnsynced);
         (leaders && idle).then(|| (protocol.accepted(), protocol.log().last()))
     }
@@ -198,14 +201,16 @@ impl Paxos {
         now: Time,
         from: NodeId,
         said: Beat,
-        (life, decided): (Life, Index),
+        (life, decided, stored): (Life, Index, Option<(Term, Index)>),
     ) {
         let first = said.round == self.rounds.now && self.rounds.heard(from, &said);
         let Some(link) = self.links.get_mut(&from).filter(|_| first) else { return };
         link.decided = decided;
+        link.stored = stored;
         if link.life != Some(life) {
             let (asked_by, refused) = (link.asked_by, link.refused);
-            *link = Link { life: Some(life), asked_by, refused, decided, ..Link::default() };
+            *link =
+                Link { life: Some(life), asked_by, refused, decided, stored, ..Link::default() };
             self.protocol.reconnected(from);
         }
         self.hear_answer(now, &said);

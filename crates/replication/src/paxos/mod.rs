@@ -66,6 +66,12 @@
 //! entry of its own, and decided another one at that index. It took a random walk of 2000 steps,
 //! one in some thirty thousand, to find it.
 //!
+//! A follower that has promised, and accepted a history, hears neither another question for that
+//! promise nor another history: the leader that repeats both believes that it has everything, and
+//! waits for votes that never come. One walk in a quarter of a million stood still in this way
+//! (225760); now the leader says too how long its log is, and a follower that has less of it for a
+//! while begins anew.
+//!
 //! # What is left out, and what it costs
 //!
 //! - *Membership is fixed.* The crate's StopSign stops an instance and starts another; no message
@@ -248,7 +254,7 @@ impl Paxos {
             }
             Message::Answer { to, life, beat, decided, stored } => {
                 if to == self.life && gate::is_beat(&beat, from, generation) {
-                    self.on_answer(now, from, beat, (life, decided));
+                    self.on_answer(now, from, beat, (life, decided, stored));
                     if let Some((term, last)) = stored {
                         self.on_stored(from, term, last);
                     }

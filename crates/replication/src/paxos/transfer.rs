@@ -210,7 +210,7 @@ impl Paxos {
             return self.begin_anew(State { log, decided: index, ..self.protocol.state() });
         }
         self.installing = Some(Installing { index, index_term });
-        let state = Bytes::from(incoming.bytes);
+        let state = incoming.bytes.into();
         out.tells.push(Effect::Install(Snapshot { index, term: index_term, state }));
     }
 

@@ -3,8 +3,9 @@
 //! The crate elects a leader when nobody hears the old one, and sends most things once. What can
 //! still stand still, for good, is a replica that has promised a term whose candidate died while
 //! the others follow an older one; a replica that missed the last message before a silence; a
-//! leader that lost the others. Each is seen here, from the outside: *the log of another replica is
-//! decided further, or this one fits to no leader, and nothing has moved for a while.*
+//! leader that lost the others; a follower to whom its leader has said everything, as it believes.
+//! Each is seen here, from the outside: *the log of another replica is decided further or longer, or
+//! this one fits to no leader, and nothing has moved for a while.*
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -243,8 +244,12 @@ impl Paxos {
         let protocol = &self.protocol;
         let (accepting, decided) = (protocol.is_accepting(), protocol.decided());
         let bytes = self.incoming.as_ref().map_or(0, |incoming| incoming.bytes.len() as u64);
-        let mark = (protocol.promised(), accepting, protocol.log().last(), decided, bytes);
-        let behind = self.links.values().any(|link| link.decided > decided);
+        let (accepted, last) = (protocol.accepted(), protocol.log().last());
+        let mark = (protocol.promised(), accepting, last, decided, bytes);
+        // A follower that lost its place in the leader's log may be told nothing more, and the log
+        // is not decided without it.
+        let more = |of: Option<(Term, Index)>| of.is_some_and(|(t, to)| t == accepted && to > last);
+        let behind = self.links.values().any(|link| link.decided > decided || more(link.stored));
         if self.watch.mark != Some(mark) || accepting && !behind {
             self.watch.mark = Some(mark);
             self.watch.since = now;

@@ -173,7 +173,7 @@ impl PrimaryBackup {
         }
         let upto = incoming.bytes.len() as u64;
         if upto == piece.total {
-            let state = Bytes::from(std::mem::take(&mut incoming.bytes));
+            let state = std::mem::take(&mut incoming.bytes).into();
             follower.incoming = None;
             follower.installing = Some(Installing {
                 index,

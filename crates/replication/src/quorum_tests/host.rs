@@ -3,12 +3,11 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use bytes::Bytes;
-
 use super::witness::fold;
 use crate::engine::{Engine, Input, Message};
 use crate::log::{Checkpoint, Entry, Index, Log, Record, Recovered, Snapshot};
 use crate::members::Members;
+use crate::state::StateBytes;
 use crate::term::{NodeId, Term};
 use crate::time::Time;
 
@@ -199,7 +198,7 @@ impl Host {
         self.applied.push(entry);
     }
 
-    pub fn restore(&mut self, state: &Bytes) {
+    pub fn restore(&mut self, state: &StateBytes) {
         self.applied = decode(state);
         self.digest = self.applied.iter().fold(0, fold);
     }
@@ -232,7 +231,7 @@ pub fn is_clients(entry: &Entry) -> bool {
 /// Bytes of an entry in a snapshot before its command.
 const HEADER: usize = 15;
 
-fn encode(applied: &[Entry]) -> Bytes {
+fn encode(applied: &[Entry]) -> StateBytes {
     let mut bytes = Vec::with_capacity(applied.len() * (HEADER + 8));
     for entry in applied {
         bytes.extend(entry.term.generation.to_be_bytes());
@@ -244,7 +243,8 @@ fn encode(applied: &[Entry]) -> Bytes {
     bytes.into()
 }
 
-fn decode(bytes: &Bytes) -> Vec<Entry> {
+fn decode(state: &StateBytes) -> Vec<Entry> {
+    let bytes = state.whole();
     let mut entries = Vec::new();
     let mut at = 0;
     while at < bytes.len() {

@@ -219,7 +219,7 @@ impl Raft {
         }
         self.transfers.installing = Some((from, index, index_term));
         self.transfers.installed_members = Some(members);
-        let state = Bytes::from(incoming.bytes);
+        let state = incoming.bytes.into();
         self.transfers.complete = Some(Snapshot { index, term: index_term, state });
     }
 

@@ -101,7 +101,7 @@ impl Disk {
     fn crash(&mut self) -> String {
         self.waiting.clear();
         self.synced = 0;
-        self.state = self.durable.checkpoint.snapshot.state.to_vec();
+        self.state = self.durable.checkpoint.snapshot.state.whole().to_vec();
         self.engine = Single::new(NodeId(1), &self.durable);
         self.step(Input::Start)
     }
@@ -109,7 +109,7 @@ impl Disk {
     fn checkpoint(&mut self) -> String {
         let index = self.engine.applied();
         let term = self.engine.log().term_at(index).unwrap_or(Term::ZERO);
-        let state = Bytes::from(self.state.clone());
+        let state = self.state.clone().into();
         let checkpoint = self.engine.checkpoint(Snapshot { index, term, state });
         let mut output = format!("promised {} snapshot at {index}\n", checkpoint.promised);
         for entry in &checkpoint.tail {

@@ -334,7 +334,7 @@ impl Catalog {
             return;
         }
         let (index, term) = self.chores.applied;
-        let snapshot = Snapshot { index, term, state: self.stock.snapshot() };
+        let snapshot = Snapshot { index, term, state: self.stock.snapshot().into() };
         self.chores.begin_checkpoint((index, term));
         let checkpoint = self.group.engine_mut().checkpoint(snapshot);
         effects.push(Effect::Checkpoint(checkpoint));

@@ -192,7 +192,7 @@ impl Catalog {
         if toys == 0 || toys > catalogue::TOYS_MAX {
             return Err(format!("a catalogue has 1 to {} toys, not {toys}", catalogue::TOYS_MAX));
         }
-        let stock = Stock::restore(&recovered.checkpoint.snapshot.state)?;
+        let stock = Stock::restore(&recovered.checkpoint.snapshot.state.whole())?;
         // Applied at start; looked at here, where an error can still be told.
         let group = Group::new(&config, recovered);
         let log = group.engine().log();

@@ -146,7 +146,7 @@ impl Catalog {
                 }
                 engine::Effect::WantSnapshot => {
                     let (index, term) = self.chores.applied();
-                    let snapshot = Snapshot { index, term, state: self.stock.snapshot() };
+                    let snapshot = Snapshot { index, term, state: self.stock.snapshot().into() };
                     self.drive(now, engine::Input::Snapshot(snapshot), effects);
                 }
                 engine::Effect::Install(snapshot) => self.on_install(now, snapshot, effects),
@@ -177,7 +177,7 @@ impl Catalog {
 
     /// A snapshot from the leader takes the place of everything.
     fn on_install(&mut self, now: Time, snapshot: Snapshot, effects: &mut Vec<Effect>) {
-        match Stock::restore(&snapshot.state) {
+        match Stock::restore(&snapshot.state.whole()) {
             Ok(stock) => {
                 self.stock = stock;
                 self.chores.begin_checkpoint((snapshot.index, snapshot.term));

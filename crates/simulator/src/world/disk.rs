@@ -201,7 +201,8 @@ impl HostDisk {
 
     /// The same, for a checkpoint.
     pub fn checkpoint(&mut self, checkpoint: &Checkpoint) {
-        let state = encoding::encode(checkpoint).into();
+        let (before, state, after) = checkpoint.around();
+        let state = encoding::encode_around(&before, state, &after);
         self.incoming.push(Write::Checkpoint { index: checkpoint.snapshot.index.0, state });
     }
 

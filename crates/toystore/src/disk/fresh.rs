@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use bytes::Bytes;
 use replication::log::{Checkpoint, Record};
 use wal::{Wal, encoding};
 
@@ -25,7 +24,8 @@ pub fn write_fresh(folder: &Path, checkpoint: &Checkpoint) -> Result<()> {
         wal.finish(job.run())?;
     }
     wal.append(&encoding::encode(&Record::Promise(checkpoint.promised)))?;
-    let state = Bytes::from(encoding::encode(checkpoint));
+    let (before, state, after) = checkpoint.around();
+    let state = encoding::encode_around(&before, state, &after);
     let job = wal.begin_checkpoint(state)?.context("a new log is writing a checkpoint")?;
     wal.finish(job.run())?;
     Ok(())

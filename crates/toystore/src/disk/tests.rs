@@ -124,8 +124,8 @@ fn a_checkpoint_takes_the_place_of_records<W: World>(mut world: W) {
     prepare(&mut wal);
     append(&mut wal, &[b"two"]);
     // It stands for what was appended before, committed or not.
-    let job = wal.begin_checkpoint(Bytes::from_static(b"one, two")).unwrap().unwrap();
-    assert!(wal.begin_checkpoint(Bytes::new()).unwrap().is_none(), "one at a time");
+    let job = wal.begin_checkpoint(vec![Bytes::from_static(b"one, two")]).unwrap().unwrap();
+    assert!(wal.begin_checkpoint(Vec::new()).unwrap().is_none(), "one at a time");
     commit(&mut wal, &[b"three"]);
     // The file is written elsewhere while commits go on.
     let done = std::thread::spawn(move || job.run()).join().unwrap();

@@ -16,7 +16,6 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use bytes::Bytes;
 use replication::Record;
 use replication::log::{Checkpoint, FixedCheckpoint, OldCheckpoint, Recovered};
 use serde::de::DeserializeOwned;
@@ -288,10 +287,11 @@ fn end_if_failed(result: Result<(), WalError>) {
 fn encoded(write: &Write) -> wal::Write {
     match write {
         Write::Record(record) => wal::Write::Record(encoding::encode(record)),
-        Write::Checkpoint(checkpoint) => wal::Write::Checkpoint {
-            index: checkpoint.snapshot.index.0,
-            state: Bytes::from(encoding::encode(checkpoint)),
-        },
+        Write::Checkpoint(checkpoint) => {
+            let (before, state, after) = checkpoint.around();
+            let state = encoding::encode_around(&before, state, &after);
+            wal::Write::Checkpoint { index: checkpoint.snapshot.index.0, state }
+        }
     }
 }
 

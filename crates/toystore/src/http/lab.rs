@@ -194,7 +194,7 @@ pub fn snapshot(snapshot: &Snapshot) -> Answer {
 }
 
 fn snapshot_value(snapshot: &Snapshot) -> Value {
-    let state = hex(&snapshot.state);
+    let state = hex(&snapshot.state.whole());
     json!({"index": snapshot.index, "term": snapshot.term, "state": state})
 }
 

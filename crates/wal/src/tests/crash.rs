@@ -69,7 +69,7 @@ fn script(wal: &mut Wal, model: &mut Model) -> Result<(), WalError> {
         }
         write(wal, model)?;
         model.append(wal, vec![3; 5]);
-        let job = wal.begin_checkpoint(model.state())?.expect("none is under way");
+        let job = wal.begin_checkpoint(vec![model.state()])?.expect("none is under way");
         model.promised = model.records.len();
         write(wal, model)?;
         let done = job.run();
@@ -174,7 +174,7 @@ fn random_life(
             }
             6..=9 => model.commit(wal),
             10 | 11 => wal.begin_prepare().map(|job| jobs.extend(job)),
-            12 => wal.begin_checkpoint(model.state()).map(|job| {
+            12 => wal.begin_checkpoint(vec![model.state()]).map(|job| {
                 model.promised = model.records.len();
                 jobs.extend(job);
             }),

@@ -88,7 +88,7 @@ fn a_full_disk_at_a_checkpoint_leaves_the_log_as_it_was() {
         commit(&mut wal, &[b"one"]);
         prepare(&mut wal);
         disk.set_capacity(Some(disk.bytes() + room));
-        let state = Bytes::from(vec![7; 160]);
+        let state = vec![Bytes::from(vec![7; 160])];
         let job = wal.begin_checkpoint(state.clone()).unwrap().unwrap();
         commit(&mut wal, &[b"two"]);
         assert!(wal.finish(job.run()).unwrap_err().is_full());
@@ -169,7 +169,7 @@ fn a_failed_sync_is_final() {
                 wal.finish(job.run())
             }
             _ => {
-                let job = wal.begin_checkpoint(Bytes::new()).unwrap().unwrap();
+                let job = wal.begin_checkpoint(Vec::new()).unwrap().unwrap();
                 wal.finish(job.run())
             }
         };
@@ -179,7 +179,7 @@ fn a_failed_sync_is_final() {
         append(&mut wal, &[b"three"]);
         assert!(matches!(wal.commit(), Err(WalError::Failed { .. })));
         assert!(matches!(wal.begin_prepare(), Err(WalError::Failed { .. })));
-        assert!(matches!(wal.begin_checkpoint(Bytes::new()), Err(WalError::Failed { .. })));
+        assert!(matches!(wal.begin_checkpoint(Vec::new()), Err(WalError::Failed { .. })));
         assert_eq!(disk.operations(), operations);
         assert_eq!(after_power_cut(&disk), [&b"one"[..]]);
     }

@@ -23,6 +23,8 @@ pub fn prepare(wal: &mut Wal) {
 }
 
 pub fn checkpoint(wal: &mut Wal, state: &'static [u8]) {
-    let job = wal.begin_checkpoint(Bytes::from_static(state)).unwrap().unwrap();
+    let (head, rest) = state.split_at(state.len() / 2);
+    let parts = vec![Bytes::from_static(head), Bytes::from_static(rest)];
+    let job = wal.begin_checkpoint(parts).unwrap().unwrap();
     wal.finish(job.run()).unwrap();
 }

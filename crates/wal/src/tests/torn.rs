@@ -271,7 +271,7 @@ fn a_damaged_checkpoint_is_passed_over_only_if_the_log_is_complete() {
     commit(&mut wal, &[b"two"]);
     prepare(&mut wal);
     // The file is there, its predecessors are not removed yet.
-    let job = wal.begin_checkpoint(bytes::Bytes::from_static(b"one, two")).unwrap().unwrap();
+    let job = wal.begin_checkpoint(vec![bytes::Bytes::from_static(b"one, two")]).unwrap().unwrap();
     let _ = job.run();
     commit(&mut wal, &[b"three"]);
     let newest = "00000000000000000003.checkpoint";

@@ -14,7 +14,7 @@ use crate::engine::Engine;
 use crate::log::Recovered;
 use crate::paxos::message::Life;
 use crate::paxos::{Config, Message, Paxos, Timers};
-use crate::quorum_tests::walk::Walk;
+use crate::quorum_tests::walk::{Walk, walk};
 use crate::quorum_tests::world::Shown;
 use crate::quorum_tests::{self, Subject};
 use crate::term::NodeId;
@@ -55,6 +55,14 @@ fn scripts_are_the_scenarios() {
 #[test]
 fn walks() {
     quorum_tests::walks(PAXOS);
+}
+
+/// What they found is in [`crate::paxos`].
+#[test]
+fn walks_that_failed_once_hold() {
+    for (seed, steps) in [(28_592, 2000), (225_760, 300)] {
+        walk(seed, steps, PAXOS);
+    }
 }
 
 /// The same inputs make the same effects.

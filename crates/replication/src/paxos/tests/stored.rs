@@ -22,7 +22,7 @@ fn entry(index: u64, term: Term) -> Entry {
 /// count as a vote there.
 #[test]
 fn a_log_of_an_older_term_is_no_vote() {
-    let snapshot = Snapshot { index: Index(37), term: NEW, state: Bytes::new() };
+    let snapshot = Snapshot { index: Index(37), term: NEW, state: crate::StateBytes::default() };
     let checkpoint =
         Checkpoint { promised: NEW, snapshot, tail: Vec::new(), accepted: OLD, members: None };
     let config = Config {

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use crate::engine::{self, Effect, Engine, Input, Viewed};
 use crate::log::{Checkpoint, Entry, Index, Record, Recovered, Snapshot};
 use crate::primary_backup::{Config, PrimaryBackup, Rules, Timers};
+use crate::state::StateBytes;
 use crate::term::{NodeId, Term, View};
 use crate::time::Time;
 
@@ -381,7 +382,7 @@ impl World {
     }
 }
 
-fn encode(applied: &[Entry]) -> Bytes {
+fn encode(applied: &[Entry]) -> StateBytes {
     let mut bytes = Vec::new();
     for entry in applied {
         bytes.extend(entry.term.number.to_be_bytes());
@@ -392,8 +393,9 @@ fn encode(applied: &[Entry]) -> Bytes {
     bytes.into()
 }
 
-fn decode(bytes: &Bytes) -> Vec<Entry> {
+fn decode(state: &StateBytes) -> Vec<Entry> {
     let mut entries = Vec::new();
+    let bytes = state.whole();
     let mut rest = &bytes[..];
     while !rest.is_empty() {
         let number = u64::from_be_bytes(rest[..8].try_into().expect("eight bytes"));

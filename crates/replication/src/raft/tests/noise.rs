@@ -152,7 +152,8 @@ fn among_noise(seed: u64) {
                     }
                     Effect::WantSnapshot => {
                         let term = engine.log().term_at(applied).unwrap_or(Term::ZERO);
-                        let snapshot = Snapshot { index: applied, term, state: Bytes::new() };
+                        let snapshot =
+                            Snapshot { index: applied, term, state: crate::StateBytes::default() };
                         inputs.push(Input::Snapshot(snapshot));
                     }
                     Effect::Send { .. }

@@ -243,11 +243,44 @@ fn a_snapshot_is_the_whole_ledger() {
 
 #[test]
 fn what_is_no_snapshot_is_refused() {
-    let mut newer = long_book().ledger.snapshot().to_vec();
-    newer[0] += 1;
-    assert!(Ledger::restore(&newer, true).unwrap_err().contains("a snapshot of format"));
-    assert!(Ledger::restore(&[newer[0] - 1, 200], true).is_err());
-    assert_eq!(Ledger::restore(&[], true).unwrap(), Ledger::new(true));
+    let restore = |bytes: &[u8]| Ledger::restore(&bytes.to_vec().into(), true);
+    let whole = long_book().ledger.snapshot().whole();
+    let newer = [&[whole[0] + 1], &whole[1..]].concat();
+    assert!(restore(&newer).unwrap_err().contains("a snapshot of format"));
+    for short in (1..whole.len()).step_by(991) {
+        assert!(restore(&whole[..short]).is_err(), "the first {short} bytes");
+    }
+    assert!(restore(&[&whole[..], &[0]].concat()).is_err(), "one byte too many");
+    assert_eq!(restore(&[]).unwrap(), Ledger::new(true));
+}
+
+/// What an older toystore wrote: every field in its order, the orders' requests among the others.
+#[test]
+fn a_snapshot_of_the_first_format_is_read() {
+    let mut book = Book::new(true);
+    book.lead(1);
+    book.apply(1, &record(1, 5, "Tux"));
+    book.apply(1, &refuse(1, 4));
+    book.apply(1, &never(3));
+    book.apply(1, &record(1, 2, "Fox"));
+    let digest = book.ledger.digest_of(2);
+    let row = |of: u128, index: u64, name: u32| {
+        (RequestId(of), index, Version(7), name, order(of, "Tux").quantity)
+    };
+    // What became of a request: its order, or why there is none and since which entry.
+    let (is_order, is_refused, is_never) = (0u8, 1u8, 2u8);
+    let head = (vec![(Index(1), term(1))], true, Index(5), term(1));
+    let orders = (vec![row(5, 2, 0), row(2, 5, 1)], vec!["Tux", "Fox"]);
+    let requests = (
+        4u8,
+        (RequestId(2), is_order, 1u64),
+        (RequestId(3), is_never, 4u64),
+        (RequestId(4), is_refused, order(4, "Whale"), Refusal::Insufficient, Version(3), 3u64),
+        (RequestId(5), is_order, 0u64),
+    );
+    let rest = (vec![RequestId(4), RequestId(3)], Vec::<[u8; 32]>::new(), digest);
+    let old = postcard::to_extend(&(head, orders, requests, rest), vec![1u8]).unwrap();
+    assert_eq!(Ledger::restore(&old.into(), true), Ok(book.ledger));
 }
 
 /// It may come from another replica: what is restored can be asked about everything that it lists.
@@ -259,12 +292,12 @@ fn a_snapshot_that_contradicts_itself_is_refused() {
         book.apply(1, &record(1, request, "Tux"));
         book.apply(1, &refuse(1, 10 + request));
     }
-    let whole = book.ledger.snapshot().to_vec();
+    let whole = book.ledger.snapshot().whole().to_vec();
     let mut refused = 0;
     for bit in 8..whole.len() * 8 {
         let mut bytes = whole.clone();
         bytes[bit / 8] ^= 1 << (bit % 8);
-        match Ledger::restore(&bytes, true) {
+        match Ledger::restore(&bytes.into(), true) {
             Ok(ledger) => assert!(ledger.records().all(|(_, id, _)| ledger.fate(id).is_some())),
             Err(why) => refused += usize::from(why.contains("contradicts itself")),
         }
@@ -287,7 +320,15 @@ fn the_oldest_refusals_are_forgotten_and_no_order_is() {
     assert_eq!(book.ledger.fate(RequestId(2)), None);
     assert_eq!(book.ledger.fate(RequestId(3)), Some(Fate::Never));
     assert!(matches!(book.ledger.fate(RequestId(4)), Some(Fate::Refused { .. })));
-    // What is forgotten is a new request.
+    // What is forgotten is a new request, also after a snapshot, of which it may be a part.
+    for request in 0..300 {
+        if request % 75 == 0 {
+            let restored = Ledger::restore(&book.ledger.snapshot(), true);
+            assert!(restored == Ok(book.ledger.clone()), "after {request} more");
+        }
+        let index = book.ledger.applied().0.0 + 1;
+        book.ledger.apply(&entry(index, never(10_000_000 + request).encode()));
+    }
     let again = entry(book.ledger.applied().0.0 + 1, record(1, 1, "Tux").encode());
     assert_eq!(book.ledger.apply(&again), recorded(1, 1, again.index.0));
     assert_eq!(book.ledger.len(), 2);

@@ -4,10 +4,13 @@
 //! older than its own, whatever the engine let through. Pure: log entries in, fates out. Called by
 //! [`super::Orders`].
 
-use std::collections::btree_map::Entry as Place;
-use std::collections::{BTreeMap, VecDeque};
+mod refusals;
+mod rows;
+mod snapshot;
 
-use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as Place;
+
 use replication::planted::{Bug, planted};
 use replication::{Entry, Index, Members, Term};
 use serde::{Deserialize, Serialize};
@@ -15,31 +18,18 @@ use sha2::{Digest, Sha256};
 
 use super::command::Command;
 use crate::message::{Fate, NewOrder, Order, OrderNumber, Ordered, Problem, Refusal, RequestId};
-use crate::toy::{Quantity, ToyName, Version};
-
-/// Refusals that are remembered; the oldest is forgotten first, at the same entry on every replica.
-/// An order is remembered for good.
-pub const REFUSALS_MAX: usize = 1 << 20;
-
-/// The first byte of a snapshot.
-const FORMAT: u8 = 1;
+use crate::toy::{ToyName, Version};
+pub use refusals::REFUSALS_MAX;
+use refusals::Refusals;
+use rows::{Row, Rows};
 
 /// Orders between two remembered digests, so that a digest of any prefix is cheap.
 const DIGEST_EVERY: usize = 1024;
 
-/// A recorded order: 48 bytes, since a replica keeps all of them in memory.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-struct Row {
-    request_id: RequestId,
-    index: u64,
-    version: Version,
-    /// Position in `Names::spellings`.
-    name: u32,
-    quantity: Quantity,
-}
-
-fn row(orders: &[Row], number: OrderNumber) -> &Row {
-    &orders[usize::try_from(number.0).expect("it is in memory")]
+/// The row of an order that a slot names.
+fn row(orders: &Rows, number: OrderNumber) -> Row {
+    let position = usize::try_from(number.0).expect("it is in memory");
+    orders.get(position).expect("a slot names an order that is there")
 }
 
 /// What became of a request that made no order.
@@ -60,7 +50,7 @@ enum Slot {
 }
 
 impl Slot {
-    fn fate(&self, orders: &[Row]) -> Fate {
+    fn fate(&self, orders: &Rows) -> Fate {
         match self {
             Slot::Order(number) => {
                 let row = row(orders, *number);
@@ -117,6 +107,9 @@ impl Names {
     }
 }
 
+/// What became of every request that is remembered.
+type Requests = BTreeMap<RequestId, Slot>;
+
 /// What applying an entry did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Applied {
@@ -131,7 +124,7 @@ pub enum Applied {
 /// Every order, every fate.
 ///
 /// Invariant: order numbers are the positions in `orders`, so 0, 1, 2 … without gaps; one order per
-/// request id.
+/// request id. What serde leaves out, [`Ledger::snapshot`] writes behind the rest.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Ledger {
     /// Every leader's first entry that raised the term: (index, term), both rising.
@@ -140,11 +133,13 @@ pub struct Ledger {
     fencing: bool,
     applied: Index,
     applied_term: Term,
-    orders: Vec<Row>,
+    #[serde(skip)]
+    orders: Rows,
     names: Names,
-    requests: BTreeMap<RequestId, Slot>,
-    /// Refused and resolved requests, oldest first.
-    refused: VecDeque<RequestId>,
+    #[serde(skip)]
+    requests: Requests,
+    #[serde(skip)]
+    refusals: Refusals,
     /// The chained hash after every `DIGEST_EVERY` orders.
     digests: Vec<[u8; 32]>,
     /// The chained hash after the last order.
@@ -205,7 +200,7 @@ impl Ledger {
             Place::Vacant(place) => _ = place.insert(Slot::Order(number)),
         }
         let name = self.names.position(&order.name);
-        self.orders.push(Row { request_id, index, version, name, quantity: order.quantity });
+        self.orders.push(&Row { request_id, index, version, name, quantity: order.quantity });
         self.digest = self.chain(self.digest, self.orders.len() - 1);
         if self.orders.len().is_multiple_of(DIGEST_EVERY) {
             self.digests.push(self.digest);
@@ -230,10 +225,7 @@ impl Ledger {
         if planted(Bug::SecondOpinion) {
             self.requests.remove(&request_id);
         }
-        self.refused.push_back(request_id);
-        if self.refused.len() > REFUSALS_MAX
-            && let Some(oldest) = self.refused.pop_front()
-        {
+        if let Some(oldest) = self.refusals.push(request_id, &self.requests) {
             self.requests.remove(&oldest);
         }
         Applied::Decided(request_id, fate)
@@ -249,16 +241,17 @@ impl Ledger {
             self.leads.pop();
         }
         let index = entry.index.0;
-        if let Some(last) = self.refused.back().copied()
+        if let Some(last) = self.refusals.newest()
             && self.requests.get(&last).and_then(Slot::index) == Some(index)
         {
-            self.refused.pop_back();
+            self.refusals.pop_newest();
             self.requests.remove(&last);
         }
-        let last = self.orders.last().filter(|row| row.index == index)?.request_id;
-        let lost = self.order(OrderNumber(self.orders.len() as u64 - 1));
+        let last = self.orders.len().checked_sub(1)?;
+        let request_id = self.orders.get(last).filter(|row| row.index == index)?.request_id;
+        let lost = self.order(OrderNumber(last as u64));
         self.orders.pop();
-        self.requests.remove(&last);
+        self.requests.remove(&request_id);
         self.digests.truncate(self.orders.len() / DIGEST_EVERY);
         self.digest = self.rehash(self.orders.len());
         lost
@@ -322,7 +315,7 @@ impl Ledger {
     }
 
     fn chain(&self, before: [u8; 32], position: usize) -> [u8; 32] {
-        let row = &self.orders[position];
+        let row = self.orders.get(position).expect("only what is there is hashed");
         let mut hash = Sha256::new();
         hash.update(before);
         hash.update((position as u64).to_be_bytes());
@@ -343,58 +336,5 @@ impl Ledger {
         let known = (upto / DIGEST_EVERY).min(self.digests.len());
         let start = self.digests.get(known.wrapping_sub(1)).copied().unwrap_or_default();
         (known * DIGEST_EVERY..upto).fold(start, |hash, at| self.chain(hash, at))
-    }
-
-    /// The state in canonical bytes.
-    pub fn snapshot(&self) -> Bytes {
-        let bytes = postcard::to_extend(self, vec![FORMAT]);
-        bytes.expect("a ledger has no types that postcard cannot write").into()
-    }
-
-    /// # Errors
-    /// If the bytes are of another format, or not a ledger: they may come from another replica.
-    pub fn restore(bytes: &[u8], fencing: bool) -> Result<Ledger, String> {
-        let mut ledger: Ledger = match bytes.split_first() {
-            None => Ledger::default(),
-            Some((&FORMAT, rest)) => postcard::from_bytes(rest).map_err(|e| e.to_string())?,
-            Some((format, _)) => {
-                return Err(format!("a snapshot of format {format}, this program knows {FORMAT}"));
-            }
-        };
-        ledger.fencing = fencing;
-        ledger.names.find_positions();
-        match ledger.contradiction() {
-            None => Ok(ledger),
-            Some(what) => Err(format!("a snapshot that contradicts itself: {what}")),
-        }
-    }
-
-    /// What is looked up without asking whether it is there must be there.
-    fn contradiction(&self) -> Option<&'static str> {
-        if self.names.positions.len() != self.names.spellings.len() {
-            return Some("a toy's spelling stands twice");
-        }
-        if self.orders.iter().any(|row| row.name as usize >= self.names.spellings.len()) {
-            return Some("an order of a toy without a name");
-        }
-        let fits = |(id, slot): (&RequestId, &Slot)| match slot {
-            Slot::Order(OrderNumber(number)) => {
-                let place = usize::try_from(*number).ok();
-                place.and_then(|at| self.orders.get(at)).is_some_and(|row| row.request_id == *id)
-            }
-            Slot::Refused(refused) => refused.order.request_id == *id,
-            Slot::Never(_) => true,
-        };
-        let without_order = |id| self.requests.get(id).is_some_and(|slot| slot.index().is_some());
-        let ordered = self.requests.values().filter(|slot| slot.index().is_none()).count();
-        if ordered != self.orders.len()
-            || self.requests.len() - ordered != self.refused.len()
-            || !self.requests.iter().all(fits)
-            || !self.refused.iter().all(without_order)
-        {
-            return Some("requests, orders and refusals do not match");
-        }
-        let digests = self.orders.len() / DIGEST_EVERY;
-        (self.digests.len() != digests).then_some("digests are missing, or too many")
     }
 }
