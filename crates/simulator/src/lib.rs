@@ -58,6 +58,7 @@ mod world;
 
 pub use costs::{Acknowledged, Costs};
 pub use plan::Plan;
+pub use record::UNDECIDED;
 pub use run::{Outcome, run, run_measured};
 pub use scenario::Scenario;
 pub use setting::{Setting, Wishes};

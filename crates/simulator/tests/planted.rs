@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use simulator::planted::{ALL, COVERED, Planted, RARE};
-use simulator::{Plan, Wishes, run};
+use simulator::{Plan, UNDECIDED, Wishes, run};
 
 /// Each bug is looked for from each of these on, so that it is not by luck that it is found soon.
 const FROM: [u64; 3] = [0, 10_000, 20_000];
@@ -117,7 +117,8 @@ fn find(planted: &'static Planted, from: u64, seeds: u64) -> Option<Found> {
     let wishes = Wishes { planted, protocol, orders, catalogs, members, ..Wishes::default() };
     (from..from + seeds).find_map(|seed| {
         let outcome = run(&Plan::drawn(seed, &wishes), false);
-        let broken = outcome.broken?;
+        // What is not decided is not named.
+        let broken = outcome.broken.filter(|broken| broken.promise != UNDECIDED)?;
         let sentence = format!("{}: {}", broken.promise, broken.what);
         Some(Found { seeds: seed - from + 1, seed, convicted: outcome.convicted, sentence })
     })

@@ -22,7 +22,9 @@ fn check(seeds: impl IntoIterator<Item = u64>, wishes: &Wishes) -> Tally {
             let (protocol, catalogs, what) = (wishes.protocol, wishes.catalogs, broken.what);
             let (members, clocks) = (wishes.members, wishes.clocks);
             let store = format!("--replication {protocol} --catalog-replicas {catalogs}");
+            let invalidation = wishes.invalidation;
             let store = format!("{store} --members {members} --clocks {clocks}");
+            let store = format!("{store} --invalidation {invalidation}");
             let again = format!("toystore sim --seed {seed} {store}");
             panic!("{}: {what}: {again}", broken.promise);
         }
@@ -44,7 +46,8 @@ fn what_was_found_once_stays_found() {
             match name {
                 "catalogs" => wishes.catalogs = value.parse().expect("a number"),
                 "members" => wishes.members = value.parse().expect("whether they change"),
-                _ => panic!("{name}: expected catalogs=3 or members=fixed"),
+                "invalidation" => wishes.invalidation = value.parse().expect("a mode"),
+                _ => panic!("{name}: expected catalogs=3, members=fixed or invalidation=push"),
             }
         }
         check([seed], &wishes);

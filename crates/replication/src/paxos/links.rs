@@ -104,8 +104,8 @@ impl Paxos {
     }
 
     /// A vote for all of this log, for the leader whose log it is. Only for the one that is
-    /// promised and followed, or leads here: with a snapshot in the place of its log, a replica has one of an
-    /// older term that the leader of that term never had ([`super::transfer`]).
+    /// promised, and followed or this one: with a snapshot in the place of its log, a replica has
+    /// one of an older term that the leader of that term never had ([`super::transfer`]).
     fn stored(&self) -> Option<(Term, Index)> {
         let protocol = &self.protocol;
         let knows = protocol.follows().is_some() || protocol.leads().is_some();
@@ -188,7 +188,7 @@ impl Paxos {
                 link.gathered.clear();
             }
             link.claimed = link.claimed.max(sent);
-            if lost && !planted(Bug::LinkUnordered) {
+            if lost {
                 self.protocol.reconnected(from);
                 self.deliver_early(from);
             }

@@ -12,6 +12,7 @@ use super::storage::{State, Store, Told};
 use super::translate::{self, Said, from_crate, index, term};
 use super::{Config, Timers};
 use crate::log::{Entry, Index, Log, Record};
+use crate::planted::{Bug, planted};
 use crate::term::{NodeId, Term};
 
 /// One instance. A new one, on the same state, is what a restart of the process would make.
@@ -124,6 +125,9 @@ impl Protocol {
 
     /// Something between this replica and `peer` may have been lost.
     pub(super) fn reconnected(&mut self, peer: NodeId) {
+        if planted(Bug::LinkUnordered) {
+            return;
+        }
         self.inner.reconnected(u64::from(peer.0));
         self.follow_store();
     }

@@ -4,8 +4,8 @@
 //! still stand still, for good, is a replica that has promised a term whose candidate died while
 //! the others follow an older one; a replica that missed the last message before a silence; a
 //! leader that lost the others; a follower to whom its leader has said everything, as it believes.
-//! Each is seen here, from the outside: *the log of another replica is decided further or longer, or
-//! this one fits to no leader, and nothing has moved for a while.*
+//! Each is seen here, from the outside: *the log of another replica is longer, or decided further,
+//! or this one fits to no leader, and nothing has moved for a while.*
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,6 +20,10 @@ use crate::time::Time;
 
 /// Rounds in which a leader hears no majority until it gives up, so that who waits for it is told.
 const LONELY_ROUNDS_MAX: u32 = 3;
+
+/// What is begun anew in vain has twice as long the next time, so often: beginning anew takes two
+/// round trips, which may be longer than [`Timers::stuck`].
+const TRIES_DOUBLED: u32 = 2;
 
 /// How long to wait for what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -121,6 +125,8 @@ pub(super) struct Watch {
     mark: Option<Mark>,
     since: Time,
     restarted: Time,
+    /// How often something was begun anew since all was well.
+    tries: u32,
     /// When to try to lead, because the connection to the leader of this term is refused.
     campaign: Option<(Time, Term)>,
     /// The round that was looked at last, and for how many this leader heard no majority.
@@ -250,6 +256,9 @@ impl Paxos {
         // is not decided without it.
         let more = |of: Option<(Term, Index)>| of.is_some_and(|(t, to)| t == accepted && to > last);
         let behind = self.links.values().any(|link| link.decided > decided || more(link.stored));
+        if accepting && !behind {
+            self.watch.tries = 0;
+        }
         if self.watch.mark != Some(mark) || accepting && !behind {
             self.watch.mark = Some(mark);
             self.watch.since = now;
@@ -257,13 +266,15 @@ impl Paxos {
             return;
         }
         let timers = self.config.timers;
-        if now.since(self.watch.since) >= timers.takeover + timers.takeover / 10 * self.rank()
-            && self.may_take_over()
-        {
+        let patience = 1 << self.watch.tries.min(TRIES_DOUBLED);
+        let takeover = timers.takeover + timers.takeover / 10 * self.rank();
+        if now.since(self.watch.since) >= takeover * patience && self.may_take_over() {
             self.watch.since = now;
+            self.watch.tries += 1;
             self.try_to_lead();
-        } else if now.since(self.watch.restarted) >= timers.stuck {
+        } else if now.since(self.watch.restarted) >= timers.stuck * patience {
             self.watch.restarted = now;
+            self.watch.tries += 1;
             for peer in &self.config.peers {
                 self.protocol.reconnected(*peer);
             }

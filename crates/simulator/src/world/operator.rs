@@ -174,10 +174,13 @@ impl World {
         let Some(NodeId(id)) = members.iter().nth(place).copied() else { return };
         let (from, to) = (self.seats.of(Who::Asker), self.seats.of(Who::Order(id)));
         let request = Request::ChangeMembers(work.wish());
+        // A copy that comes after the newcomer is wanted again would take it out once more, as it
+        // says, and nobody would have asked for that.
+        let may_double = !work.gives_up;
         self.say(|| format!("operator -> call !{} order-{id} {request}", call.0 - CALLS));
         let (life, answer) = (0, Answer::Unknown);
         self.schedule(ASK_DEADLINE, Event::Answer { to: from, life, call, answer });
-        let doubled = self.network.doubles((from, to));
+        let doubled = may_double && self.network.doubles((from, to));
         if doubled {
             let request = request.clone();
             self.send((from, to), Event::Call { from, life, call, to, request, doubled });

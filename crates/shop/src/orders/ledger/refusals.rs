@@ -1,9 +1,9 @@
 //! The requests that made no order, oldest first: what is remembered of them is bounded, and the
 //! oldest is forgotten at the same entry on every replica.
 //!
-//! Their bytes in a snapshot stand in pages as those of the orders do ([`super::rows`]): a full page
-//! is encoded once and shared. What became of a request stands in the ledger's `requests`. Used by
-//! [`super::Ledger`].
+//! Their bytes in a snapshot stand in pages as those of the orders do ([`super::rows`]): a full
+//! page is encoded once and shared. What became of a request stands in the ledger's `requests`.
+//! Used by [`super::Ledger`].
 
 use std::collections::VecDeque;
 
