@@ -44,6 +44,8 @@ pub(super) enum Next {
 pub(super) struct Errand {
     pub request: Request,
     pub began: Time,
+    /// Since when what it reads has had time to be everywhere.
+    acknowledged: Time,
     pub retries: u32,
     pub doing: Doing,
     /// Frontends that refused the connection in this attempt.
@@ -53,9 +55,9 @@ pub(super) struct Errand {
 }
 
 impl Errand {
-    pub fn new(request: Request, began: Time, call: CallId) -> Errand {
+    pub fn new(request: Request, began: Time, acknowledged: Time, call: CallId) -> Errand {
         let doing = Doing::Calling(call);
-        Errand { request, began, retries: 0, doing, refused: 0, reached: false }
+        Errand { request, began, acknowledged, retries: 0, doing, refused: 0, reached: false }
     }
 
     /// Judges an answer.
@@ -70,10 +72,11 @@ impl Errand {
                 Problem::UnknownProduct | Problem::UnknownOrder => {
                     return Next::Over(Outcome::NotFound, None);
                 }
-                // Where that proves nothing: it is looked at again, as long as retries would take.
+                // Where that proves nothing: it is looked at again, as long as retries would take
+                // for one order, however many there are that were lost.
                 Problem::NoOrderHere(_) => {
                     let patience = config.retry_interval.saturating_mul(config.retries);
-                    if now.since(self.began) >= patience {
+                    if now.since(self.acknowledged) >= patience {
                         return Next::Over(Outcome::NotYet, None);
                     }
                     return Next::Wait(now + NOT_YET_PAUSE);

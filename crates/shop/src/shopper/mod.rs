@@ -97,6 +97,8 @@ pub struct Shopper {
     toys: Vec<ToyName>,
     stage: Stage,
     errand: Option<Errand>,
+    /// When it began to read again what was recorded.
+    compares_since: Option<Time>,
     /// The place in `config.frontends` of the one in use.
     frontend: usize,
     calls: u64,
@@ -115,6 +117,7 @@ impl Shopper {
             toys: config.toys.clone(),
             stage: Stage::New,
             errand: None,
+            compares_since: None,
             frontend: 0,
             calls: 0,
             book: Book::new(&config),
@@ -168,7 +171,8 @@ impl Shopper {
     fn begin(&mut self, now: Time, stage: Stage, request: Request, effects: &mut Vec<Effect>) {
         self.stage = stage;
         let call = self.call(request.clone(), effects);
-        self.errand = Some(Errand::new(request, now, call));
+        let acknowledged = self.compares_since.unwrap_or(now);
+        self.errand = Some(Errand::new(request, now, acknowledged, call));
     }
 
     fn begin_page(&mut self, now: Time, effects: &mut Vec<Effect>) {
@@ -223,6 +227,7 @@ impl Shopper {
             self.book.close();
             return self.finish(effects);
         };
+        self.compares_since.get_or_insert(now);
         let request = Request::ReadOrder { number, consistency: self.config.consistency };
         self.begin(now, Stage::Comparing(place), request, effects);
     }
