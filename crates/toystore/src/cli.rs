@@ -9,7 +9,7 @@ use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::command::{
     catalog, check, client, compare, control, demo, export, frontend, health, migrate, node, order,
-    paint, run, sim, status, up,
+    paint, run, sim, status, top, up,
 };
 use crate::supervisor::control::Action;
 
@@ -45,6 +45,7 @@ enum Command {
     Check(check::Check),
     Demo(demo::Demo),
     Status(status::Status),
+    Top(top::Top),
     Catalog(catalog::CatalogCommand),
     Order(order::OrderCommand),
     Frontend(frontend::FrontendCommand),
@@ -97,6 +98,7 @@ pub fn run() -> ExitCode {
         Command::Check(check) => check.run(),
         Command::Demo(demo) => demo.run(),
         Command::Status(status) => status.run(),
+        Command::Top(top) => top.run(),
         Command::Catalog(catalog) => catalog.run(),
         Command::Order(order) => order.run(),
         Command::Frontend(frontend) => frontend.run(),

@@ -322,7 +322,9 @@ impl Paxos {
         {
             *more = None;
             if accepted != term {
-                *accepted = Term::ZERO;
+                // A term of nobody: under zero, logs would fit as far as they did when this leader
+                // began, if nobody had accepted anything then.
+                *accepted = Term { number: 0, ..*term };
             }
         }
         body

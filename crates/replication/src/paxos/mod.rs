@@ -70,7 +70,8 @@
 //! promise nor another history: the leader that repeats both believes that it has everything, and
 //! waits for votes that never come. One walk in a quarter of a million stood still in this way
 //! (225760); now the leader says too how long its log is, and a follower that has less of it for a
-//! while begins anew.
+//! while begins anew. And in a group whose leader began with nothing, one that had a snapshot only
+//! was offered the whole log again and again, and then the snapshot that it had (651476).
 //!
 //! # What is left out, and what it costs
 //!

@@ -173,13 +173,16 @@ impl Raft {
             (StateRole::Leader, Announced::Following(_)) => None,
             (StateRole::Follower | StateRole::Candidate | StateRole::PreCandidate, _) => leader,
         };
+        if self.node.raft.state != StateRole::Leader {
+            // Also where it was not announced yet that it led: pieces would pass for heartbeats.
+            self.forget_transfers();
+        }
         if self.announced == Announced::Following(now) {
             return;
         }
         if self.announced == Announced::Leading {
             self.barriers.fail(out);
             self.fail_changes(out);
-            self.forget_transfers();
         }
         self.announced = Announced::Following(now);
         out.push(Effect::Following { leader: now });

@@ -20,6 +20,7 @@ pub mod run;
 pub mod service;
 pub mod sim;
 pub mod status;
+pub mod top;
 pub mod up;
 
 use std::future::Future;

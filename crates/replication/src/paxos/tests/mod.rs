@@ -60,7 +60,7 @@ fn walks() {
 /// What they found is in [`crate::paxos`].
 #[test]
 fn walks_that_failed_once_hold() {
-    for (seed, steps) in [(28_592, 2000), (225_760, 300)] {
+    for (seed, steps) in [(28_592, 2000), (225_760, 300), (651_476, 300)] {
         walk(seed, steps, PAXOS);
     }
 }

@@ -11,6 +11,7 @@ use super::message::Said;
 use super::{Config, Raft, Timers};
 use crate::engine::{Engine, Message};
 use crate::log::Recovered;
+use crate::quorum_tests::walk::{STEPS, walk};
 use crate::quorum_tests::{self, Subject};
 use crate::term::NodeId;
 
@@ -65,6 +66,13 @@ fn walks() {
 #[test]
 fn walks_with_changes() {
     quorum_tests::walks(CHANGING);
+}
+
+/// A leader that had not announced itself went on sending a snapshot when it led no longer, and its
+/// follower, which took that for a leader's word, gave nobody a vote.
+#[test]
+fn walks_that_failed_once_hold() {
+    walk(151_936, STEPS, CHANGING);
 }
 
 test_each_path! {

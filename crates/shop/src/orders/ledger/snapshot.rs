@@ -8,6 +8,8 @@
 //! however long the history is. What became of a request that made an order is not written: it
 //! follows from the order's row.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use replication::{Index, StateBytes, Term};
 use serde::{Deserialize, Serialize};
@@ -141,6 +143,11 @@ fn read_old(bytes: &[u8]) -> Result<Ledger, String> {
     };
     for (request_id, index, version, name, quantity) in old.orders {
         ledger.orders.push(&Row { request_id, index, version, name, quantity });
+    }
+    let listed: BTreeSet<RequestId> = old.refused.iter().copied().collect();
+    let slots = old.requests.iter().filter(|(_, slot)| slot.index().is_some());
+    if listed.len() != old.refused.len() || !listed.iter().eq(slots.map(|(id, _)| id)) {
+        return Err("the refused requests are others than the listed ones".to_string());
     }
     for id in old.refused {
         ledger.refusals.push(id, &old.requests);

@@ -1,6 +1,6 @@
 //! `toystore status`: the cluster at a glance, from what every node says of itself.
 
-mod show;
+pub(super) mod show;
 
 use std::process::ExitCode;
 
@@ -47,8 +47,10 @@ pub enum Said {
 /// A node, and what it says, or why it says nothing.
 #[derive(Debug)]
 pub struct Seen {
-    member: Member,
-    said: Result<Said, String>,
+    /// The node.
+    pub member: Member,
+    /// What it says.
+    pub said: Result<Said, String>,
 }
 
 impl Status {
@@ -76,7 +78,7 @@ impl Status {
 }
 
 /// Asks all nodes at once; they are shown in the order of cluster.json.
-async fn look(cluster: &Cluster) -> Vec<Seen> {
+pub async fn look(cluster: &Cluster) -> Vec<Seen> {
     let mut asked = JoinSet::new();
     for (place, member) in cluster.nodes.iter().cloned().enumerate() {
         asked.spawn(async move {
@@ -94,7 +96,7 @@ async fn look(cluster: &Cluster) -> Vec<Seen> {
 }
 
 /// Who leads, and under which term: the highest that is claimed.
-fn leader(seen: &[Seen]) -> Option<(Term, &str)> {
+pub fn leader(seen: &[Seen]) -> Option<(Term, &str)> {
     let reigns = seen.iter().filter_map(|node| match &node.said {
         Ok(Said::Order(said)) => Some((reign(&said.status)?, node.member.name.as_str())),
         Ok(Said::Catalog(_) | Said::Frontend(_)) | Err(_) => None,
@@ -103,7 +105,7 @@ fn leader(seen: &[Seen]) -> Option<(Term, &str)> {
 }
 
 /// The same of the catalogs.
-fn catalog_leader(seen: &[Seen]) -> Option<(Term, &str)> {
+pub fn catalog_leader(seen: &[Seen]) -> Option<(Term, &str)> {
     let reigns = seen.iter().filter_map(|node| match &node.said {
         Ok(Said::Catalog(said)) => Some((catalog_reign(&said.status)?, node.member.name.as_str())),
         Ok(Said::Order(_) | Said::Frontend(_)) | Err(_) => None,

@@ -1,5 +1,5 @@
 //! The status of a store as a person reads it: a table of replicas, each frontend's cache, the
-//! stock. Called by [`super::Status`], which prints the lines.
+//! stock. Called by [`super::Status`], which prints the lines; `toystore top` says the same words.
 
 use owo_colors::OwoColorize;
 use shop::toy::ToyName;
@@ -55,7 +55,7 @@ pub fn lines(cluster: &Cluster, seen: &[Seen]) -> Vec<String> {
 }
 
 /// `ready`, or why not.
-fn readiness(said: &Said) -> String {
+pub fn readiness(said: &Said) -> String {
     let (ready, because) = match said {
         Said::Catalog(said) => (said.ready, &said.not_ready_because),
         Said::Order(said) => (said.ready, &said.not_ready_because),
@@ -69,7 +69,7 @@ fn readiness(said: &Said) -> String {
 }
 
 /// Why a node says nothing: what its process does, if that explains it.
-fn silence(node: &Seen) -> String {
+pub fn silence(node: &Seen) -> String {
     let state = node.member.state;
     match (state, &node.member.ended, &node.said) {
         (State::Dead | State::Stopped, Some(how), _) => format!("{state} ({how})"),
@@ -162,7 +162,7 @@ fn catalog_replicas(seen: &[Seen]) -> Vec<String> {
 }
 
 /// The role; of a leader, how far it has come; and what is missing.
-fn state(status: &orders::Status, not_ready: Option<&str>) -> String {
+pub fn state(status: &orders::Status, not_ready: Option<&str>) -> String {
     let mut words = match reign(status) {
         Some(_) => format!("leader, {}", status.state),
         None => status.engine.role.clone(),
@@ -285,4 +285,4 @@ fn some_of(toys: &[ToyName]) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

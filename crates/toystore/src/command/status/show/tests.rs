@@ -41,7 +41,7 @@ fn term() -> Term {
     Term::ZERO.next(NodeId(2))
 }
 
-fn replica(id: u8, role: &str, state: &str) -> Seen {
+pub fn replica(id: u8, role: &str, state: &str) -> Seen {
     let name = format!("order-{id}");
     let status = orders::Status {
         id: NodeId(id),
@@ -67,7 +67,7 @@ fn replica(id: u8, role: &str, state: &str) -> Seen {
     Seen { member: member(&name, Role::Order, State::Running), said }
 }
 
-fn frontend() -> Seen {
+pub fn frontend() -> Seen {
     let status = frontend::Status {
         id: 1,
         mode: shop::invalidation::Invalidation::Lease,
@@ -94,7 +94,7 @@ fn frontend() -> Seen {
     Seen { member: member("frontend-1", Role::Frontend, State::Running), said }
 }
 
-fn catalog(id: u8, role: &str, phase: &str) -> Seen {
+pub fn catalog(id: u8, role: &str, phase: &str) -> Seen {
     let name = format!("catalog-{id}");
     let status = catalog::status::Status {
         phase: phase.to_string(),
@@ -127,7 +127,7 @@ fn catalog(id: u8, role: &str, phase: &str) -> Seen {
     Seen { member: member(&name, Role::Catalog, State::Running), said }
 }
 
-fn silent(name: &str, role: Role, state: State) -> Seen {
+pub fn silent(name: &str, role: Role, state: State) -> Seen {
     Seen { member: member(name, role, state), said: Err("no connection".to_string()) }
 }
 
