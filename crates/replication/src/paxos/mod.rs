@@ -66,12 +66,11 @@
 //! entry of its own, and decided another one at that index. It took a random walk of 2000 steps,
 //! one in some thirty thousand, to find it.
 //!
-//! A follower that has promised, and accepted a history, hears neither another question for that
-//! promise nor another history: the leader that repeats both believes that it has everything, and
-//! waits for votes that never come. One walk in a quarter of a million stood still in this way
-//! (225760); now the leader says too how long its log is, and a follower that has less of it for a
-//! while begins anew. And in a group whose leader began with nothing, one that had a snapshot only
-//! was offered the whole log again and again, and then the snapshot that it had (651476).
+//! A follower that has accepted a history hears neither another question for its promise nor another
+//! history: a leader that repeats both believes that it has everything, and waits for votes that
+//! never come (walk 225760). So the leader says too how long its log is, and who has less of it for
+//! a while begins anew. And one that had a snapshot only, in a group whose leader began with
+//! nothing, was offered that snapshot again and again (walk 651476).
 //!
 //! # What is left out, and what it costs
 //!

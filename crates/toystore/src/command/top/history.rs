@@ -54,8 +54,8 @@ impl History {
     /// Orders each second, now. `None` until there are two answers.
     pub fn orders_per_second(&self) -> Option<f64> {
         let newest = self.looks.back()?;
-        let before = self.looks.iter().rev().take(SMOOTH + 1).skip(1);
-        let before = before.filter(|look| look.orders.is_some()).next_back()?;
+        let mut before = self.looks.iter().rev().take(SMOOTH + 1).skip(1);
+        let before = before.rfind(|look| look.orders.is_some())?;
         let seconds = (newest.at - before.at).as_secs_f64();
         let orders = newest.orders?.saturating_sub(before.orders?);
         (seconds > 0.0).then_some(orders as f64 / seconds)
