@@ -66,10 +66,10 @@
 //! entry of its own, and decided another one at that index. It took a random walk of 2000 steps,
 //! one in some thirty thousand, to find it.
 //!
-//! A follower that has accepted a history hears neither another question for its promise nor another
-//! history: a leader that repeats both believes that it has everything, and waits for votes that
-//! never come (walk 225760). So the leader says too how long its log is, and who has less of it for
-//! a while begins anew. And one that had a snapshot only, in a group whose leader began with
+//! A follower that has accepted a history hears neither another question for its promise nor
+//! another history: a leader that repeats both believes that it has everything, and waits for votes
+//! that never come (walk 225760). So the leader says too how long its log is, and who has less of it
+//! for a while begins anew. And one that had a snapshot only, in a group whose leader began with
 //! nothing, was offered that snapshot again and again (walk 651476).
 //!
 //! # What is left out, and what it costs
