@@ -68,8 +68,8 @@
 //!
 //! A follower that has accepted a history hears neither another question for its promise nor
 //! another history: a leader that repeats both believes that it has everything, and waits for votes
-//! that never come (walk 225760). So the leader says too how long its log is, and who has less of it
-//! for a while begins anew. And one that had a snapshot only, in a group whose leader began with
+//! that never come (walk 225760). So the leader says too how long its log is, and who has less for
+//! a while begins anew. And one that had a snapshot only, in a group whose leader began with
 //! nothing, was offered that snapshot again and again (walk 651476).
 //!
 //! # What is left out, and what it costs
