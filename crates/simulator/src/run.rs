@@ -109,11 +109,11 @@ fn play(world: &mut World, plan: &Plan) -> bool {
     // To read an order back takes no longer than to place it did.
     let limit = world.now + REST_MAX.max(plan.heal_at.since(Time(0)));
     while !(world.shoppers_are_done() && world.members_settled()) && world.broken.is_none() {
-        if world.now > limit && !plan.setting.firm() {
-            // Somebody looks for an order that is lost, where not to find it proves nothing.
-            break;
-        }
         if world.now > limit {
+            if !plan.setting.firm() {
+                // Somebody looks for an order that is lost, where not to find it proves nothing.
+                break;
+            }
             let who = world.stragglers();
             world.breaks("liveness", format!("no end after healing: {who}"));
             return false;

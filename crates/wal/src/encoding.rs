@@ -24,15 +24,13 @@ pub fn encode(value: &impl Serialize) -> Vec<u8> {
 /// # Panics
 /// As [`encode`].
 pub fn encode_around(
-    before: &impl Serialize,
-    middle: &[Bytes],
-    after: &impl Serialize,
+    (before, middle, after): (impl Serialize, &[Bytes], impl Serialize),
 ) -> Vec<Bytes> {
     let length: usize = middle.iter().map(Bytes::len).sum();
     let mut parts = vec![Bytes::from(encode(&(before, length as u64)))];
     parts.extend_from_slice(middle);
     // Only the first part says how all of it is encoded.
-    parts.push(Bytes::from(encode(after)).slice(1..));
+    parts.push(Bytes::from(encode(&after)).slice(1..));
     parts
 }
 
@@ -50,5 +48,20 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
              start the newer toystore that wrote it"
         )),
         None => Err("is empty".to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_encoded_in_parts_is_what_is_encoded_whole() {
+        let middle = [Bytes::from(vec![7; 200]), Bytes::new(), Bytes::from_static(b"end")];
+        let (before, after) = ((1u64, "before"), vec![2u32, 3]);
+        let whole = encode(&(before, Bytes::from(middle.concat()), &after));
+        assert_eq!(encode_around((before, &middle, &after)).concat(), whole);
+        let nothing: Vec<u8> = encode(&(before, Bytes::new(), &after));
+        assert_eq!(encode_around((before, &[], &after)).concat(), nothing);
     }
 }

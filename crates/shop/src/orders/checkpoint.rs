@@ -3,7 +3,8 @@
 use super::*;
 
 impl Orders {
-    pub(super) fn snapshot(&self) -> Snapshot {
+    /// The ledger as it is, and where in the log that is.
+    pub fn snapshot(&self) -> Snapshot {
         let (index, term) = self.ledger.applied();
         Snapshot { index, term, state: self.ledger.snapshot() }
     }

@@ -201,8 +201,7 @@ impl HostDisk {
 
     /// The same, for a checkpoint.
     pub fn checkpoint(&mut self, checkpoint: &Checkpoint) {
-        let (before, state, after) = checkpoint.around();
-        let state = encoding::encode_around(&before, state, &after);
+        let state = encoding::encode_around(checkpoint.around());
         self.incoming.push(Write::Checkpoint { index: checkpoint.snapshot.index.0, state });
     }
 

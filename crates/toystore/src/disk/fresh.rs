@@ -24,8 +24,7 @@ pub fn write_fresh(folder: &Path, checkpoint: &Checkpoint) -> Result<()> {
         wal.finish(job.run())?;
     }
     wal.append(&encoding::encode(&Record::Promise(checkpoint.promised)))?;
-    let (before, state, after) = checkpoint.around();
-    let state = encoding::encode_around(&before, state, &after);
+    let state = encoding::encode_around(checkpoint.around());
     let job = wal.begin_checkpoint(state)?.context("a new log is writing a checkpoint")?;
     wal.finish(job.run())?;
     Ok(())

@@ -288,8 +288,7 @@ fn encoded(write: &Write) -> wal::Write {
     match write {
         Write::Record(record) => wal::Write::Record(encoding::encode(record)),
         Write::Checkpoint(checkpoint) => {
-            let (before, state, after) = checkpoint.around();
-            let state = encoding::encode_around(&before, state, &after);
+            let state = encoding::encode_around(checkpoint.around());
             wal::Write::Checkpoint { index: checkpoint.snapshot.index.0, state }
         }
     }

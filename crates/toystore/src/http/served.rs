@@ -40,8 +40,7 @@ impl Served for Frontend {
 
 impl Served for Orders {
     fn snapshot(&self) -> Option<Snapshot> {
-        let (index, term) = self.ledger().applied();
-        Some(Snapshot { index, term, state: self.ledger().snapshot() })
+        Some(Orders::snapshot(self))
     }
 }
 
