@@ -15,6 +15,7 @@ use super::translate::beat;
 use super::{Out, Paxos};
 use crate::engine::Effect;
 use crate::log::Index;
+use crate::planted::{Bug, planted};
 use crate::term::{NodeId, Term};
 use crate::time::Time;
 
@@ -247,6 +248,9 @@ impl Paxos {
     }
 
     fn watch_progress(&mut self, now: Time) {
+        if planted(Bug::LinkUnordered) {
+            return;
+        }
         let protocol = &self.protocol;
         let (accepting, decided) = (protocol.is_accepting(), protocol.decided());
         let bytes = self.incoming.as_ref().map_or(0, |incoming| incoming.bytes.len() as u64);

@@ -47,7 +47,7 @@ pub fn walks(subject: Subject) {
         Some(seed) => seed..seed + 1,
         None => 0..number("TOYSTORE_WALKS").unwrap_or(WALKS),
     };
-    let (mut sum, mut failed) = (Sum::default(), None);
+    let (mut sum, mut failed) = (Sum::default(), Vec::new());
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..THREADS)
             .map(|thread| {
@@ -58,11 +58,12 @@ pub fn walks(subject: Subject) {
         for thread in threads {
             let (part, first) = thread.join().expect("walks are caught");
             sum.add(&part);
-            failed = failed.into_iter().chain(first).min();
+            failed.extend(first);
         }
     });
-    if let Some(seed) = failed {
-        panic!("{}", report(seed, steps, subject));
+    if let Some(seed) = failed.iter().min() {
+        let report = report(*seed, steps, subject);
+        panic!("{report}\nthe first to fail of each thread: {failed:?}");
     }
     let Sum { walks, acknowledged, passed, tally: t } = sum;
     println!(
