@@ -133,10 +133,6 @@ impl Raft {
     /// meanwhile is on its way to it.
     pub(super) fn pass_time(&mut self, now: Time, is_timer: bool) {
         let tick = self.config.timers.tick();
-        if self.has_left() {
-            self.clock.ticked = now;
-            return;
-        }
         let passed = now.since(self.clock.ticked).as_micros() / tick.as_micros().max(1);
         let passed = usize::try_from(passed).unwrap_or(usize::MAX);
         if self.disk.is_replacing() {
@@ -145,6 +141,15 @@ impl Raft {
             return;
         }
         let due = self.due_ticks();
+        if self.has_left() {
+            // It asks for no votes. But one of those that are left may need its answer, which it
+            // gives when it has not heard its leader for a while.
+            let elapsed = &mut self.node.raft.election_elapsed;
+            *elapsed = elapsed.saturating_add(passed);
+            self.clock.ticked =
+                self.clock.ticked + tick * u32::try_from(passed).unwrap_or(u32::MAX);
+            return;
+        }
         let count = if is_timer { passed.min(due) } else { passed.min(due - 1) };
         for _ in 0..count {
             self.node.tick();

@@ -25,6 +25,16 @@ pub struct Message {
     pub said: Said,
 }
 
+/// How far a replica knows the log to be committed: whoever has the same entry there has all of
+/// the log before it, and knows the same from then on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Known {
+    /// The last committed index; 0 for nothing.
+    pub index: Index,
+    /// That entry's term.
+    pub term: u64,
+}
+
 /// What a message says. Names in brackets are those of the paper (Raft, figure 2).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Said {
@@ -38,6 +48,8 @@ pub enum Said {
         last_term: u64,
         /// The leader wants it so: vote even if you heard it a moment ago.
         handed_over: bool,
+        /// What the candidate knows to be committed.
+        committed: Known,
     },
     /// The answer to it.
     Vote {
@@ -45,6 +57,9 @@ pub enum Said {
         pre: bool,
         /// Yes or no.
         granted: bool,
+        /// With a no: what the voter knows to be committed. It may have been taken out of the
+        /// group by that, and the candidate, which does not know, need its vote.
+        committed: Known,
     },
     /// These entries follow your entry `previous`. (AppendEntries)
     Append {
@@ -146,19 +161,27 @@ impl Message {
     }
 }
 
+impl fmt::Display for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Known { index, term } = self;
+        if index.0 == 0 { Ok(()) } else { write!(f, ", committed {index} of {term}") }
+    }
+}
+
 impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let term = self.term;
         match &self.said {
-            Said::AskVote { pre, last, last_term, handed_over } => {
+            Said::AskVote { pre, last, last_term, handed_over, committed } => {
                 let pre = if *pre { "pre-vote" } else { "vote" };
                 let handed_over = if *handed_over { ", handed over" } else { "" };
-                write!(f, "ask {pre} for term {term}, last {last} of {last_term}{handed_over}")
+                write!(f, "ask {pre} for term {term}, last {last} of {last_term}{handed_over}")?;
+                write!(f, "{committed}")
             }
-            Said::Vote { pre, granted } => {
+            Said::Vote { pre, granted, committed } => {
                 let pre = if *pre { "pre-vote" } else { "vote" };
                 let granted = if *granted { "yes" } else { "no" };
-                write!(f, "{pre} {granted} in term {term}")
+                write!(f, "{pre} {granted} in term {term}{committed}")
             }
             Said::Append { previous, previous_term, entries, committed } => {
                 write!(f, "append {term} after {previous} of {previous_term} [")?;

@@ -17,10 +17,10 @@
 //! 3 -> 2: append 1 after 1 of 1 [2:0.1@3+3B] committed 1   3 offers tux at index 2 …
 //! 2: persist append 2:0.1@3+3B                             … which 2 has on disk, and 1 has not
 //! 3: crash
-//! 2 -> 1: ask pre-vote for term 2, last 2 of 1             would you vote for me?
+//! 2 -> 1: ask pre-vote for term 2, last 2 of 1, committed 1 of 1   would you vote for me?
 //! 1 -> 2: pre-vote yes in term 2                           1 lost the leader too, and has less
 //! 2: persist promise 0.2@2                                 2 votes for itself, on disk …
-//! 2 -> 1: ask vote for term 2, last 2 of 1                 … and then asks
+//! 2 -> 1: ask vote for term 2, last 2 of 1, committed 1 of 1       … and then asks
 //! 1: persist promise 0.2@2
 //! 1 -> 2: vote yes in term 2
 //! 2 -> 1: append 2 after 2 of 1 [3:0.2@2+0B] committed 1   two of three: 2 leads, and begins
@@ -55,7 +55,9 @@
 //!    newcomer learns until it has nearly all of the log; then a majority of the old and one of the
 //!    new decide together, and when that is committed, the new alone; when a majority of them knows
 //!    that, who is out may end. One change at a time. A leader that is taken out hands over first.
-//!    Nobody's id is used twice, and who was taken out is told so when it asks for votes.
+//!    Nobody's id is used twice, and who was taken out is told so when it asks for votes. *A no to
+//!    a vote says what is committed*: the one replica that is left of two may have lost that with
+//!    its memory, and needs the vote of the other, which has more of the log and never asks.
 //!
 //! # What the adapter guarantees
 //!

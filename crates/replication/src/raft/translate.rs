@@ -7,7 +7,7 @@
 use raft::eraftpb::{Message as Theirs, MessageType};
 use raft::prelude::Entry as TheirEntry;
 
-use super::message::{Message, Said};
+use super::message::{self, Message, Said};
 use super::store::Store;
 use crate::log::{Entry, Index};
 use crate::members::Members;
@@ -43,12 +43,11 @@ pub(super) fn fault(message: &Message, known: &Known) -> Option<Fault> {
     // What an older term says of logs is not heard by the crate either, and may well be so.
     let current = *term >= known.term;
     match said {
-        Said::AskVote { last, last_term, .. } => noise(*last_term > *term || last.0 > HIGHEST),
-        Said::Vote { .. }
-        | Said::Heard { .. }
-        | Said::LeadNow
-        | Said::Arrived { .. }
-        | Said::Left => None,
+        Said::AskVote { last, last_term, committed, .. } => {
+            noise(*last_term > *term || last.0 > HIGHEST || !may_know(*committed, *term))
+        }
+        Said::Vote { committed, .. } => noise(!may_know(*committed, *term)),
+        Said::Heard { .. } | Said::LeadNow | Said::Arrived { .. } | Said::Left => None,
         Said::Append { previous, previous_term, entries, committed } => noise(
             (previous.0 == 0) != (*previous_term == 0)
                 || previous.0 > HIGHEST
@@ -90,6 +89,13 @@ pub(super) fn fault(message: &Message, known: &Known) -> Option<Fault> {
 /// No log comes near it, and there is always a next one.
 const HIGHEST: u64 = u64::MAX / 2;
 
+/// Whether somebody of this term may know that to be committed.
+fn may_know(committed: message::Known, term: u64) -> bool {
+    committed.index.0 <= HIGHEST
+        && committed.term <= term
+        && (committed.index.0 == 0) == (committed.term == 0)
+}
+
 fn has_node(term: Term) -> bool {
     (1..=NodeId::MAX).contains(&term.node.0)
 }
@@ -124,15 +130,17 @@ pub(super) fn inward(from: NodeId, to: NodeId, message: Message) -> Option<Their
         ..Theirs::default()
     };
     theirs.msg_type = match message.said {
-        Said::AskVote { pre, last, last_term, handed_over } => {
+        Said::AskVote { pre, last, last_term, handed_over, committed } => {
             (theirs.index, theirs.log_term) = (last.0, last_term);
+            (theirs.commit, theirs.commit_term) = (committed.index.0, committed.term);
             if handed_over {
                 theirs.context = HANDED_OVER.into();
             }
             if pre { MessageType::MsgRequestPreVote } else { MessageType::MsgRequestVote }
         }
-        Said::Vote { pre, granted } => {
+        Said::Vote { pre, granted, committed } => {
             theirs.reject = !granted;
+            (theirs.commit, theirs.commit_term) = (committed.index.0, committed.term);
             if pre {
                 MessageType::MsgRequestPreVoteResponse
             } else {
@@ -173,17 +181,20 @@ pub(super) fn inward(from: NodeId, to: NodeId, message: Message) -> Option<Their
 /// crate to say (forwarded proposals and reads).
 pub(super) fn outward(store: &Store, committed: Index, theirs: Theirs) -> Option<Message> {
     let (term, index) = (theirs.term, Index(theirs.index));
+    let known = message::Known { index: Index(theirs.commit), term: theirs.commit_term };
     let said = match theirs.msg_type {
         MessageType::MsgRequestVote | MessageType::MsgRequestPreVote => Said::AskVote {
             pre: theirs.msg_type == MessageType::MsgRequestPreVote,
             last: index,
             last_term: theirs.log_term,
             handed_over: theirs.context == HANDED_OVER,
+            committed: known,
         },
         MessageType::MsgRequestVoteResponse | MessageType::MsgRequestPreVoteResponse => {
             Said::Vote {
                 pre: theirs.msg_type == MessageType::MsgRequestPreVoteResponse,
                 granted: !theirs.reject,
+                committed: known,
             }
         }
         MessageType::MsgAppend => Said::Append {

@@ -9,7 +9,7 @@ use crate::log::{Entry, Index, Recovered, Snapshot};
 use crate::members::{Change, Members};
 use crate::quorum_tests::temper::Random;
 use crate::raft::Message;
-use crate::raft::message::Said;
+use crate::raft::message::{Known, Said};
 use crate::term::{NodeId, Term};
 use crate::time::Time;
 
@@ -68,8 +68,13 @@ fn said(random: &mut Random) -> Said {
             last: index(random),
             last_term: number(random),
             handed_over: random.chance(50),
+            committed: Known { index: index(random), term: number(random) },
         },
-        1 => Said::Vote { pre: random.chance(50), granted: random.chance(80) },
+        1 => Said::Vote {
+            pre: random.chance(50),
+            granted: random.chance(80),
+            committed: Known { index: index(random), term: number(random) },
+        },
         2 | 3 => Said::Append {
             previous: index(random),
             previous_term: number(random),
