@@ -147,8 +147,8 @@ bugs! {
     PromiseForgotten: "promise-forgotten",
     /// paxos: an acceptor speaks of what is still on its way to its disk
     AcceptUnsynced: "accept-unsynced",
-    /// paxos: what comes late, twice or after a gap is heard as if it came in order, links are never
-    /// said to have lost anything, and nobody watches whether a replica gets on
+    /// paxos: what comes late, twice or after a gap is heard as if it came in order, links are
+    /// never said to have lost anything, and nobody watches whether a replica gets on
     LinkUnordered: "link-unordered",
     /// paxos: a follower goes on behind a snapshot without what the snapshot stands for, as the
     /// stock crate's snapshots make it
