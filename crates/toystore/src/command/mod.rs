@@ -7,6 +7,7 @@ pub mod check;
 pub mod client;
 pub mod compare;
 pub mod control;
+pub mod dashboard;
 pub mod demo;
 pub mod export;
 pub mod frontend;

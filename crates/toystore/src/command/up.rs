@@ -4,7 +4,7 @@ use replication::Protocol;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -13,6 +13,7 @@ use clap::{Args, ValueEnum};
 use shop::invalidation::{Invalidation, duration};
 
 use super::catalog::read_catalogue;
+use super::dashboard::{Dashboard, Door};
 use super::{Signals, paint};
 use crate::supervisor::Store;
 use crate::supervisor::cluster::Cluster;
@@ -99,6 +100,16 @@ pub struct Up {
     /// Which ports: those of the --…listen flags, or free ones for all nodes
     #[arg(long, env = "TOYSTORE_PORTS", value_enum, default_value_t = PortChoice::Fixed)]
     ports: PortChoice,
+    /// Where the page is served that shows the store and breaks it by click [default:
+    /// 127.0.0.1:8070, or a free port if that is taken]
+    #[arg(long, env = "TOYSTORE_DASHBOARD_LISTEN", value_name = "ADDR")]
+    dashboard_listen: Option<SocketAddr>,
+    /// Serve no page
+    #[arg(long, env = "TOYSTORE_NO_DASHBOARD", conflicts_with = "dashboard_listen")]
+    no_dashboard: bool,
+    /// Open the page in the browser
+    #[arg(long, conflicts_with = "no_dashboard")]
+    open: bool,
     /// Let nodes break their own network edges when they are told to, by PUT /faults [default: true
     /// if all listen on loopback]
     #[arg(long, env = "TOYSTORE_CHAOS", value_name = "BOOL", num_args = 0..=1,
@@ -125,8 +136,10 @@ impl Up {
     /// # Errors
     /// If the store does not come up.
     pub fn run(self) -> Result<ExitCode> {
+        let page =
+            Page { wanted: !self.no_dashboard, listen: self.dashboard_listen, open: self.open };
         let options = self.options()?;
-        super::block_on(up(options))?
+        super::block_on(up(options, page))?
     }
 
     fn options(self) -> Result<Options> {
@@ -138,6 +151,7 @@ impl Up {
             catalog_listen: self.catalog_listen,
             orders_listen: self.orders_listen,
         };
+        let shown_here = self.dashboard_listen.is_none_or(|address| address.ip().is_loopback());
         Ok(Options {
             frontends: self.frontends,
             orders: self.orders,
@@ -150,7 +164,8 @@ impl Up {
             timers: self.timers,
             shadow_disk: self.shadow_disk,
             ports_auto: self.ports == PortChoice::Auto || self.listen.port() == 0,
-            chaos: self.chaos.unwrap_or_else(|| wanted.is_loopback()),
+            chaos: self.chaos.unwrap_or_else(|| wanted.is_loopback() && shown_here),
+            dashboard: None,
             wanted,
             data: data_folder(self.data, self.ephemeral)?,
             logs: Logs::Inherit,
@@ -171,8 +186,20 @@ fn data_folder(data: Option<PathBuf>, ephemeral: bool) -> Result<Option<PathBuf>
     }
 }
 
-async fn up(options: Options) -> Result<ExitCode> {
+/// What is wanted of the page.
+struct Page {
+    wanted: bool,
+    listen: Option<SocketAddr>,
+    open: bool,
+}
+
+async fn up(mut options: Options, page: Page) -> Result<ExitCode> {
     let began = Instant::now();
+    let door = match page.wanted {
+        true => Some(Door::open(page.listen, options.ports_auto).await?),
+        false => None,
+    };
+    options.dashboard = door.as_ref().map(|door| door.url.clone());
     let report = Box::new(|event: &_| paint::say(event));
     let mut signals = Signals::listen()?;
     let Some(store) = Store::start(&options, report, signals.asked_to_stop()).await? else {
@@ -188,6 +215,9 @@ async fn up(options: Options) -> Result<ExitCode> {
         }
     };
     tokio::spawn(control::serve(store.clone(), socket));
+    if let Some(door) = door {
+        show(door, &store.cluster(), &options, page.open)?;
+    }
     print_nodes(&store.cluster());
     let folder = store.folder();
     let fate = if folder.is_ephemeral() { ", removed at the end" } else { "" };
@@ -197,6 +227,26 @@ async fn up(options: Options) -> Result<ExitCode> {
     paint::say("stopping: frontends, order replicas, catalog");
     store.stop().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Serves the page, says where it is, and opens it if that is wanted.
+fn show(door: Door, cluster: &Cluster, options: &Options, open: bool) -> Result<()> {
+    let token = if options.chaos { format!("/#token={}", cluster.token()?) } else { String::new() };
+    let url = format!("{}{token}", door.url);
+    Dashboard::serve(door, cluster, options.chaos)?;
+    paint::say(format_args!("page: {url}"));
+    if open {
+        let opened = std::process::Command::new("xdg-open")
+            .arg(&url)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        if let Err(error) = opened {
+            paint::say(format_args!("cannot open a browser (xdg-open): {error}"));
+        }
+    }
+    Ok(())
 }
 
 fn print_nodes(cluster: &Cluster) {

@@ -69,6 +69,8 @@ pub struct Store {
     folder: Folder,
     made: Made,
     logs: Logs,
+    /// Where the page is.
+    dashboard: Option<String>,
     program: PathBuf,
     report: Report,
     /// Locked for moments only, never across an await; shared by the control socket, the tasks
@@ -115,6 +117,7 @@ impl Store {
             folder,
             made,
             logs: options.logs,
+            dashboard: options.dashboard.clone(),
             program,
             report,
             nodes: Mutex::default(),
@@ -180,7 +183,7 @@ impl Store {
         Cluster {
             pid: std::process::id(),
             replication: self.made.replication,
-            dashboard: None,
+            dashboard: self.dashboard.clone(),
             data: self.folder.path().to_path_buf(),
             nodes: nodes.all.iter().map(Node::member).collect(),
         }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cluster::Member;
 use crate::http::connection::{Ask, NoAnswer, ask_once};
+use crate::peer::faults::FaultSet;
 
 /// How long a node may take: it answers from memory, so longer means that it is paused or dead.
 pub const STATUS_DEADLINE: Duration = Duration::from_millis(500);
@@ -31,6 +32,9 @@ pub struct NodeStatus<S> {
     pub ready: bool,
     /// What is missing, if it cannot.
     pub not_ready_because: Option<String>,
+    /// What it does to what it sends; absent where it causes no faults.
+    #[serde(default)]
+    pub faults: Option<FaultSet>,
     /// What the service says.
     pub status: S,
 }

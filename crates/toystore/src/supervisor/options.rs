@@ -104,6 +104,8 @@ pub struct Options {
     pub ports_auto: bool,
     /// Addresses.
     pub wanted: Wanted,
+    /// Where the page is, if there is one.
+    pub dashboard: Option<String>,
     /// The data folder; absent for one that is removed at the end.
     pub data: Option<PathBuf>,
     /// Where the nodes' logs go.

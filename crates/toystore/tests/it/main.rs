@@ -17,6 +17,7 @@ mod migrate;
 mod network;
 mod observability;
 mod openapi;
+mod page;
 mod raw;
 mod rolling;
 mod services;

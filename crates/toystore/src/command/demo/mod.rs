@@ -232,6 +232,7 @@ impl Demo {
             wanted: Wanted::loopback(),
             data: self.keep.as_ref().map(std::path::absolute).transpose()?,
             logs: Logs::Files,
+            dashboard: None,
         })
     }
 

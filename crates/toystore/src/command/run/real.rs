@@ -199,6 +199,7 @@ pub fn options(scenario: &Scenario, catalogue: Option<PathBuf>) -> Options {
         wanted: Wanted::loopback(),
         data: None,
         logs: Logs::Files,
+        dashboard: None,
     }
 }
 

@@ -113,7 +113,8 @@ pub fn catalog_leader(seen: &[Seen]) -> Option<(Term, &str)> {
     reigns.max()
 }
 
-fn to_json(cluster: &Cluster, seen: &[Seen]) -> serde_json::Value {
+/// What `--json` prints.
+pub fn to_json(cluster: &Cluster, seen: &[Seen]) -> serde_json::Value {
     let nodes = seen.iter().map(|node| {
         json!({
             "name": node.member.name,

@@ -33,6 +33,7 @@ fn envelope<S>(node: &str, status: S) -> Box<NodeStatus<S>> {
         uptime_ms: 1,
         ready: true,
         not_ready_because: None,
+        faults: None,
         status,
     })
 }

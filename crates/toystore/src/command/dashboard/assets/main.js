@@ -1,0 +1,129 @@
+// The page: stream → timeline → views. Everything that is drawn is of one frame, the newest or the
+// one that was scrubbed back to.
+
+import { byId, say, set } from './dom.js';
+import { ordersPerSecond } from './model/facts.js';
+import { Timeline } from './model/timeline.js';
+import { ask, listen, token } from './stream.js';
+import { cacheView } from './view/cache.js';
+import { inspector } from './view/inspect.js';
+import { logsView } from './view/logs.js';
+import { shopView } from './view/shop.js';
+import { stockView } from './view/stock.js';
+import { SHOWN_MS, stripView } from './view/strip.js';
+import { topology } from './view/topology.js';
+
+const timeline = new Timeline();
+let [hello, broken, scheduled] = [null, false, false];
+
+/** Why nothing can be broken now; null if it can. */
+function mayBreak() {
+  if (hello && !hello.chaos) return 'Nothing can be broken here: the store was started without --chaos.';
+  if (!token()) return 'To break things, open the address that `toystore up` printed: it has the token.';
+  if (!timeline.isLive) return 'This is the past: go back to live to break things.';
+  return null;
+}
+
+let toldFor = 0;
+function tell(words, refused) {
+  const line = byId('told');
+  say(line, words);
+  set(line, { class: refused ? 'refused' : null });
+  line.hidden = false;
+  clearTimeout(toldFor);
+  toldFor = setTimeout(() => { line.hidden = true; }, refused ? 15_000 : 6_000);
+}
+
+const inspect = inspector({ mayBreak, tell });
+const views = [
+  topology(byId('topology'), {
+    onNode: (name, anchor) => inspect.openNode(name, timeline.shown, anchor),
+    onEdge: (from, to, anchor) => inspect.openEdge(from, to, timeline.shown, anchor),
+  }),
+  logsView(byId('logs'), byId('logs-hint')),
+  cacheView(byId('caches')),
+  stockView(byId('shelves'), byId('conserved')),
+  shopView(),
+  inspect.update,
+];
+const strip = stripView(byId('strip'));
+
+function count(frame, role, one, many) {
+  const number = frame.nodes.filter((node) => node.role === role).length;
+  return `${number} ${number === 1 ? one : many}`;
+}
+
+function draw() {
+  scheduled = false;
+  const frame = timeline.shown;
+  if (!frame) return;
+  const minute = timeline.before(60_000) ?? timeline.frames[0];
+  for (const view of views) view(frame, minute);
+  const { most } = strip(timeline);
+  const rate = ordersPerSecond(timeline.before(2000), frame);
+  say(byId('facts'), [
+    frame.replication,
+    count(frame, 'order', 'order replica', 'order replicas'),
+    count(frame, 'catalog', 'catalog', 'catalogs'),
+    count(frame, 'frontend', 'frontend', 'frontends'),
+    rate === null ? null : `${Math.round(rate)} orders/s`,
+  ].filter(Boolean).join(' · '));
+  const state = byId('stream');
+  const ago = Math.round((timeline.newest.at_ms - frame.at_ms) / 1000);
+  say(state, broken ? 'no news: the stream is broken' : timeline.isLive ? 'live' : `as it was ${ago} s ago`);
+  set(state, { class: broken ? 'broken' : timeline.isLive ? null : 'held' });
+  byId('live').disabled = timeline.isLive;
+  byId('heal').hidden = mayBreak() !== null;
+  const clock = new Date(frame.at_ms).toLocaleTimeString('en-GB');
+  say(byId('moment'), `${clock}, ${timeline.isLive ? 'now' : `${ago} s ago`}; at most ${Math.round(most)} orders/s`);
+}
+
+function schedule() {
+  if (scheduled) return;
+  scheduled = true;
+  requestAnimationFrame(draw);
+}
+
+const scrub = byId('scrub');
+scrub.oninput = () => {
+  const newest = timeline.newest;
+  if (!newest) return;
+  const share = Number(scrub.value) / Number(scrub.max);
+  timeline.hold(share >= 1 ? Infinity : newest.at_ms - SHOWN_MS * (1 - share));
+  schedule();
+};
+byId('live').onclick = () => {
+  timeline.goLive();
+  scrub.value = scrub.max;
+  schedule();
+};
+byId('heal').onclick = async () => {
+  try {
+    const { nodes } = await ask('POST', 'heal');
+    const words = nodes.map((node) => node.done ?? `${node.node}: ${node.refused}`);
+    tell(words.length ? words.join('; ') : 'Nothing was broken.', nodes.some((node) => node.refused));
+  } catch (error) {
+    tell(error.message, true);
+  }
+};
+
+const theme = byId('theme');
+function paint(dark) {
+  document.documentElement.dataset.theme = dark ? 'dark' : 'light';
+  set(theme, { 'aria-pressed': String(dark) });
+  say(theme, dark ? 'Light' : 'Dark');
+}
+const stored = localStorage.getItem('toystore-theme');
+paint(stored ? stored === 'dark' : matchMedia('(prefers-color-scheme: dark)').matches);
+theme.onclick = () => {
+  const dark = document.documentElement.dataset.theme !== 'dark';
+  localStorage.setItem('toystore-theme', dark ? 'dark' : 'light');
+  paint(dark);
+};
+
+token();
+listen({
+  onHello: (said) => { hello = said; schedule(); },
+  onFrames: (frames) => { broken = false; timeline.add(frames); schedule(); },
+  onState: (state) => { broken = state === 'broken'; schedule(); },
+});

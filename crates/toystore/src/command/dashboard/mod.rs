@@ -1,0 +1,147 @@
+//! The live page: what every node says of itself, drawn while it happens, and broken by click.
+//!
+//! ```text
+//! nodes ── /status ──► feed ── server-sent events ──► page        a frame every quarter second
+//! nodes ◄── faults, signals, orders ── acts ◄── POST, PUT ── page
+//! ```
+//!
+//! Served by `toystore up`. The page is nothing but files (`assets`), which are part of this
+//! program and ask nobody else for anything. It invents nothing: a frame holds what `toystore
+//! status --json` prints, and what a click does is what `toystore kill`, `PUT /faults` or a
+//! shopper's `POST /orders` do.
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `feed` | the frames of the last minutes, and who waits for the next |
+//! | `web` | paths, the files, the stream |
+//! | `acts` | what a click does to nodes and links |
+//! | `shop` | looking and buying, as a client of the frontends |
+//! | `assets/model` | from frames to what is drawn: pure, tested without a browser |
+//! | `assets/view` | drawing |
+//!
+//! Whoever may break things holds the cluster's token, which is in the address that `up` prints,
+//! behind a `#`, where no server sees it.
+
+mod acts;
+mod feed;
+mod shop;
+mod web;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use super::status::{look, to_json};
+use crate::supervisor::cluster::Cluster;
+use feed::Feed;
+
+/// Between two looks while somebody watches, and while nobody does.
+const INTERVAL: Duration = Duration::from_millis(250);
+const INTERVAL_UNWATCHED: Duration = Duration::from_secs(1);
+
+/// Where the page is, where nobody says.
+pub const LISTEN_DEFAULT: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8070);
+
+/// The page of one store.
+pub struct Dashboard {
+    /// The folder of the store, in which it says who runs.
+    data: PathBuf,
+    /// What whoever breaks things must know; absent where nothing can be broken.
+    token: Option<String>,
+    feed: Feed,
+    acts: acts::Acts,
+    shop: shop::Shop,
+}
+
+/// A socket on which the page will be served.
+pub struct Door {
+    listener: TcpListener,
+    /// Where that is, without the token.
+    pub url: String,
+    is_loopback: bool,
+}
+
+impl Door {
+    /// Opens it. Where nobody said where, and that is taken or `auto`, at any free port.
+    ///
+    /// # Errors
+    /// If it was said where, and that cannot be had.
+    pub async fn open(wanted: Option<SocketAddr>, auto: bool) -> Result<Door> {
+        let any = SocketAddr::new(LISTEN_DEFAULT.ip(), 0);
+        let wanted = wanted.or(auto.then_some(any));
+        let listener = match wanted {
+            Some(address) => TcpListener::bind(address).await.with_context(|| {
+                format!(
+                    "cannot serve the page on {address}\n\
+                     hint: --dashboard-listen 127.0.0.1:0 takes a free port, --no-dashboard none"
+                )
+            })?,
+            None => match TcpListener::bind(LISTEN_DEFAULT).await {
+                Ok(listener) => listener,
+                Err(_) => TcpListener::bind(any).await.context("cannot serve the page")?,
+            },
+        };
+        let at = listener.local_addr().context("cannot serve the page")?;
+        let url = format!("http://{}", crate::supervisor::ports::reached_at(at));
+        Ok(Door { listener, url, is_loopback: at.ip().is_loopback() })
+    }
+}
+
+impl Dashboard {
+    /// Serves the page of the store in a folder, as long as the process lives. `chaos`: whether
+    /// whoever knows the token may break it.
+    ///
+    /// # Errors
+    /// If the store's token cannot be read.
+    pub fn serve(door: Door, cluster: &Cluster, chaos: bool) -> Result<()> {
+        let token = cluster.token()?;
+        let dashboard = Arc::new(Dashboard {
+            data: cluster.data.clone(),
+            acts: acts::Acts::new(token.clone()),
+            token: chaos.then_some(token),
+            feed: Feed::default(),
+            shop: shop::Shop::new(),
+        });
+        tokio::spawn(watch(dashboard.clone()));
+        tokio::spawn(async move {
+            if let Err(error) = web::serve(door, dashboard).await {
+                super::paint::say(format_args!("the page is served no more: {error}"));
+            }
+        });
+        Ok(())
+    }
+
+    fn cluster(&self) -> Result<Cluster> {
+        Cluster::find(&self.data)
+    }
+}
+
+/// Looks at all nodes again and again.
+async fn watch(dashboard: Arc<Dashboard>) {
+    loop {
+        if let Ok(cluster) = dashboard.cluster() {
+            let seen = look(&cluster).await;
+            dashboard.feed.add(to_json(&cluster, &seen));
+        }
+        let interval = if dashboard.feed.is_watched() { INTERVAL } else { INTERVAL_UNWATCHED };
+        tokio::select! {
+            () = tokio::time::sleep(interval) => {}
+            () = dashboard.feed.first_watcher(), if !dashboard.feed.is_watched() => {}
+        }
+    }
+}
+
+/// An error as every server here says it.
+fn error(
+    status: axum::http::StatusCode,
+    message: &str,
+) -> (axum::http::StatusCode, axum::Json<Value>) {
+    let body = json!({"error": {"code": status.as_u16(), "message": message}});
+    (status, axum::Json(body))
+}

@@ -1,0 +1,270 @@
+//! The page's paths, its files, and the stream of frames.
+//!
+//! ```text
+//! GET  /                              the page; every other file of it under its own name
+//! GET  /api/feed                      frames, as server-sent events
+//! GET  /api/shop/products?after=NAME  what a frontend says
+//! GET  /api/shop/orders/N
+//! POST /api/shop/orders               {"name":"Tux","quantity":1}, with an Idempotency-Key
+//! POST /api/nodes/NAME/kill           kill, pause, resume, start            needs the token
+//! PUT  /api/links/FROM/TO             {"cut":true}, {"loss":0.1}, {}        needs the token
+//! POST /api/heal                      everything works again                needs the token
+//! ```
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Path, Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::middleware::{self, Next};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post, put};
+use futures_util::stream;
+use rust_embed::RustEmbed;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::sync::broadcast::error::RecvError;
+
+use super::feed::Frame;
+use super::{Dashboard, Door, error};
+use crate::http::connection::Ask;
+use crate::peer::faults::EdgeFaults;
+
+/// Pages that may be open at once.
+const WATCHERS_MAX: usize = 32;
+
+/// The largest body of a request.
+const BODY_BYTES_MAX: usize = 16 * 1024;
+
+#[derive(RustEmbed)]
+#[folder = "src/command/dashboard/assets"]
+struct Assets;
+
+type Served = State<Arc<Dashboard>>;
+
+/// Serves until the process ends.
+///
+/// # Errors
+/// If the socket fails for good.
+pub async fn serve(door: Door, dashboard: Arc<Dashboard>) -> std::io::Result<()> {
+    let broken = Router::new()
+        .route("/api/nodes/{name}/{action}", post(node))
+        .route("/api/links/{from}/{to}", put(link))
+        .route("/api/heal", post(heal))
+        .layer(middleware::from_fn_with_state(dashboard.clone(), with_token));
+    let mut router = Router::new()
+        .route("/api/feed", get(feed))
+        .route("/api/shop/{*path}", get(shop).post(shop))
+        .merge(broken)
+        .fallback(file)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .with_state(dashboard);
+    if door.is_loopback {
+        router = router.layer(middleware::from_fn(from_this_machine));
+    }
+    axum::serve(door.listener, router).await
+}
+
+/// A page of elsewhere can have a name of its own resolved to this machine, and would speak to us
+/// as if it were ours (DNS rebinding): such a name is not ours.
+async fn from_this_machine(request: Request, next: Next) -> Response {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    let name = host.and_then(|host| host.parse::<axum::http::uri::Authority>().ok());
+    let is_ours = name.is_some_and(|name| {
+        let name = name.host().trim_start_matches('[').trim_end_matches(']');
+        let address = name.parse::<std::net::IpAddr>().map(|ip| ip.is_loopback());
+        address.unwrap_or(name.eq_ignore_ascii_case("localhost"))
+    });
+    if is_ours {
+        return next.run(request).await;
+    }
+    let why = "this page is served to this machine only, as localhost or by its address";
+    error(StatusCode::FORBIDDEN, why).into_response()
+}
+
+/// Only with the cluster's token.
+async fn with_token(State(dashboard): Served, request: Request, next: Next) -> Response {
+    let Some(token) = &dashboard.token else {
+        let why = "nothing can be broken here: start the store with --chaos";
+        return error(StatusCode::NOT_FOUND, why).into_response();
+    };
+    let given = request.headers().get(header::AUTHORIZATION).map(|value| value.as_bytes());
+    if given == Some(format!("Bearer {token}").as_bytes()) {
+        return next.run(request).await;
+    }
+    let why = "whoever breaks things needs the token: open the address that `toystore up` printed";
+    error(StatusCode::UNAUTHORIZED, why).into_response()
+}
+
+/// A file of the page.
+async fn file(method: Method, headers: HeaderMap, uri: Uri) -> Response {
+    if method != Method::GET && method != Method::HEAD {
+        return error(StatusCode::METHOD_NOT_ALLOWED, "only GET is known there").into_response();
+    }
+    let path = match uri.path().trim_start_matches('/') {
+        "" => "index.html",
+        path => path,
+    };
+    let Some(file) = Assets::get(path) else {
+        let why = format!("there is no /{path} here; the page is at /");
+        return error(StatusCode::NOT_FOUND, &why).into_response();
+    };
+    let hash = file.metadata.sha256_hash();
+    let tag =
+        hash.iter().take(8).fold("\"".to_string(), |tag, byte| format!("{tag}{byte:02x}")) + "\"";
+    if headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes()) {
+        return (StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response();
+    }
+    let kind = format!("{}; charset=utf-8", file.metadata.mimetype());
+    let head = [
+        (header::CONTENT_TYPE, kind),
+        (header::ETAG, tag),
+        (header::CACHE_CONTROL, "no-cache".to_string()),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'self'; frame-ancestors 'none'".to_string()),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_string()),
+        (header::REFERRER_POLICY, "no-referrer".to_string()),
+    ];
+    (head, file.data.into_owned()).into_response()
+}
+
+/// Frames: those that are kept and the page does not have, then each new one.
+async fn feed(State(dashboard): Served, headers: HeaderMap) -> Response {
+    if dashboard.feed.watchers() >= WATCHERS_MAX {
+        let why = format!("{WATCHERS_MAX} pages are open already: close one");
+        return error(StatusCode::SERVICE_UNAVAILABLE, &why).into_response();
+    }
+    let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
+    let (old, news) = dashboard.feed.after(last.unwrap_or(0));
+    let hello = json!({"chaos": dashboard.token.is_some(), "version": env!("CARGO_PKG_VERSION")});
+    let hello = Event::default().event("hello").data(hello.to_string());
+    let state = (Some(hello), old, news);
+    let events = stream::unfold(state, |(mut hello, mut old, mut news)| async move {
+        if let Some(hello) = hello.take() {
+            return Some((Ok::<_, Infallible>(hello), (None, old, news)));
+        }
+        if !old.is_empty() {
+            return Some((Ok(history(&mut old)), (None, old, news)));
+        }
+        loop {
+            match news.recv().await {
+                Ok(frame) => return Some((Ok(event(&frame)), (None, old, news))),
+                // A page that lags sees a jump, as its clock shows.
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return None,
+            }
+        }
+    });
+    Sse::new(events).keep_alive(KeepAlive::default()).into_response()
+}
+
+fn event(frame: &Frame) -> Event {
+    Event::default().event("frame").id(frame.number.to_string()).data(&frame.json)
+}
+
+/// All at once, so that a page draws the newest first.
+fn history(old: &mut VecDeque<Arc<Frame>>) -> Event {
+    let last = old.back().map_or(0, |frame| frame.number);
+    let frames: Vec<&str> = old.iter().map(|frame| frame.json.as_str()).collect();
+    let event = Event::default().event("history").id(last.to_string());
+    let event = event.data(format!("[{}]", frames.join(",")));
+    old.clear();
+    event
+}
+
+/// What is passed on to a frontend.
+async fn shop(
+    State(dashboard): Served,
+    Path(path): Path<String>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let is_json = headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
+    if method == Method::POST && !is_json {
+        // A form of another page could not say so without being asked.
+        let why = "an order is application/json";
+        return error(StatusCode::UNSUPPORTED_MEDIA_TYPE, why).into_response();
+    }
+    if !path.starts_with("products") && !path.starts_with("orders") {
+        return error(StatusCode::NOT_FOUND, "there are products and orders").into_response();
+    }
+    let query = uri.query().map_or(String::new(), |query| format!("?{query}"));
+    // As it was asked, with its percent signs.
+    let path = uri.path().strip_prefix("/api/shop").unwrap_or_default();
+    let mut ask = Ask { method, path: format!("{path}{query}"), body, ..Ask::default() };
+    for name in ["idempotency-key", "session-id"] {
+        if let Some(value) = headers.get(name).and_then(|value| value.to_str().ok()) {
+            ask = ask.with(name, value);
+        }
+    }
+    let frontend = headers.get("toystore-frontend").and_then(|name| name.to_str().ok());
+    let said = match dashboard.cluster() {
+        Ok(cluster) => dashboard.shop.ask(&cluster, frontend, &ask).await,
+        Err(why) => Err(why),
+    };
+    answer(said)
+}
+
+async fn node(State(dashboard): Served, Path((name, action)): Path<(String, String)>) -> Response {
+    let done = match dashboard.cluster() {
+        Ok(cluster) => dashboard.acts.node(&cluster, &name, &action).await,
+        Err(why) => Err(why),
+    };
+    answer(done.map(|done| json!({"done": done})))
+}
+
+/// What a link suffers from now on.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[derive(Default)]
+struct Suffers {
+    cut: bool,
+    delay_ms: u64,
+    jitter_ms: u64,
+    loss: f64,
+    duplicate: f64,
+}
+
+async fn link(
+    State(dashboard): Served,
+    Path((from, to)): Path<(String, String)>,
+    body: Bytes,
+) -> Response {
+    let suffers: Suffers = match serde_json::from_slice(&body) {
+        Ok(suffers) => suffers,
+        Err(why) => {
+            let why = format!(
+                "not understood: {why}; expected such as \
+                 {{\"cut\":true}}, {{\"delay_ms\":50,\"jitter_ms\":20}}, {{\"loss\":0.1}}, {{}}"
+            );
+            return error(StatusCode::BAD_REQUEST, &why).into_response();
+        }
+    };
+    let Suffers { cut, delay_ms, jitter_ms, loss, duplicate } = suffers;
+    let faults = EdgeFaults { to, cut, delay_ms, jitter_ms, loss, duplicate };
+    let done = match dashboard.cluster() {
+        Ok(cluster) => dashboard.acts.link(&cluster, &from, faults).await,
+        Err(why) => Err(why),
+    };
+    answer(done.map(|done| json!({"done": done})))
+}
+
+async fn heal(State(dashboard): Served) -> Response {
+    let done = match dashboard.cluster() {
+        Ok(cluster) => Ok(json!({"nodes": dashboard.acts.heal(&cluster).await})),
+        Err(why) => Err(why),
+    };
+    answer(done)
+}
+
+fn answer(done: anyhow::Result<Value>) -> Response {
+    match done {
+        Ok(done) => axum::Json(json!({"data": done})).into_response(),
+        Err(why) => error(StatusCode::CONFLICT, &format!("{why:#}")).into_response(),
+    }
+}

@@ -1,0 +1,216 @@
+//! The live page over HTTP: its files, the stream of frames, the shop, and who may break what. How
+//! it looks and moves is tested in a browser.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::raw::{Heard, Raw, request};
+use crate::store::Store;
+use crate::waiting::{wait_at_most, wait_for};
+
+/// A page is asked under a name of this machine.
+fn bytes(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> String {
+    request(method, path, headers, body).replacen("Host: toystore", "Host: localhost", 1)
+}
+
+fn ask(url: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Heard {
+    let mut raw = Raw::open(url);
+    raw.send(bytes(method, path, headers, body));
+    raw.hear_as(method).unwrap_or_else(|| panic!("{method} {path}: no answer"))
+}
+
+fn page(store: &Store) -> String {
+    store.cluster()["dashboard"].as_str().expect("cluster.json says where it is").to_string()
+}
+
+/// The frames of the page, as they come.
+struct Frames {
+    raw: Raw,
+    hello: Value,
+    waiting: Vec<Value>,
+}
+
+impl Frames {
+    fn open(url: &str) -> Frames {
+        let mut raw = Raw::open(url);
+        raw.send(bytes("GET", "/api/feed", &[], ""));
+        let mut frames = Frames { raw, hello: Value::Null, waiting: vec![] };
+        let (kind, hello) = frames.event();
+        assert_eq!(kind, "hello");
+        frames.hello = hello;
+        frames
+    }
+
+    /// The next event: its kind and its data.
+    fn event(&mut self) -> (String, Value) {
+        let mut kind = String::new();
+        loop {
+            let line = self.raw.line();
+            assert!(!line.is_empty(), "the stream ended");
+            if let Some(name) = line.strip_prefix("event: ") {
+                kind = name.trim().to_string();
+            } else if let Some(data) = line.strip_prefix("data: ") {
+                return (kind, serde_json::from_str(data).unwrap());
+            }
+        }
+    }
+
+    fn next(&mut self) -> Value {
+        if self.waiting.is_empty() {
+            self.waiting = match self.event() {
+                (kind, Value::Array(frames)) if kind == "history" => frames,
+                (kind, frame) if kind == "frame" => vec![frame],
+                other => panic!("{other:?}"),
+            };
+        }
+        self.waiting.remove(0)
+    }
+
+    /// The first frame in which something is so.
+    fn until<T>(&mut self, what: &str, mut look: impl FnMut(&Value) -> Option<T>) -> T {
+        wait_at_most(Duration::from_secs(20), what, || look(&self.next()))
+    }
+}
+
+fn node<'a>(frame: &'a Value, name: &str) -> &'a Value {
+    let nodes = frame["nodes"].as_array().unwrap();
+    nodes.iter().find(|node| node["name"] == name).unwrap_or_else(|| panic!("no {name}: {frame}"))
+}
+
+#[test]
+fn files_are_served_whole_and_to_this_machine_only() {
+    let store = Store::start(&[]);
+    let url = page(&store);
+    let index = ask(&url, "GET", "/", &[], "");
+    assert_eq!(index.status, 200);
+    index.with(&[
+        ("content-type", "text/html; charset=utf-8"),
+        ("x-content-type-options", "nosniff"),
+    ]);
+    let files = index.body.split(['"']).filter(|word| word.contains('.') && !word.contains(' '));
+    let mut seen = 0;
+    for file in files {
+        seen += 1;
+        let file = ask(&url, "GET", &format!("/{file}"), &[], "");
+        assert_eq!(file.status, 200, "{file:?}");
+        // Nothing is fetched from elsewhere.
+        assert!(!file.body.replace("http://www.w3.org", "").contains("http://"), "{}", file.body);
+        let tag = file.header("etag").to_string();
+        assert!(!tag.is_empty());
+    }
+    assert!(seen >= 3, "{}", index.body);
+    let tag = index.header("etag").to_string();
+    assert_eq!(ask(&url, "GET", "/", &[("If-None-Match", &tag)], "").status, 304);
+    ask(&url, "GET", "/nothing.js", &[], "").is_error(404, "there is no /nothing.js");
+    ask(&url, "DELETE", "/", &[], "").is_error(405, "only GET");
+    // A name that somebody else had resolved to this machine.
+    let mut raw = Raw::open(&url);
+    raw.send("GET / HTTP/1.1\r\nHost: evil.example:8070\r\n\r\n");
+    raw.hear().unwrap().is_error(403, "this machine only");
+}
+
+#[test]
+fn buying_and_looking_is_what_a_frontend_says() {
+    let store = Store::start_settled(&[]);
+    let url = page(&store);
+    let json = ("Content-Type", "application/json");
+    let order = r#"{"name":"Tux","quantity":2}"#;
+    let buy = |key: &str| {
+        ask(&url, "POST", "/api/shop/orders", &[json, ("Idempotency-Key", key)], order).json()
+    };
+    let said = buy("one")["data"].clone();
+    assert_eq!((&said["status"], &said["frontend"]), (&json!(200), &json!("frontend-1")), "{said}");
+    let number = said["body"]["data"]["order_number"].as_u64().unwrap();
+    // The same order, not another one.
+    assert_eq!(buy("one")["data"]["body"], said["body"]);
+    let found = ask(&url, "GET", &format!("/api/shop/orders/{number}"), &[], "").json();
+    assert_eq!(found["data"]["body"]["data"]["quantity"], 2, "{found}");
+    let look = || ask(&url, "GET", "/api/shop/products/Tux", &[], "").json()["data"].clone();
+    wait_for("the toy is in the cache", || (look()["headers"]["x-cache"] == "hit").then_some(()));
+    assert_eq!(look()["body"]["data"]["quantity"], 98);
+    ask(&url, "POST", "/api/shop/orders", &[("Content-Type", "text/plain")], order)
+        .is_error(415, "application/json");
+    ask(&url, "GET", "/api/shop/status", &[], "").is_error(404, "products and orders");
+    let wrong = ask(&url, "GET", "/api/shop/orders/x", &[], "").json();
+    assert_eq!(wrong["data"]["status"], 400, "{wrong}");
+    let mut frames = Frames::open(&url);
+    frames.until("the order is in every log", |frame| {
+        let has = |name: &str| node(frame, name)["said"]["status"]["orders"] == 1;
+        ["order-1", "order-2", "order-3"].iter().all(|name| has(name)).then_some(())
+    });
+}
+
+#[test]
+fn nodes_and_links_are_broken_and_healed_with_the_token() {
+    let store = Store::start_settled(&[]);
+    let url = page(&store);
+    let bearer = format!("Bearer {}", store.token());
+    let with = [("Authorization", bearer.as_str())];
+    let mut frames = Frames::open(&url);
+    assert_eq!(frames.hello["chaos"], true);
+
+    for headers in [&[][..], &[("Authorization", "Bearer no")]] {
+        for (method, path) in [
+            ("POST", "/api/nodes/order-1/kill"),
+            ("PUT", "/api/links/order-1/order-2"),
+            ("POST", "/api/heal"),
+        ] {
+            ask(&url, method, path, headers, "{}").is_error(401, "needs the token");
+        }
+    }
+    ask(&url, "POST", "/api/nodes/order-9/kill", &with, "").is_error(409, "there is no node");
+    ask(&url, "POST", "/api/nodes/order-1/hug", &with, "").is_error(409, "kill, pause, resume");
+    ask(&url, "PUT", "/api/links/order-1/order-2", &with, "{\"loss\":7}")
+        .is_error(409, "expected 0 to 1");
+    ask(&url, "PUT", "/api/links/order-1/order-1", &with, "{}").is_error(409, "itself");
+    ask(&url, "PUT", "/api/links/order-1/order-2", &with, "{\"cuts\":1}")
+        .is_error(400, "expected such as");
+
+    let leader = store.leader();
+    let killed = ask(&url, "POST", &format!("/api/nodes/{leader}/kill"), &with, "");
+    assert_eq!(killed.status, 200, "{killed:?}");
+    frames.until("the page sees who is dead, and who leads now", |frame| {
+        let next = frame["leader"]["node"].as_str()?;
+        (node(frame, &leader)["state"] == "dead" && next != leader).then_some(())
+    });
+    let cut = ask(&url, "PUT", "/api/links/frontend-1/catalog", &with, "{\"cut\":true}").json();
+    assert_eq!(cut["data"]["done"], "frontend-1 to catalog: cut");
+    let late = ask(&url, "PUT", "/api/links/frontend-1/order-1", &with, "{\"delay_ms\":5}").json();
+    assert_eq!(late["data"]["done"], "frontend-1 to order-1: 5 ms late");
+    frames.until("the page sees both links", |frame| {
+        let edges = node(frame, "frontend-1")["said"]["faults"]["edges"].as_array()?;
+        (edges.len() == 2).then_some(())
+    });
+    let paused = ask(&url, "POST", "/api/nodes/catalog/pause", &with, "");
+    assert_eq!(paused.status, 200, "{paused:?}");
+
+    let healed = ask(&url, "POST", "/api/heal", &with, "").json();
+    let nodes = healed["data"]["nodes"].as_array().unwrap();
+    assert!(nodes.iter().all(|node| node["refused"].is_null()), "{healed}");
+    assert_eq!(nodes.len(), 3, "{healed}");
+    frames.until("all is well", |frame| {
+        let nodes = frame["nodes"].as_array()?;
+        let well = |node: &Value| {
+            let edges = node["said"]["faults"]["edges"].as_array();
+            node["said"]["ready"] == true && edges.is_some_and(|edges| edges.is_empty())
+        };
+        nodes.iter().all(well).then_some(())
+    });
+}
+
+#[test]
+fn without_chaos_nothing_can_be_broken_and_without_a_page_there_is_none() {
+    let mut store = Store::start(&["--chaos=false"]);
+    let url = page(&store);
+    assert_eq!(Frames::open(&url).hello["chaos"], false);
+    let bearer = format!("Bearer {}", store.token());
+    let with = [("Authorization", bearer.as_str())];
+    ask(&url, "POST", "/api/nodes/order-1/kill", &with, "").is_error(404, "--chaos");
+    let said = store.said();
+    assert!(said.contains(&format!("page: {url}\n")), "{said}");
+    store.interrupt();
+    drop(store);
+    let store = Store::start(&["--no-dashboard"]);
+    assert!(store.cluster()["dashboard"].is_null());
+}
