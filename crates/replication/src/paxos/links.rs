@@ -23,10 +23,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::gate::makes_sense;
+use super::gate::{is_term, makes_sense};
 use super::message::{Beat, Body, Life, Message};
 use super::translate::{Said, beat, to_crate};
 use super::{Out, Paxos};
+use crate::engine::Effect;
 use crate::log::{Entry, Index};
 use crate::planted::{Bug, planted};
 use crate::term::{NodeId, Term};
@@ -70,6 +71,8 @@ pub(super) struct Link {
     pub decided: Index,
     /// The term under which its log is accepted, and where that ends, as it said last.
     pub stored: Option<(Term, Index)>,
+    /// The highest term that it has on its disk, as it said in any of its lives.
+    promised: Term,
 }
 
 impl Paxos {
@@ -85,8 +88,8 @@ impl Paxos {
     fn ask(&mut self, to: NodeId, round: u32, out: &mut Out) {
         self.rounds.begin(round);
         let Some(link) = self.links.get(&to) else { return };
-        let (yours, sent) = (link.life.unwrap_or_default(), link.sent);
-        out.send(to, Message::Ask { round, life: self.life, yours, sent });
+        let (yours, sent, promised) = (link.life.unwrap_or_default(), link.sent, link.promised);
+        out.send(to, Message::Ask { round, life: self.life, yours, sent, promised });
     }
 
     fn answer(&mut self, now: Time, to: NodeId, beat: Beat, out: &mut Out) {
@@ -179,6 +182,24 @@ impl Paxos {
         }
     }
 
+    /// Whether a peer knows of a promise that this disk does not have. Whoever promised may have
+    /// voted, and would again: from now on it hears nothing, asks for nothing, and is counted for
+    /// nothing.
+    pub(super) fn has_lost(&mut self, promised: Term, out: &mut Out) -> bool {
+        let known = self.protocol.promised();
+        if promised <= known || !is_term(promised, self.protocol.generation()) {
+            return false;
+        }
+        self.lost = true;
+        let why = format!(
+            "this replica has promised {promised}, and its disk says {known}: the disk lost what \
+             was on it; start this replica under a new id"
+        );
+        out.tells.push(Effect::Warn(why));
+        self.retire(out);
+        true
+    }
+
     pub(super) fn on_ask(&mut self, from: NodeId, round: u32, life: Life, yours: Life, sent: u64) {
         let Some(link) = self.links.get_mut(&from) else { return };
         link.asked_by = life;
@@ -208,10 +229,17 @@ impl Paxos {
         let Some(link) = self.links.get_mut(&from).filter(|_| first) else { return };
         link.decided = decided;
         link.stored = stored;
+        link.promised = stored.map_or(link.promised, |(term, _)| term.max(link.promised));
         if link.life != Some(life) {
-            let (asked_by, refused) = (link.asked_by, link.refused);
-            *link =
-                Link { life: Some(life), asked_by, refused, decided, stored, ..Link::default() };
+            *link = Link {
+                life: Some(life),
+                asked_by: link.asked_by,
+                refused: link.refused,
+                promised: link.promised,
+                decided,
+                stored,
+                ..Link::default()
+            };
             self.protocol.reconnected(from);
         }
         self.hear_answer(now, &said);
@@ -304,6 +332,11 @@ impl Paxos {
                 self.protocol.reconnected(from);
             }
             return;
+        }
+        if let Body::Promise { term, .. } | Body::Accepted { term, .. } = &body
+            && let Some(link) = self.links.get_mut(&from)
+        {
+            link.promised = link.promised.max(*term);
         }
         if let Body::Accepted { term, last } = body {
             return self.on_stored(from, term, last);

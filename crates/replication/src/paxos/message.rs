@@ -41,6 +41,9 @@ pub enum Message {
         yours: Life,
         /// How many frames were sent between these two lives: fewer received, some are lost.
         sent: u64,
+        /// The highest term that the asked one said it had promised, in this life or another: it
+        /// stands on its disk, or that lost it.
+        promised: Term,
     },
     /// The answer.
     Answer {

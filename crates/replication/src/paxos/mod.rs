@@ -85,7 +85,8 @@
 //! - *No leases:* every read barrier costs a round trip, though not a write.
 //! - *A log of another engine* can be taken over only if all replicas begin with the same one:
 //!   there is no accepted term that says which is the better.
-//! - *A wiped disk* must not come back under its old id: it would forget its promises.
+//! - *A wiped disk* must not come back under its old id: it would forget its promises. Where a peer
+//!   still knows of one, it says so, and the replica warns and takes no part any more.
 //! - An election waits until nobody in a majority has heard a leader for 900 ms: a silent one is
 //!   replaced after 650 to 950 ms. A refused connection makes it 10 to 50 ms.
 
@@ -93,6 +94,7 @@ mod disk;
 mod gate;
 mod links;
 pub mod message;
+mod out;
 mod protocol;
 mod reign;
 mod storage;
@@ -117,6 +119,7 @@ use crate::time::Time;
 use disk::Disk;
 use links::Link;
 use message::Life;
+use out::Out;
 use protocol::Protocol;
 use reign::Reign;
 use transfer::{Incoming, Installing, Piece};
@@ -178,21 +181,8 @@ pub struct Paxos {
     installing: Option<Installing>,
     /// Until then no snapshot is accepted: the last one could not be read.
     rest_until: Time,
-}
-
-/// What a step makes, in the order in which it is to be done: messages that rely on no record of
-/// this step, records, what is meant for the service.
-#[derive(Debug, Default)]
-struct Out {
-    sends: Vec<Effect>,
-    persists: Vec<Effect>,
-    tells: Vec<Effect>,
-}
-
-impl Out {
-    fn send(&mut self, to: NodeId, message: Message) {
-        self.sends.push(Effect::Send { to, message: engine::Message::Paxos(message) });
-    }
+    /// Whether this disk was found to have lost a promise: then it takes no part any more.
+    lost: bool,
 }
 
 impl Paxos {
@@ -230,6 +220,7 @@ impl Paxos {
             incoming: None,
             installing: None,
             rest_until: Time(0),
+            lost: false,
             config,
         }
     }
@@ -249,7 +240,8 @@ impl Paxos {
     fn on_receive(&mut self, now: Time, from: NodeId, message: Message, out: &mut Out) {
         let generation = self.protocol.generation();
         match message {
-            Message::Ask { round, life, yours, sent } => {
+            Message::Ask { promised, .. } if self.has_lost(promised, out) => {}
+            Message::Ask { round, life, yours, sent, .. } => {
                 self.on_ask(from, round, life, yours, sent);
             }
             Message::Answer { to, life, beat, decided, stored } => {
@@ -309,14 +301,15 @@ impl Paxos {
 impl Engine for Paxos {
     fn step(&mut self, now: Time, input: Input, effects: &mut Vec<Effect>) {
         let mut out = Out::default();
-        if input != Input::Start {
+        if input != Input::Start && !self.lost {
             // Time passes also where the timer comes late.
             self.on_time(now, &mut out);
         }
         match input {
             Input::Start => self.on_start(now, &mut out),
             Input::Receive { from, message: engine::Message::Paxos(message) } => {
-                if self.config.peers.contains(&from) && self.installing.is_none() {
+                let hears = self.installing.is_none() && !self.lost;
+                if hears && self.config.peers.contains(&from) {
                     self.on_receive(now, from, message, &mut out);
                 }
             }
@@ -351,12 +344,13 @@ impl Engine for Paxos {
     }
 
     fn next_timer(&self) -> Option<Time> {
-        Some(self.watch.next_timer())
+        (!self.lost).then(|| self.watch.next_timer())
     }
 
     fn status(&self) -> Status {
         let promised = self.protocol.promised();
         let (role, followers) = match &self.reign {
+            _ if self.lost => ("lost", Vec::new()),
             Some(reign) if reign.leading => ("leader", reign.followers()),
             Some(_) => ("candidate", Vec::new()),
             None if promised.node == self.config.id => ("candidate", Vec::new()),

@@ -168,10 +168,10 @@ impl Raft {
         self.node.raft.promotable() && !self.has_left()
     }
 
-    /// Whether it was taken out of the group.
+    /// Whether it was taken out of the group, or must not be in it, since its disk lost something.
     pub(super) fn has_left(&self) -> bool {
         let members = self.membership.members.as_ref();
-        self.membership.left || members.is_some_and(|of| of.has_left(self.config.id))
+        self.lost || self.membership.left || members.is_some_and(|of| of.has_left(self.config.id))
     }
 
     /// Those that may lead instead.

@@ -76,8 +76,8 @@
 //! applied the one before it. Without that a replica could come back with the members of before
 //! the last two changes, and be elected by those (walks find it: `Bug::ChangeForgotten`).
 //! Proposals and reads are not forwarded: the service knows who leads. A replica whose disk was
-//! wiped must not come back under its old id (it voted); where that shows, it warns and hears
-//! nothing.
+//! wiped must not come back under its old id (it voted); where that shows, since its leader knows
+//! better, it warns and takes no part any more.
 
 mod barriers;
 mod clock;
@@ -167,8 +167,8 @@ pub struct Raft {
     catch_up: CatchUp,
     /// Peers whose connection is known to be refused. Only speeds things up, decides nothing.
     unreachable: BTreeSet<NodeId>,
-    /// Whether it was said that a disk lost something.
-    said_lost: bool,
+    /// Whether this disk was found to have lost something: then it takes no part any more.
+    lost: bool,
 }
 
 impl Raft {
@@ -220,7 +220,7 @@ impl Raft {
             announced: Announced::Following(None),
             catch_up: CatchUp::default(),
             unreachable: BTreeSet::new(),
-            said_lost: false,
+            lost: false,
         };
         raft.set_timeout();
         raft
@@ -348,7 +348,12 @@ impl Engine for Raft {
         let followers = self.others().filter(|_| self.leads());
         Status {
             engine: "raft".to_string(),
-            role: if self.has_left() { "removed" } else { role }.to_string(),
+            role: match self.has_left() {
+                true if self.lost => "lost",
+                true => "removed",
+                false => role,
+            }
+            .to_string(),
             term: self.term_led_by(leader.unwrap_or(NodeId::NONE)),
             leader,
             in_sync: members.map(|of| of.voters.iter().copied().collect()).unwrap_or_default(),

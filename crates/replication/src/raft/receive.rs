@@ -22,7 +22,7 @@ impl Raft {
     ) {
         // Also one that is not known yet: it may lead, by entries that are not here.
         let is_replica = (1..=NodeId::MAX).contains(&from.0) && from != self.config.id;
-        if !is_replica {
+        if !is_replica || self.lost {
             return;
         }
         self.belong_to(message.generation);
@@ -35,10 +35,11 @@ impl Raft {
         match translate::fault(&message, &known) {
             Some(translate::Fault::Noise) => return,
             Some(translate::Fault::Lost(what)) => {
-                if !std::mem::replace(&mut self.said_lost, true) {
-                    out.push(Effect::Warn(what));
-                }
-                return;
+                // It may have voted, and would again: from now on it hears nothing, asks for
+                // nothing, and is counted for nothing.
+                self.lost = true;
+                out.push(Effect::Warn(what));
+                return self.stop_leading_if_out();
             }
             None => {}
         }

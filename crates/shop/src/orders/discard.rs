@@ -11,7 +11,7 @@ use replication::{Index, Record};
 use super::*;
 
 /// Discarded orders that `status` names; all of them are in the operator's log.
-const DISCARDED_MAX: usize = 1000;
+pub const DISCARDED_MAX: usize = 1000;
 
 /// The newest last, the oldest forgotten.
 fn remember(discarded: &mut VecDeque<Order>, order: Order) {

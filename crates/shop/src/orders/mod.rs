@@ -58,6 +58,7 @@ use config::{
     CALL_DEADLINE, CATALOG_TRY, CHECKPOINT_ENTRIES, FLOOR_DELAY, LEAD_WAITERS_MAX, RETRY,
     VIEW_DEADLINE,
 };
+pub use discard::DISCARDED_MAX;
 use ledger::{Applied, Ledger};
 use purchase::Purchases;
 use reads::Reads;

@@ -18,6 +18,7 @@ use replication::Protocol;
 use shop::node::Address;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use wal::WalError;
 
 use super::Signals;
 use crate::driver::Driver;
@@ -140,12 +141,27 @@ impl Disk {
                 self.data.display()
             );
         }
-        let (disk, recovered) = self.open()?;
+        let (disk, recovered) = self.open().map_err(|error| instead(error, protocol))?;
         if written.is_none() {
             note_protocol(&self.data, protocol)?;
         }
         Ok((disk, recovered))
     }
+}
+
+/// What helps a replica whose log is damaged: the others have what it had.
+fn instead(error: anyhow::Error, protocol: Protocol) -> anyhow::Error {
+    if !matches!(error.downcast_ref(), Some(WalError::Corrupt { .. })) {
+        return error;
+    }
+    let replace = match protocol {
+        Protocol::Raft => "while they run, toystore node replace puts a new one in its place; ",
+        Protocol::Naive | Protocol::PrimaryBackup | Protocol::Paxos => "",
+    };
+    anyhow::anyhow!(
+        "{error}\nhint: the other replicas have what it had: {replace}when the store is stopped, \
+         toystore migrate --replication {protocol} gives every replica what was decided"
+    )
 }
 
 /// A node that is ready to be driven.

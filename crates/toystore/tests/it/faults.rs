@@ -378,7 +378,12 @@ fn a_damaged_middle_is_refused_with_file_and_offset() {
     let output = store.run(&["start", &name]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let said = store.said().split_off(begins);
-    for part in [path.to_str().unwrap(), &format!("damaged at byte {frame}"), "put back"] {
+    for part in [
+        path.to_str().unwrap(),
+        &format!("damaged at byte {frame}"),
+        "Put back a copy",
+        "toystore node replace",
+    ] {
         assert!(said.contains(part), "{part:?} is not in:\n{said}");
     }
     assert_eq!(fs::read(&path).unwrap().len(), whole.len(), "nothing was thrown away");

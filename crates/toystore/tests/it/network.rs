@@ -3,6 +3,8 @@
 //!
 //! Each test ends with everything that the store promises ([`assert_sound`]).
 
+use std::fs::{self, File};
+use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -356,4 +358,58 @@ fn chaos_is_off_where_others_can_listen_unless_it_is_asked_for() {
     }
     let output = toystore(&["up", "--ephemeral", "--chaos=perhaps"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2), "{output:?}");
+}
+
+// A disk is lost, and its replica started by hand under the id that it had.
+
+fn a_wiped_replica_takes_no_part(replication: &str) {
+    let mut store = Store::start(&["--replication", replication]);
+    let leader = store.leader();
+    let [behind, wiped] = &followers(&store, &leader)[..] else { panic!("two follow") };
+    cut_off(&store, &leader, &[behind]);
+    let url = store.frontend();
+    let buy = |key: String| exchange::order(&url, &key, "Rocket", 1).unwrap().status;
+    wait_for("orders go on with two of three", || (buy("first".into()) == 200).then_some(()));
+    for order in 0..20 {
+        assert_eq!(buy(format!("order-{order}")), 200);
+    }
+    // Of those, only the leader and the one that is wiped now know.
+    let flags = fs::read(format!("/proc/{}/cmdline", store.pid(wiped))).unwrap();
+    let mut flags: Vec<&str> =
+        str::from_utf8(&flags).unwrap().trim_matches('\0').split('\0').collect();
+    let empty = store.folder().join("empty");
+    let data = flags.iter().position(|flag| *flag == "--data").unwrap() + 1;
+    flags[data] = empty.to_str().unwrap();
+    store.kill(wiped);
+    let log = File::create(store.folder().join("wiped.log")).unwrap();
+    let mut by_hand = toystore(&flags[1..]).stdin(Stdio::piped()).stderr(log).spawn().unwrap();
+    let role = || Some(store.status(wiped).ok()?["engine"]["role"].as_str()?.to_string());
+    wait_for("it knows that its disk is lost", || (role()? == "lost").then_some(()));
+    let said = fs::read_to_string(store.folder().join("wiped.log")).unwrap();
+    assert!(said.contains("start this replica under a new id"), "{said}");
+    store.kill(&leader);
+    set(&store, behind, &json!([]));
+    watch_for(Duration::from_secs(4), || {
+        let status = store.status(behind).unwrap();
+        assert_ne!(
+            status["engine"]["role"], "leader",
+            "elected by one that voted before: {status}"
+        );
+    });
+    store.start_node(&leader);
+    wait_for("orders go on", || (buy("last".into()) == 200).then_some(()));
+    let orders = store.status(&store.leader()).unwrap()["orders"].as_u64().unwrap();
+    assert_eq!(orders, 22, "what was acknowledged is there");
+    by_hand.kill().unwrap();
+    by_hand.wait().unwrap();
+}
+
+#[test]
+fn a_wiped_replica_of_raft_takes_no_part() {
+    a_wiped_replica_takes_no_part("raft");
+}
+
+#[test]
+fn a_wiped_replica_of_paxos_takes_no_part() {
+    a_wiped_replica_takes_no_part("paxos");
 }

@@ -148,8 +148,9 @@ fn the_refusal_says_where_and_what_to_do() {
         refusal(&disk),
         "disk/00000000000000000001.segment is damaged at byte 40: record 1 should be here, and \
          what was written after it, at byte 100, is whole: so this is no interrupted write. \
-         Records that were acknowledged are affected, so the node does not start: put back this \
-         folder from a copy; do not delete files from it"
+         Records that were acknowledged are affected, so the node does not start. Do not delete \
+         files from it. Put back a copy of this folder only if the node has not run since: an \
+         older one has forgotten what the node acknowledged and promised"
     );
     // Refused again: looking at it has changed nothing.
     assert!(refusal(&disk).contains("byte 40"));

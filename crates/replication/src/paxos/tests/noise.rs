@@ -79,7 +79,13 @@ impl Random {
         let life = if self.next().is_multiple_of(8) { Life::default() } else { peer };
         let term = self.term();
         match self.next() % 13 {
-            0 => Message::Ask { round: 1, life, yours: own, sent: self.number() },
+            0 => {
+                // Whoever believes that its disk lost a promise hears nothing any more.
+                let wrong = self.next().is_multiple_of(512);
+                let promised = if wrong { self.term() } else { Term::ZERO };
+                let (yours, sent) = (own, self.number());
+                Message::Ask { round: 1, life, yours, sent, promised }
+            }
             1 => {
                 let round = u32::try_from(self.next() % 50).expect("small");
                 let (ballot, leader) = (self.term(), self.term());

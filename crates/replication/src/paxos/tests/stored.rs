@@ -36,7 +36,8 @@ fn a_log_of_an_older_term_is_no_vote() {
     let mut effects = Vec::new();
     engine.step(Time(0), Input::Start, &mut effects);
     effects.clear();
-    let ask = Message::Ask { round: 1, life: fixed(), yours: Life::default(), sent: 0 };
+    let (life, yours) = (fixed(), Life::default());
+    let ask = Message::Ask { round: 1, life, yours, sent: 0, promised: Term::ZERO };
     let message = engine::Message::Paxos(ask);
     engine.step(Time(1), Input::Receive { from: NodeId(2), message }, &mut effects);
     let answers = effects.iter().filter(|effect| {
@@ -46,6 +47,36 @@ fn a_log_of_an_older_term_is_no_vote() {
         matches!(message, Message::Answer { stored: None, .. })
     });
     assert_eq!(answers.count(), 1, "{effects:?}");
+}
+
+/// A disk that lost what was on it, under the same id: a peer knows of a promise that is not there.
+#[test]
+fn a_lost_disk_is_said_and_takes_no_part() {
+    let config = Config {
+        id: NodeId(1),
+        peers: vec![NodeId(2), NodeId(3)],
+        timers: Timers::DEFAULT,
+        entries_kept: 3,
+        seed: 0,
+    };
+    let mut engine = Paxos::new(config, &Recovered::default());
+    engine.step(Time(0), Input::Start, &mut Vec::new());
+    let mut hear = |now: u64, message: Message| {
+        let mut effects = Vec::new();
+        let message = engine::Message::Paxos(message);
+        engine.step(Time(now), Input::Receive { from: NodeId(2), message }, &mut effects);
+        engine.step(Time(now), Input::Timer, &mut effects);
+        (effects, engine.status().role, engine.next_timer())
+    };
+    let ask = |round: u32, promised: Term| {
+        let (life, yours) = (fixed(), Life::default());
+        Message::Ask { round, life, yours, sent: 0, promised }
+    };
+    assert!(!hear(1, ask(1, Term::ZERO)).0.is_empty(), "it answers");
+    let (effects, role, timer) = hear(2, ask(2, OLD));
+    assert!(matches!(&effects[..], [Effect::Warn(what)] if what.contains("new id")), "{effects:?}");
+    assert_eq!((role.as_str(), timer), ("lost", None));
+    assert_eq!(hear(10_000_000, ask(3, Term::ZERO)).0, []);
 }
 
 /// Whatever part of a history that is taken over reaches the disk, the replica has the old one or

@@ -186,14 +186,48 @@ fn noise_ends_no_process() {
     }
 }
 
-/// A disk that lost what was on it, under the same id: it voted, so it may not take part.
+/// A disk that lost what was on it, under the same id: it voted, so it may not take part, also not
+/// with those who know nothing of that.
 #[test]
-fn a_lost_disk_is_said_and_not_served() {
+fn a_lost_disk_is_said_and_takes_no_part() {
     let mut engine = make(NodeId(1), &[NodeId(2), NodeId(3)], 0, &Recovered::default());
-    engine.step(Time(0), Input::Start, &mut Vec::new());
-    let said = Said::Heartbeat { committed: Index(7), barrier: 0, goal: Index(7) };
-    let message = engine::Message::Raft(Message { generation: 0, term: 3, said });
-    let mut effects = Vec::new();
-    engine.step(Time(0), Input::Receive { from: NodeId(2), message }, &mut effects);
+    let mut said = |now: u64, input: Input| {
+        let mut effects = Vec::new();
+        engine.step(Time(now), input, &mut effects);
+        effects.retain(|effect| !matches!(effect, Effect::Persist(_) | Effect::Members(_)));
+        (effects, engine.status().role)
+    };
+    let from_2 = |term: u64, said: Said| Input::Receive {
+        from: NodeId(2),
+        message: engine::Message::Raft(Message { generation: 0, term, said }),
+    };
+    said(0, Input::Start);
+    said(0, Input::Persisted { upto: 1 });
+    let knows = Said::Heartbeat { committed: Index(7), barrier: 0, goal: Index(7) };
+    let (effects, role) = said(0, from_2(3, knows.clone()));
     assert!(matches!(&effects[..], [Effect::Warn(what)] if what.contains("new id")), "{effects:?}");
+    assert_eq!(role, "lost");
+    let ask = |pre: bool, term: u64| {
+        let known = Known::default();
+        let said = Said::AskVote {
+            pre,
+            last: Index(0),
+            last_term: 0,
+            handed_over: true,
+            committed: known,
+        };
+        from_2(term, said)
+    };
+    let later = 5_000_000;
+    for input in [knows].map(|said| from_2(3, said)).into_iter().chain([
+        ask(true, 4),
+        ask(false, 4),
+        Input::Timer,
+        Input::Link { peer: NodeId(2), up: false },
+        Input::Timer,
+    ]) {
+        let (effects, _) = said(later, input.clone());
+        let acts = |effect: &Effect| !matches!(effect, Effect::Following { .. });
+        assert!(!effects.iter().any(acts), "{input:?}: {effects:?}");
+    }
 }

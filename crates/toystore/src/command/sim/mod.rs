@@ -21,7 +21,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anstream::println;
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
 use shop::invalidation::Invalidation;
 use simulator::planted::Planted;
@@ -156,6 +156,12 @@ impl Sim {
     /// # Errors
     /// If the ledger cannot be read or written.
     pub fn run(self) -> Result<ExitCode> {
+        if self.members == Members::Changing && self.replication != Protocol::Raft {
+            bail!(
+                "--members changing is for raft: under {} the order replicas are fixed",
+                self.replication
+            );
+        }
         let scenario =
             self.scenario.as_deref().map(|path| read_scenario(path, None)).transpose()?;
         let scenario = scenario.as_ref().map(|(scenario, _)| scenario);
