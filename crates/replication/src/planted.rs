@@ -177,6 +177,8 @@ bugs! {
     ChangeForgotten: "change-forgotten",
     /// a change of members is said to be done when nobody but the leader may know that it is
     ChangeUnconfirmed: "change-unconfirmed",
+    /// raft: the crate is not told that a connection broke, with what was on its way
+    LinkUnreported: "link-unreported",
 }
 
 /// Whether a bug is planted in this run. Without the feature it never is, at no cost.

@@ -236,6 +236,8 @@ pub static ALL: &[Planted] = &[
     quorum(Protocol::Paxos, points(&[Bug::StockSnapshot], LOST_BY_MAJORITY)),
     quorum(Protocol::Paxos, points(&[Bug::PromiseForgotten], LOST_BY_MAJORITY)),
     quorum(Protocol::Paxos, points(&[Bug::LinkUnordered], LOST_BY_MAJORITY)),
+    quorum(Protocol::Paxos, points(&[Bug::TruncatesTooFar], LOST_BY_MAJORITY)),
+    quorum(Protocol::Paxos, points(&[Bug::ReachableMajority], LOST_BY_MAJORITY)),
     quorum(Protocol::Paxos, points(&[Bug::NoFence], STOCK)),
     quorum(Protocol::Paxos, points(&[Bug::DedupeLost], ORDERS)),
     quorum(Protocol::Raft, replicated(points(&[Bug::LeasesFromStart], STALE))),
@@ -269,6 +271,11 @@ pub static COVERED: &[Hidden] = &[
         "no leader's history is another one where anything is committed; it lets other bugs go on \
          until clients see them",
     ),
+    Hidden {
+        planted: quorum(Protocol::Raft, points(&[Bug::LinkUnreported], &[])),
+        why: "a follower refuses what does not follow, and the answer to each heartbeat shows who \
+              lacks entries: what was lost is sent again a heartbeat later",
+    },
     hidden(&[Bug::OldTermRecorded], "a leader drops the answers to takes of its last term"),
 ];
 

@@ -148,7 +148,7 @@ fn all<T: Send>(count: usize, one: impl Fn(usize) -> T + Sync) -> Vec<T> {
 
 /// As much of a sentence as fits into a cell.
 fn shortened(sentence: &str) -> String {
-    let sentence = sentence.replace('|', "/");
+    let sentence = sentence.replace('|', "/").split_whitespace().collect::<Vec<_>>().join(" ");
     if sentence.chars().count() <= VERDICT_MAX {
         return sentence;
     }

@@ -159,6 +159,10 @@ impl Paxos {
         let Some(reign) = self.reign.as_mut() else { return };
         let term = reign.term;
         let mut votes = Vec::new();
+        if planted(Bug::ReachableMajority) {
+            let gone = self.links.iter().filter(|(_, link)| link.refused);
+            reign.stored.extend(gone.map(|(peer, _)| (*peer, (durable, Index(0)))));
+        }
         for (peer, (stored, counted)) in &mut reign.stored {
             let own = if planted(Bug::AcceptUnsynced) { *stored } else { durable };
             let last = (*stored).min(own);

@@ -271,7 +271,9 @@ impl Raft {
         }
         self.unreachable.insert(peer);
         if self.leads() {
-            self.node.report_unreachable(u64::from(peer.0));
+            if !planted(Bug::LinkUnreported) {
+                self.node.report_unreachable(u64::from(peer.0));
+            }
             self.end_transfer(peer, SnapshotStatus::Failure);
         } else if self.node.raft.leader_id == u64::from(peer.0) {
             self.node.raft.leader_id = raft::INVALID_ID;

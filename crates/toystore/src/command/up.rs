@@ -18,6 +18,7 @@ use super::{Signals, paint};
 use crate::supervisor::Store;
 use crate::supervisor::cluster::Cluster;
 use crate::supervisor::control;
+use crate::supervisor::layout::Role;
 use crate::supervisor::options::{Logs, Options, Timers, replication};
 use crate::supervisor::ports::Wanted;
 
@@ -215,6 +216,9 @@ async fn up(mut options: Options, page: Page) -> Result<ExitCode> {
         }
     };
     tokio::spawn(control::serve(store.clone(), socket));
+    if store.cluster().of(Role::Catalog).count() == 2 {
+        paint::say("two catalogs are no safer than one: when either is lost, nothing is sold");
+    }
     if let Some(door) = door {
         show(door, &store.cluster(), &options, page.open)?;
     }

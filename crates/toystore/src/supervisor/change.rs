@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use replication::{NodeId, Protocol};
 use serde::Deserialize;
 use shop::message::{Group, Part};
@@ -36,6 +36,23 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// How long a new process may take until it answers.
 const LIVE_DEADLINE: Duration = Duration::from_secs(10);
 
+/// Why a change did not come to its end.
+enum NotDone {
+    /// The replicas said no: nothing is changed.
+    Refused(anyhow::Error),
+    /// Nobody said anything in time: what was asked for may stand in the log of one that leads when
+    /// a majority is back.
+    Open(anyhow::Error),
+}
+
+impl From<NotDone> for anyhow::Error {
+    fn from(not_done: NotDone) -> anyhow::Error {
+        match not_done {
+            NotDone::Refused(why) | NotDone::Open(why) => why,
+        }
+    }
+}
+
 #[derive(Deserialize)]
 struct Answered {
     data: Group,
@@ -50,8 +67,8 @@ impl Store {
         let id = self.next_order().await?;
         let plan = self.start_newcomer(id).await?;
         let wish = format!(r#"{{"add":{id},"url":"{}"}}"#, plan.url);
-        if let Err(error) = self.change(&wish).await {
-            return Err(self.undo_newcomer(id, error).await);
+        if let Err(why) = self.change(&wish).await {
+            return Err(self.undo_newcomer(id, why).await);
         }
         Ok(format!("order-{id} is a member and votes, at {}", plan.url))
     }
@@ -83,8 +100,8 @@ impl Store {
         let id = self.next_order().await?;
         let plan = self.start_newcomer(id).await?;
         let wish = format!(r#"{{"replace":{old},"by":{id},"url":"{}"}}"#, plan.url);
-        if let Err(error) = self.change(&wish).await {
-            return Err(self.undo_newcomer(id, error).await);
+        if let Err(why) = self.change(&wish).await {
+            return Err(self.undo_newcomer(id, why).await);
         }
         let aside = self.put_aside(old).await?;
         Ok(format!("order-{id} votes in the place of order-{old}, at {}; {aside}", plan.url))
@@ -175,18 +192,18 @@ impl Store {
     }
 
     /// Asks every replica in turn until the one that leads says that it is done.
-    async fn change(&self, wish: &str) -> Result<()> {
+    async fn change(&self, wish: &str) -> Result<(), NotDone> {
         let ask = Ask {
             method: hyper::Method::POST,
             path: "/members".into(),
             body: wish.to_string().into(),
             ..Ask::default()
         };
-        let ask = self.internal(ask)?;
+        let ask = self.internal(ask).map_err(NotDone::Refused)?;
         let give_up = Instant::now() + CHANGE_DEADLINE;
         let mut last_words = String::from("nobody answered");
         while Instant::now() < give_up {
-            for url in self.order_urls()? {
+            for url in self.order_urls().map_err(NotDone::Open)? {
                 let left = give_up.saturating_duration_since(Instant::now());
                 if left.is_zero() {
                     break;
@@ -194,18 +211,18 @@ impl Store {
                 match Connection::new(url).ask(&ask, left).await {
                     Ok(Said { status: 200, .. }) => return Ok(()),
                     Ok(said) if matches!(said.status, 421 | 503) => last_words = said.message(),
-                    Ok(said) => bail!(said.message()),
+                    Ok(said) => return Err(NotDone::Refused(anyhow!(said.message()))),
                     // Asked again, it answers what became of it.
                     Err(no_answer) => last_words = no_answer.to_string(),
                 }
             }
             tokio::time::sleep(ASK_INTERVAL).await;
         }
-        bail!(
+        Err(NotDone::Open(anyhow!(
             "not done within {CHANGE_DEADLINE:?}, and it may still be ({last_words})\n\
              hint: `toystore status` shows the members; `toystore node remove` gives a newcomer up \
              that does not catch up"
-        )
+        )))
     }
 
     fn internal(&self, ask: Ask) -> Result<Ask> {
@@ -248,8 +265,12 @@ impl Store {
         Ok(plan)
     }
 
-    /// A newcomer that was refused is nobody's; one of which nothing is known goes on.
-    async fn undo_newcomer(self: &Arc<Store>, id: u8, error: anyhow::Error) -> anyhow::Error {
+    /// A newcomer that was refused is nobody's; one that may still be taken in goes on.
+    async fn undo_newcomer(self: &Arc<Store>, id: u8, why: NotDone) -> anyhow::Error {
+        let error = match why {
+            NotDone::Open(error) => return error,
+            NotDone::Refused(error) => error,
+        };
         let belongs = self
             .group()
             .await

@@ -94,6 +94,8 @@ fn every_bug_is_found() {
         Bug::StockSnapshot,
         Bug::SnapshotOffByOne,
         Bug::SyncTorn,
+        Bug::TruncatesTooFar,
+        Bug::ReachableMajority,
         Bug::ProbeSkipped,
     ];
     for bug in bugs {

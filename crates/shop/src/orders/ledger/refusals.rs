@@ -96,6 +96,10 @@ impl Refusals {
         if forgotten >= PAGE || count > REFUSALS_MAX {
             return Err("more refusals than are remembered".to_string());
         }
+        // They stand before others in a page that is full, or nobody would have forgotten them.
+        if forgotten > 0 && forgotten + count < PAGE {
+            return Err("refusals are forgotten, and there are few".to_string());
+        }
         for position in 1..=forgotten + count {
             let (slot, after) = postcard::take_from_bytes::<(RequestId, Slot)>(rest)
                 .map_err(|error| error.to_string())?;

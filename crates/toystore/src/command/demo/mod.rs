@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anstream::println;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use checker::report;
 use clap::Args;
 use clap::builder::BoolishValueParser;
@@ -69,7 +69,7 @@ pub struct Demo {
     #[arg(long, env = "TOYSTORE_REPLICATION", value_parser = replication(),
           default_value_t = Protocol::default())]
     replication: Protocol,
-    /// How many catalogs, 1 to 9. If there are several, the one that leads them is killed too
+    /// How many catalogs, 1 or 3 to 9. If there are several, the one that leads them is killed too
     #[arg(long, env = "TOYSTORE_CATALOG_REPLICAS", value_name = "N", default_value_t = 1,
           value_parser = clap::value_parser!(u8).range(1..=NODES_MAX))]
     catalog_replicas: u8,
@@ -132,6 +132,12 @@ impl Demo {
     /// # Errors
     /// If the store does not come up, or has no leader that could be killed.
     pub fn run(self) -> Result<ExitCode> {
+        if self.catalog_replicas == 2 {
+            bail!(
+                "--catalog-replicas 2: the demo kills one of several catalogs, and of two nothing \
+                 is left that is a majority\nhint: 1, or 3"
+            );
+        }
         if let Some(keep) = self.keep.as_ref().filter(|keep| keep.join("store.json").exists()) {
             anyhow::bail!(
                 "{} holds a store already, and the verdict needs a new one\n\
