@@ -112,12 +112,9 @@ impl fmt::Display for WalError {
             WalError::Corrupt { file, offset, reason } => {
                 write!(f, "{file} is damaged at byte {offset}: {reason}. ")?;
                 write!(f, "Records that were acknowledged are affected, so the node does not ")?;
-                write!(
-                    f,
-                    "start. Do not delete files from it. Put back a copy of this folder only "
-                )?;
-                write!(f, "if the node has not run since: an older one has forgotten what the ")?;
-                write!(f, "node acknowledged and promised")
+                write!(f, "start. Do not delete files from it. Put back a copy of this folder ")?;
+                write!(f, "only if the node has not run since: an older one has forgotten what ")?;
+                write!(f, "the node acknowledged and promised")
             }
             WalError::NewerFormat { file, found, supported } => {
                 write!(f, "{file} has format version {found}, this toystore reads up to version ")?;

@@ -182,13 +182,13 @@ impl Paxos {
         }
     }
 
-    /// Whether a peer knows of a promise that this disk does not have. Whoever promised may have
-    /// voted, and would again: from now on it hears nothing, asks for nothing, and is counted for
+    /// A peer may know of a promise that this disk does not have. Whoever promised may have voted,
+    /// and would again: from then on it hears nothing, asks for nothing, and is counted for
     /// nothing.
-    pub(super) fn has_lost(&mut self, promised: Term, out: &mut Out) -> bool {
+    pub(super) fn look_for_loss(&mut self, promised: Term, out: &mut Out) {
         let known = self.protocol.promised();
         if promised <= known || !is_term(promised, self.protocol.generation()) {
-            return false;
+            return;
         }
         self.lost = true;
         let why = format!(
@@ -197,7 +197,6 @@ impl Paxos {
         );
         out.tells.push(Effect::Warn(why));
         self.retire(out);
-        true
     }
 
     pub(super) fn on_ask(&mut self, from: NodeId, round: u32, life: Life, yours: Life, sent: u64) {

@@ -240,9 +240,11 @@ impl Paxos {
     fn on_receive(&mut self, now: Time, from: NodeId, message: Message, out: &mut Out) {
         let generation = self.protocol.generation();
         match message {
-            Message::Ask { promised, .. } if self.has_lost(promised, out) => {}
-            Message::Ask { round, life, yours, sent, .. } => {
-                self.on_ask(from, round, life, yours, sent);
+            Message::Ask { round, life, yours, sent, promised } => {
+                self.look_for_loss(promised, out);
+                if !self.lost {
+                    self.on_ask(from, round, life, yours, sent);
+                }
             }
             Message::Answer { to, life, beat, decided, stored } => {
                 if to == self.life && gate::is_beat(&beat, from, generation) {

@@ -28,7 +28,7 @@ pub struct Message {
 /// How far a replica knows the log to be committed: whoever has the same entry there has all of
 /// the log before it, and knows the same from then on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Known {
+pub struct Committed {
     /// The last committed index; 0 for nothing.
     pub index: Index,
     /// That entry's term.
@@ -49,7 +49,7 @@ pub enum Said {
         /// The leader wants it so: vote even if you heard it a moment ago.
         handed_over: bool,
         /// What the candidate knows to be committed.
-        committed: Known,
+        committed: Committed,
     },
     /// The answer to it.
     Vote {
@@ -59,7 +59,7 @@ pub enum Said {
         granted: bool,
         /// With a no: what the voter knows to be committed. It may have been taken out of the
         /// group by that, and the candidate, which does not know, need its vote.
-        committed: Known,
+        committed: Committed,
     },
     /// These entries follow your entry `previous`. (AppendEntries)
     Append {
@@ -161,9 +161,9 @@ impl Message {
     }
 }
 
-impl fmt::Display for Known {
+impl fmt::Display for Committed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Known { index, term } = self;
+        let Committed { index, term } = self;
         if index.0 == 0 { Ok(()) } else { write!(f, ", committed {index} of {term}") }
     }
 }

@@ -7,7 +7,7 @@
 use raft::eraftpb::{Message as Theirs, MessageType};
 use raft::prelude::Entry as TheirEntry;
 
-use super::message::{self, Message, Said};
+use super::message::{Committed, Message, Said};
 use super::store::Store;
 use crate::log::{Entry, Index};
 use crate::members::Members;
@@ -90,7 +90,7 @@ pub(super) fn fault(message: &Message, known: &Known) -> Option<Fault> {
 const HIGHEST: u64 = u64::MAX / 2;
 
 /// Whether somebody of this term may know that to be committed.
-fn may_know(committed: message::Known, term: u64) -> bool {
+fn may_know(committed: Committed, term: u64) -> bool {
     committed.index.0 <= HIGHEST
         && committed.term <= term
         && (committed.index.0 == 0) == (committed.term == 0)
@@ -181,20 +181,20 @@ pub(super) fn inward(from: NodeId, to: NodeId, message: Message) -> Option<Their
 /// crate to say (forwarded proposals and reads).
 pub(super) fn outward(store: &Store, committed: Index, theirs: Theirs) -> Option<Message> {
     let (term, index) = (theirs.term, Index(theirs.index));
-    let known = message::Known { index: Index(theirs.commit), term: theirs.commit_term };
+    let committed_there = Committed { index: Index(theirs.commit), term: theirs.commit_term };
     let said = match theirs.msg_type {
         MessageType::MsgRequestVote | MessageType::MsgRequestPreVote => Said::AskVote {
             pre: theirs.msg_type == MessageType::MsgRequestPreVote,
             last: index,
             last_term: theirs.log_term,
             handed_over: theirs.context == HANDED_OVER,
-            committed: known,
+            committed: committed_there,
         },
         MessageType::MsgRequestVoteResponse | MessageType::MsgRequestPreVoteResponse => {
             Said::Vote {
                 pre: theirs.msg_type == MessageType::MsgRequestPreVoteResponse,
                 granted: !theirs.reject,
-                committed: known,
+                committed: committed_there,
             }
         }
         MessageType::MsgAppend => Said::Append {

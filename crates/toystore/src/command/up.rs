@@ -235,9 +235,7 @@ async fn up(mut options: Options, page: Page) -> Result<ExitCode> {
 
 /// Serves the page, says where it is, and opens it if that is wanted.
 fn show(door: Door, cluster: &Cluster, options: &Options, open: bool) -> Result<()> {
-    let token = if options.chaos { format!("/#token={}", cluster.token()?) } else { String::new() };
-    let url = format!("{}{token}", door.url);
-    Dashboard::serve(door, cluster, options.chaos)?;
+    let url = Dashboard::serve(door, cluster, options.chaos)?;
     paint::say(format_args!("page: {url}"));
     if open {
         let opened = std::process::Command::new("xdg-open")

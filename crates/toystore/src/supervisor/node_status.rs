@@ -44,8 +44,19 @@ pub struct NodeStatus<S> {
 /// # Errors
 /// Why there is no answer, or none that is understood, in words.
 pub async fn ask<S: DeserializeOwned>(member: &Member) -> Result<NodeStatus<S>, String> {
+    ask_within(member, STATUS_DEADLINE).await
+}
+
+/// The same, with another patience.
+///
+/// # Errors
+/// As [`ask`].
+pub async fn ask_within<S: DeserializeOwned>(
+    member: &Member,
+    deadline: Duration,
+) -> Result<NodeStatus<S>, String> {
     let url = member.url().map_err(|error| error.to_string())?;
-    let said = match ask_once(&url, &Ask::get("/status"), STATUS_DEADLINE).await {
+    let said = match ask_once(&url, &Ask::get("/status"), deadline).await {
         Ok(said) => said,
         // Where nobody listens, the system's words for it say no more.
         Err(NoAnswer::Refused(_)) => return Err("nobody listens there".to_string()),

@@ -14,6 +14,11 @@ use crate::time::Time;
 const OLD: Term = Term { generation: 0, number: 1, node: NodeId(2) };
 const NEW: Term = Term { generation: 0, number: 2, node: NodeId(3) };
 
+fn config() -> Config {
+    let (id, peers) = (NodeId(1), vec![NodeId(2), NodeId(3)]);
+    Config { id, peers, timers: Timers::DEFAULT, entries_kept: 3, seed: 0 }
+}
+
 fn entry(index: u64, term: Term) -> Entry {
     Entry { index: Index(index), term, command: Bytes::from_static(b"tux") }
 }
@@ -25,14 +30,7 @@ fn a_log_of_an_older_term_is_no_vote() {
     let snapshot = Snapshot { index: Index(37), term: NEW, state: crate::StateBytes::default() };
     let checkpoint =
         Checkpoint { promised: NEW, snapshot, tail: Vec::new(), accepted: OLD, members: None };
-    let config = Config {
-        id: NodeId(1),
-        peers: vec![NodeId(2), NodeId(3)],
-        timers: Timers::DEFAULT,
-        entries_kept: 3,
-        seed: 0,
-    };
-    let mut engine = Paxos::new(config, &Recovered { checkpoint, records: Vec::new() });
+    let mut engine = Paxos::new(config(), &Recovered { checkpoint, records: Vec::new() });
     let mut effects = Vec::new();
     engine.step(Time(0), Input::Start, &mut effects);
     effects.clear();
@@ -52,14 +50,7 @@ fn a_log_of_an_older_term_is_no_vote() {
 /// A disk that lost what was on it, under the same id: a peer knows of a promise that is not there.
 #[test]
 fn a_lost_disk_is_said_and_takes_no_part() {
-    let config = Config {
-        id: NodeId(1),
-        peers: vec![NodeId(2), NodeId(3)],
-        timers: Timers::DEFAULT,
-        entries_kept: 3,
-        seed: 0,
-    };
-    let mut engine = Paxos::new(config, &Recovered::default());
+    let mut engine = Paxos::new(config(), &Recovered::default());
     engine.step(Time(0), Input::Start, &mut Vec::new());
     let mut hear = |now: u64, message: Message| {
         let mut effects = Vec::new();

@@ -9,7 +9,7 @@ use crate::log::{Entry, Index, Recovered, Snapshot};
 use crate::members::{Change, Members};
 use crate::quorum_tests::temper::Random;
 use crate::raft::Message;
-use crate::raft::message::{Known, Said};
+use crate::raft::message::{Committed, Said};
 use crate::term::{NodeId, Term};
 use crate::time::Time;
 
@@ -68,12 +68,12 @@ fn said(random: &mut Random) -> Said {
             last: index(random),
             last_term: number(random),
             handed_over: random.chance(50),
-            committed: Known { index: index(random), term: number(random) },
+            committed: Committed { index: index(random), term: number(random) },
         },
         1 => Said::Vote {
             pre: random.chance(50),
             granted: random.chance(80),
-            committed: Known { index: index(random), term: number(random) },
+            committed: Committed { index: index(random), term: number(random) },
         },
         2 | 3 => Said::Append {
             previous: index(random),
@@ -208,7 +208,7 @@ fn a_lost_disk_is_said_and_takes_no_part() {
     assert!(matches!(&effects[..], [Effect::Warn(what)] if what.contains("new id")), "{effects:?}");
     assert_eq!(role, "lost");
     let ask = |pre: bool, term: u64| {
-        let known = Known::default();
+        let known = Committed::default();
         let said = Said::AskVote {
             pre,
             last: Index(0),

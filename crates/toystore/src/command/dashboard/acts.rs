@@ -5,17 +5,17 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-use bytes::Bytes;
-use hyper::Method;
+use anyhow::{Context, Result, anyhow, bail};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-use crate::http::connection::{Ask, Said, ask_once};
+use crate::http::connection::ask_once;
 use crate::peer::faults::{EdgeFaults, FaultSet};
 use crate::supervisor::cluster::{Cluster, Member, State};
 use crate::supervisor::control::{self, Action};
+use crate::supervisor::node_status;
 
 /// How long a node may take to obey.
 const DEADLINE: Duration = Duration::from_secs(2);
@@ -28,10 +28,10 @@ pub struct Acts {
     links: Mutex<()>,
 }
 
-/// Where a node's `/status` says its faults.
+/// The faults that are in force now.
 #[derive(Debug, Deserialize)]
-struct Faulty {
-    faults: Option<FaultSet>,
+struct Answered {
+    data: FaultSet,
 }
 
 impl Acts {
@@ -103,36 +103,24 @@ impl Acts {
     }
 
     async fn faults_of(&self, member: &Member) -> Result<FaultSet> {
-        let said = self.ask(member, &Ask::get("/status")).await?;
-        let faulty: Faulty = serde_json::from_slice(&said.body)
-            .with_context(|| format!("{} is not understood", member.name))?;
-        faulty.faults.with_context(|| {
-            format!("{} causes no faults: the store was started with --chaos=false", member.name)
+        let name = &member.name;
+        let said = node_status::ask_within::<IgnoredAny>(member, DEADLINE).await;
+        let said = said.map_err(|why| anyhow!("{name} does not obey: {why}"))?;
+        said.faults.with_context(|| {
+            format!("{name} causes no faults: the store was started with --chaos=false")
         })
     }
 
     async fn put(&self, member: &Member, set: &FaultSet) -> Result<FaultSet> {
-        let ask = Ask {
-            method: Method::PUT,
-            path: "/faults".to_string(),
-            body: Bytes::from(serde_json::to_vec(set)?),
-            ..Ask::default()
-        };
-        let said = self.ask(member, &ask).await?;
-        let mut answer: Value = serde_json::from_slice(&said.body)
-            .with_context(|| format!("{} is not understood", member.name))?;
-        Ok(serde_json::from_value(answer["data"].take())?)
-    }
-
-    async fn ask(&self, member: &Member, ask: &Ask) -> Result<Said> {
-        let ask = ask.clone().with("authorization", format!("Bearer {}", self.token));
         let name = &member.name;
-        let said = ask_once(&member.url()?, &ask, DEADLINE).await;
-        let said = said.map_err(|why| anyhow::anyhow!("{name} does not obey: {why}"))?;
+        let said = ask_once(&member.url()?, &set.request(&self.token), DEADLINE).await;
+        let said = said.map_err(|why| anyhow!("{name} does not obey: {why}"))?;
         if said.status != 200 {
             bail!("{name} refuses: {}", said.message());
         }
-        Ok(said)
+        let answer: Answered = serde_json::from_slice(&said.body)
+            .with_context(|| format!("{name} is not understood"))?;
+        Ok(answer.data)
     }
 }
 

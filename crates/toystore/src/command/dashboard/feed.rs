@@ -58,7 +58,7 @@ impl Default for Feed {
 impl Feed {
     /// Whether anybody waits for the next frame.
     pub fn is_watched(&self) -> bool {
-        self.news.receiver_count() > 0
+        self.watchers() > 0
     }
 
     /// How many do.
@@ -91,7 +91,7 @@ impl Feed {
     }
 
     /// What is kept after frame `number`, and the frames that follow.
-    pub fn after(&self, number: u64) -> (VecDeque<Arc<Frame>>, broadcast::Receiver<Arc<Frame>>) {
+    pub fn after(&self, number: u64) -> (Vec<Arc<Frame>>, broadcast::Receiver<Arc<Frame>>) {
         let kept = self.lock();
         let old = kept.frames.iter().filter(|frame| frame.number > number).cloned().collect();
         let news = self.news.subscribe();
@@ -126,7 +126,7 @@ impl Kept {
 mod tests {
     use super::*;
 
-    fn numbers(frames: &VecDeque<Arc<Frame>>) -> Vec<u64> {
+    fn numbers(frames: &[Arc<Frame>]) -> Vec<u64> {
         frames.iter().map(|frame| frame.number).collect()
     }
 

@@ -95,12 +95,14 @@ impl Door {
 
 impl Dashboard {
     /// Serves the page of the store in a folder, as long as the process lives. `chaos`: whether
-    /// whoever knows the token may break it.
+    /// whoever knows the token may break it. Returns its address, with the token if there is one.
     ///
     /// # Errors
     /// If the store's token cannot be read.
-    pub fn serve(door: Door, cluster: &Cluster, chaos: bool) -> Result<()> {
+    pub fn serve(door: Door, cluster: &Cluster, chaos: bool) -> Result<String> {
         let token = cluster.token()?;
+        let secret = if chaos { format!("/#token={token}") } else { String::new() };
+        let address = format!("{}{secret}", door.url);
         let dashboard = Arc::new(Dashboard {
             data: cluster.data.clone(),
             acts: acts::Acts::new(token.clone()),
@@ -114,7 +116,7 @@ impl Dashboard {
                 super::paint::say(format_args!("the page is served no more: {error}"));
             }
         });
-        Ok(())
+        Ok(address)
     }
 
     fn cluster(&self) -> Result<Cluster> {

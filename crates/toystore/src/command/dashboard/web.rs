@@ -11,11 +11,9 @@
 //! POST /api/heal                      everything works again                needs the token
 //! ```
 
-use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
@@ -23,7 +21,8 @@ use axum::middleware::{self, Next};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
-use futures_util::stream;
+use axum::{Json, Router};
+use futures_util::{StreamExt, stream};
 use rust_embed::RustEmbed;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -141,23 +140,18 @@ async fn feed(State(dashboard): Served, headers: HeaderMap) -> Response {
     let (old, news) = dashboard.feed.after(last.unwrap_or(0));
     let hello = json!({"chaos": dashboard.token.is_some(), "version": env!("CARGO_PKG_VERSION")});
     let hello = Event::default().event("hello").data(hello.to_string());
-    let state = (Some(hello), old, news);
-    let events = stream::unfold(state, |(mut hello, mut old, mut news)| async move {
-        if let Some(hello) = hello.take() {
-            return Some((Ok::<_, Infallible>(hello), (None, old, news)));
-        }
-        if !old.is_empty() {
-            return Some((Ok(history(&mut old)), (None, old, news)));
-        }
+    let first = [hello].into_iter().chain(history(&old));
+    let rest = stream::unfold(news, |mut news| async {
         loop {
             match news.recv().await {
-                Ok(frame) => return Some((Ok(event(&frame)), (None, old, news))),
+                Ok(frame) => return Some((event(&frame), news)),
                 // A page that lags sees a jump, as its clock shows.
                 Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return None,
             }
         }
     });
+    let events = stream::iter(first).chain(rest).map(Ok::<_, Infallible>);
     Sse::new(events).keep_alive(KeepAlive::default()).into_response()
 }
 
@@ -166,13 +160,32 @@ fn event(frame: &Frame) -> Event {
 }
 
 /// All at once, so that a page draws the newest first.
-fn history(old: &mut VecDeque<Arc<Frame>>) -> Event {
-    let last = old.back().map_or(0, |frame| frame.number);
+fn history(old: &[Arc<Frame>]) -> Option<Event> {
+    let last = old.last()?.number;
     let frames: Vec<&str> = old.iter().map(|frame| frame.json.as_str()).collect();
     let event = Event::default().event("history").id(last.to_string());
-    let event = event.data(format!("[{}]", frames.join(",")));
-    old.clear();
-    event
+    Some(event.data(format!("[{}]", frames.join(","))))
+}
+
+/// What a click came to: what was done, or why the store does not do it.
+type Done = Result<Json<Value>, Refused>;
+
+struct Refused(anyhow::Error);
+
+impl From<anyhow::Error> for Refused {
+    fn from(why: anyhow::Error) -> Refused {
+        Refused(why)
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        error(StatusCode::CONFLICT, &format!("{:#}", self.0)).into_response()
+    }
+}
+
+fn done(what: Value) -> Json<Value> {
+    Json(json!({"data": what}))
 }
 
 /// What is passed on to a frontend.
@@ -203,25 +216,18 @@ async fn shop(
         }
     }
     let frontend = headers.get("toystore-frontend").and_then(|name| name.to_str().ok());
-    let said = match dashboard.cluster() {
-        Ok(cluster) => dashboard.shop.ask(&cluster, frontend, &ask).await,
-        Err(why) => Err(why),
-    };
-    answer(said)
+    let said = async { dashboard.shop.ask(&dashboard.cluster()?, frontend, &ask).await };
+    said.await.map(done).map_err(Refused).into_response()
 }
 
-async fn node(State(dashboard): Served, Path((name, action)): Path<(String, String)>) -> Response {
-    let done = match dashboard.cluster() {
-        Ok(cluster) => dashboard.acts.node(&cluster, &name, &action).await,
-        Err(why) => Err(why),
-    };
-    answer(done.map(|done| json!({"done": done})))
+async fn node(State(dashboard): Served, Path((name, action)): Path<(String, String)>) -> Done {
+    let words = dashboard.acts.node(&dashboard.cluster()?, &name, &action).await?;
+    Ok(done(json!({"done": words})))
 }
 
 /// What a link suffers from now on.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-#[derive(Default)]
 struct Suffers {
     cut: bool,
     delay_ms: u64,
@@ -247,24 +253,12 @@ async fn link(
     };
     let Suffers { cut, delay_ms, jitter_ms, loss, duplicate } = suffers;
     let faults = EdgeFaults { to, cut, delay_ms, jitter_ms, loss, duplicate };
-    let done = match dashboard.cluster() {
-        Ok(cluster) => dashboard.acts.link(&cluster, &from, faults).await,
-        Err(why) => Err(why),
-    };
-    answer(done.map(|done| json!({"done": done})))
+    let words = async { dashboard.acts.link(&dashboard.cluster()?, &from, faults).await };
+    let told = words.await.map(|words| done(json!({"done": words})));
+    told.map_err(Refused).into_response()
 }
 
-async fn heal(State(dashboard): Served) -> Response {
-    let done = match dashboard.cluster() {
-        Ok(cluster) => Ok(json!({"nodes": dashboard.acts.heal(&cluster).await})),
-        Err(why) => Err(why),
-    };
-    answer(done)
-}
-
-fn answer(done: anyhow::Result<Value>) -> Response {
-    match done {
-        Ok(done) => axum::Json(json!({"data": done})).into_response(),
-        Err(why) => error(StatusCode::CONFLICT, &format!("{why:#}")).into_response(),
-    }
+async fn heal(State(dashboard): Served) -> Done {
+    let nodes = dashboard.acts.heal(&dashboard.cluster()?).await;
+    Ok(done(json!({"nodes": nodes})))
 }

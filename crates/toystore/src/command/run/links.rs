@@ -8,12 +8,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use bytes::Bytes;
-use hyper::Method;
 use simulator::fault::{Fault, Target};
 use simulator::who::{Seats, Who};
 
-use crate::http::connection::{Ask, ask_once};
+use crate::http::connection::ask_once;
 use crate::peer::faults::{EdgeFaults, FaultSet};
 use crate::supervisor::cluster::{Cluster, State};
 
@@ -116,14 +114,7 @@ impl Links {
             if known.map_or(set.edges.is_empty(), |known| *known == set) {
                 continue;
             }
-            let ask = Ask {
-                method: Method::PUT,
-                path: "/faults".to_string(),
-                body: Bytes::from(serde_json::to_vec(&set)?),
-                ..Ask::default()
-            };
-            let ask = ask.with("authorization", format!("Bearer {token}"));
-            match ask_once(&member.url()?, &ask, DEADLINE).await {
+            match ask_once(&member.url()?, &set.request(token), DEADLINE).await {
                 Ok(said) if said.status == 200 => {
                     self.told.insert(member.name.clone(), set);
                 }

@@ -1,14 +1,17 @@
 //! What `PUT /faults` takes and answers: the complete set of faults in force, in JSON.
 //!
-//! Pure. A wrong set is refused whole, with the place of what is wrong and what was expected.
+//! Pure. The request of whoever wants it is made here too. A wrong set is refused whole, with the
+//! place of what is wrong and what was expected.
 //! Called by [`super::Faults`].
 
 use std::collections::BTreeMap;
 
+use hyper::Method;
 use replication::NodeId;
 use serde::{Deserialize, Serialize};
 use shop::node::Address;
 
+use crate::http::connection::Ask;
 use crate::peer::names::Names;
 
 /// The longest delay and the widest jitter, in milliseconds each: longer than any deadline between
@@ -53,6 +56,16 @@ pub struct EdgeFaults {
     /// How likely a message or a request arrives twice, 0 to 1.
     #[serde(default)]
     pub duplicate: f64,
+}
+
+impl FaultSet {
+    /// The request that puts it in force at a node, with the cluster's token.
+    pub fn request(&self, token: &str) -> Ask {
+        let body = serde_json::to_vec(self).expect("numbers and names");
+        let (method, path) = (Method::PUT, "/faults".to_string());
+        let ask = Ask { method, path, body: body.into(), ..Ask::default() };
+        ask.with("authorization", format!("Bearer {token}"))
+    }
 }
 
 impl EdgeFaults {

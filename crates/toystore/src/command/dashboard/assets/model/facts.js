@@ -45,8 +45,6 @@ export function nodes(frame) {
       leads: leads && said !== null,
       rank: said ? rank(node.role, said, leads) : '',
       line: said ? line(node.role, said, newest) : '',
-      faults: node.said?.faults?.edges ?? [],
-      chaos: Boolean(node.said?.faults),
     };
   });
 }
@@ -159,7 +157,6 @@ export function caches(frame, before) {
       return {
         name: node.name,
         silent: null,
-        capacity: said.capacity,
         slots: [...used, ...Array(free).fill(null)],
         counters: said.counters,
         rate: hitRate(said.counters, then ? status(then)?.counters : null),

@@ -1,4 +1,4 @@
-// The last minutes as a strip: orders each second, gaps, faults, leaders; and scrubbing back.
+// The last minutes as a strip: orders each second, faults, leaders; and scrubbing back.
 
 import { h, set } from '../dom.js';
 import { happenings, ordersPerSecond } from '../model/facts.js';
@@ -7,6 +7,17 @@ import { KEPT_MS } from '../model/timeline.js';
 /** How much of the past is drawn. */
 export const SHOWN_MS = Math.min(KEPT_MS, 3 * 60 * 1000);
 const [WIDTH, HEIGHT] = [1000, 60];
+
+/** What was between two frames, by the later one: it is asked for with every frame that comes. */
+const between = new WeakMap();
+
+function passed(before, after) {
+  const known = between.get(after);
+  if (known?.before === before) return known;
+  const made = { before, rate: ordersPerSecond(before, after), marks: happenings(before, after) };
+  between.set(after, made);
+  return made;
+}
 
 /** Bars and marks of the strip, for a picture of 1000 by 60. */
 export function drawn(frames, nowMs) {
@@ -17,10 +28,10 @@ export function drawn(frames, nowMs) {
   for (let place = 1; place < frames.length; place += 1) {
     const [before, after] = [frames[place - 1], frames[place]];
     if (after.at_ms < from) continue;
-    const rate = ordersPerSecond(before, after);
+    const { rate, marks: happened } = passed(before, after);
     bars.push({ left: x(before.at_ms), right: x(after.at_ms), rate });
     most = Math.max(most, rate ?? 0);
-    for (const mark of happenings(before, after)) marks.push({ ...mark, x: x(after.at_ms) });
+    for (const mark of happened) marks.push({ ...mark, x: x(after.at_ms) });
   }
   return { bars, marks, most };
 }
