@@ -195,6 +195,9 @@ pub struct Setting {
     pub fault_interval: Duration,
     /// How likely a shopper orders what it saw in stock.
     pub probability: Probability,
+    /// How likely it reads one of its orders again, after a round: never where worlds are drawn,
+    /// since there the asker does.
+    pub lookups: Probability,
     /// How often a shopper tries again.
     pub retries: u32,
     /// How long it waits before that.
@@ -304,6 +307,7 @@ impl Setting {
             kinds: drawn,
             fault_interval: Duration::from_millis(pick(random, [1000, 1500, 2500, 5000])),
             probability: PROBABILITY.parse().expect("a probability"),
+            lookups: Probability::default(),
             retries: RETRIES,
             retry_interval: RETRY_INTERVAL_DEFAULT,
             pause: Duration::from_millis(pick(random, [10, 40, 100, 300])),

@@ -57,7 +57,7 @@ fn check(flags: &str, all: Vec<(String, Scenario)>) {
             }
             let history = reader.finish().expect("a history");
             let judged = checker::judge(&history, checker::STEPS_DEFAULT);
-            assert_eq!(scenario.expected.compare(&judged), None, "{again}");
+            assert_eq!(scenario.compare(&history, &judged), None, "{again}");
             let broken = outcome.broken.map(|broken| broken.promise);
             assert!(!matches!(broken, Some("liveness" | "invariant" | "rest")), "{again}");
         }
@@ -98,6 +98,10 @@ fn a_text_that_is_no_scenario_is_refused_with_its_line() {
     check(&fault(both), 5, "\"kill\" takes no `loss`");
     let links = "what = \"cut\"\nfor = \"1s\"\nlinks = { of = \"leader\", ring = true }";
     check(&fault(links), 5, "expected one of between = [A, B]");
+    let answered = |text: &str| format!("{whole}[[expect.answered]]\n{text}");
+    let times = "after = \"2s\"\nbefore = \"1s\"\nunder = []\n";
+    check(&answered(&format!("what = \"toys\"\n{times}")), 4, "one of toy, purchase, order");
+    check(&answered(&format!("what = \"toy\"\n{times}")), 4, "nothing is after 2s and before 1s");
     let late = fault("what = \"power-cut\"\nfor = \"1s\"").replace("1s\"\nwhat", "11s\"\nwhat");
     check(&late, 5, "after the shoppers have ended");
     let half = "what = \"cut\"\nfor = \"1s\"\nlinks = { halves = [[\"leader\"], []] }";

@@ -76,6 +76,11 @@ impl Book {
         self.unknown.pop_front()
     }
 
+    /// The number of a recorded order, by its place modulo how many there are.
+    pub fn any_number(&self, place: u32) -> Option<OrderNumber> {
+        self.number((place as usize).checked_rem(self.lines.len())?)
+    }
+
     /// The number of a recorded order, by its place.
     pub fn number(&self, place: usize) -> Option<OrderNumber> {
         self.lines.get(place).map(|line| line.number)

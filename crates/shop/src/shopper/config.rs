@@ -115,6 +115,8 @@ pub struct Config {
     pub probability: Probability,
     /// How that is drawn.
     pub draw: Draw,
+    /// How often it reads, after a round, one of its orders again.
+    pub lookups: Probability,
     /// How often a request that fails is tried again.
     pub retries: u32,
     /// How long it waits before that.
@@ -140,6 +142,7 @@ impl Config {
             requests: REQUESTS_DEFAULT,
             probability: Probability::default(),
             draw: Draw::Independent,
+            lookups: Probability::default(),
             retries: RETRIES_DEFAULT,
             retry_interval: RETRY_INTERVAL_DEFAULT,
             pause: Duration::ZERO,

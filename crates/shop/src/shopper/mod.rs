@@ -2,7 +2,7 @@
 //!
 //! **The idea.** Look at a random toy; if it is in stock, order some with probability p; n times.
 //! Write down every order that was recorded. At the end (if p > 0) read each of them again and
-//! compare.
+//! compare. One that is told to look orders up also reads some of them in between.
 //!
 //! **One order.** `order Tux x2` goes to a frontend under the key `toystore-5eed-1-0`. The frontend
 //! dies. After 2 s the shopper tries the next one *under the same key*: if the first attempt was
@@ -19,6 +19,7 @@
 //! | file | what it holds |
 //! | --- | --- |
 //! | `config` | what it is told at its start |
+//! | `stage` | what it is at |
 //! | `plan` | what it does next, drawn from the seed |
 //! | `errand` | one request until it is answered or given up |
 //! | `book` | where it writes down what happened |
@@ -31,6 +32,7 @@ mod config;
 mod errand;
 mod plan;
 mod record;
+mod stage;
 
 use replication::Time;
 use serde::Serialize;
@@ -44,6 +46,7 @@ pub use record::{Difference, Kind, OrderLine, Outcome, Sample, Side, Summary};
 use book::Book;
 use errand::{Doing, Errand, Next};
 use plan::Plan;
+use stage::Stage;
 
 use crate::message::{NewOrder, Reply, Request, RequestId};
 use crate::node::{Address, Answer, CallId, Effect, Input, Node};
@@ -54,27 +57,6 @@ const PAGE: u32 = 100;
 
 /// Toys that a shopper can choose from; further ones it never looks at.
 const TOYS_MAX: usize = 10_000;
-
-/// What the shopper is at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Stage {
-    /// Not started yet.
-    New,
-    /// Asks for the list of toys, page by page.
-    Listing,
-    /// Thinks, before the next round.
-    Pausing(Time),
-    /// Looks at a toy, and orders so many if it is in stock.
-    Looking(Option<Quantity>),
-    /// Orders.
-    Ordering(NewOrder),
-    /// Repeats an order whose outcome is unknown.
-    Asking(NewOrder),
-    /// Reads an order of this place in the record, and compares.
-    Comparing(usize),
-    /// Done.
-    Finished,
-}
 
 /// What `/status` would show of a shopper: how far it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -97,6 +79,8 @@ pub struct Shopper {
     toys: Vec<ToyName>,
     stage: Stage,
     errand: Option<Errand>,
+    /// What it looks up when this round is over, see [`plan::Round`].
+    lookup: Option<u32>,
     /// When it began to read again what was recorded.
     compares_since: Option<Time>,
     /// The place in `config.frontends` of the one in use.
@@ -117,6 +101,7 @@ impl Shopper {
             toys: config.toys.clone(),
             stage: Stage::New,
             errand: None,
+            lookup: None,
             compares_since: None,
             frontend: 0,
             calls: 0,
@@ -181,9 +166,12 @@ impl Shopper {
         self.begin(now, Stage::Listing, request, effects);
     }
 
-    /// The next round after a pause, if there is to be one.
+    /// What the round looks up; the next round after a pause, if there is to be one.
     fn end_round(&mut self, now: Time, effects: &mut Vec<Effect>) {
-        if self.config.pause.is_zero() || self.plan.left() == 0 {
+        if let Some(number) = self.lookup.take().and_then(|drawn| self.book.any_number(drawn)) {
+            let request = Request::ReadOrder { number, consistency: self.config.consistency };
+            self.begin(now, Stage::LookingUp, request, effects);
+        } else if self.config.pause.is_zero() || self.plan.left() == 0 {
             self.begin_round(now, effects);
         } else {
             self.stage = Stage::Pausing(now + self.config.pause);
@@ -196,6 +184,7 @@ impl Shopper {
             Some(round) => {
                 let (name, consistency) = (self.toys[round.toy].clone(), self.config.consistency);
                 let request = Request::ReadProduct { name, consistency };
+                self.lookup = round.lookup;
                 self.begin(now, Stage::Looking(round.order), request, effects);
             }
             None => self.begin_asking(now, effects),
@@ -272,13 +261,7 @@ impl Shopper {
         reply: Option<Reply>,
         effects: &mut Vec<Effect>,
     ) {
-        let kind = match &self.stage {
-            Stage::Listing => Kind::List,
-            Stage::Looking(_) => Kind::Query,
-            Stage::Ordering(_) | Stage::Asking(_) => Kind::Order,
-            Stage::Comparing(_) => Kind::OrderQuery,
-            Stage::New | Stage::Pausing(_) | Stage::Finished => return,
-        };
+        let Some(kind) = self.stage.kind() else { return };
         let cache = match &reply {
             Some(Reply::Product { cache, .. }) => Some(*cache),
             Some(_) | None => None,
@@ -305,6 +288,7 @@ impl Shopper {
                 self.book.ordered(errand.retries, order, outcome, reply, false);
                 self.end_round(now, effects);
             }
+            Stage::LookingUp => self.end_round(now, effects),
             Stage::Asking(order) => {
                 self.book.ordered(errand.retries, order, outcome, reply, true);
                 self.begin_asking(now, effects);

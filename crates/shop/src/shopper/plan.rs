@@ -13,13 +13,15 @@ use crate::toy::Quantity;
 /// The most that one order asks for: the lab says 1 to 5.
 const QUANTITY_MAX: i64 = 5;
 
-/// One round: a toy to look at, and what to order if it is in stock.
+/// One round: a toy to look at, what to order if it is in stock, and what to read after that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Round {
     /// Its place in the list of toys.
     pub toy: usize,
     /// How many to order; `None` to only look.
     pub order: Option<Quantity>,
+    /// Which of its orders to read again: so many, modulo how many it has then.
+    pub lookup: Option<u32>,
 }
 
 /// The rounds still to come.
@@ -28,6 +30,7 @@ pub(super) struct Plan {
     random: Pcg64Mcg,
     draw: Draw,
     probability: Probability,
+    lookups: Probability,
     left: u32,
     /// Draw `exact`: orders still to be placed in the rounds left.
     orders_left: u32,
@@ -41,6 +44,7 @@ impl Plan {
             random: Pcg64Mcg::seed_from_u64(config.seed ^ session),
             draw: config.draw,
             probability: config.probability,
+            lookups: config.lookups,
             left: config.requests,
             orders_left: config.probability.share_of(config.requests),
         }
@@ -64,9 +68,7 @@ impl Plan {
         let toy = self.random.random_range(0..toys);
         let quantity = self.random.random_range(1..=QUANTITY_MAX);
         let orders = match self.draw {
-            Draw::Independent => {
-                self.random.random_range(0..Probability::ONE) < self.probability.millionths()
-            }
+            Draw::Independent => self.drawn(self.probability),
             // Selection sampling (Knuth, The Art of Computer Programming 3.4.2, algorithm S): every
             // set of positions is equally likely, and none has to be kept.
             Draw::Exact => self.random.random_range(0..self.left) < self.orders_left,
@@ -74,7 +76,14 @@ impl Plan {
         self.left -= 1;
         self.orders_left -= u32::from(orders && self.draw == Draw::Exact);
         let quantity = Quantity::new(quantity).expect("1 to 5 is in the range of a quantity");
-        Some(Round { toy, order: orders.then_some(quantity) })
+        // Whoever looks nothing up makes the same choices as before there were look-ups.
+        let looks_up = self.lookups > Probability::default() && self.drawn(self.lookups);
+        let lookup = looks_up.then(|| self.random.random());
+        Some(Round { toy, order: orders.then_some(quantity), lookup })
+    }
+
+    fn drawn(&mut self, probability: Probability) -> bool {
+        self.random.random_range(0..Probability::ONE) < probability.millionths()
     }
 }
 

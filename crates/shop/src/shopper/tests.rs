@@ -116,6 +116,9 @@ impl World {
         if let Some(probability) = args.take_key("p") {
             config.probability = probability.parse()?;
         }
+        if let Some(lookups) = args.take_key("lookups") {
+            config.lookups = lookups.parse()?;
+        }
         if let Some(millis) = args.take_key("pause") {
             config.pause = Duration::from_millis(millis.parse()?);
         }

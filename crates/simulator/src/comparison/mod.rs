@@ -229,11 +229,13 @@ impl Case {
             restock_interval: length,
             toys: TOYS,
             probability: Probability::from_millionths(Probability::ONE).unwrap_or_default(),
+            lookups: Probability::default(),
             pause,
             retries: RETRIES,
             length,
             faults: self.faults(Time(0) + warm_up),
             expected: Expected::Held,
+            answered: Vec::new(),
         }
     }
 
@@ -263,6 +265,7 @@ impl Case {
             kinds: Kinds::NONE,
             fault_interval: length,
             probability,
+            lookups: Probability::default(),
             retries: RETRIES,
             retry_interval: RETRY_INTERVAL,
             pause,

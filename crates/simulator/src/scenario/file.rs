@@ -15,7 +15,7 @@ use shop::shopper::Probability;
 use toml::Spanned;
 
 use super::links::{Links, target};
-use super::{Expected, Scenario};
+use super::{Answered, Expected, Question, Scenario};
 use crate::fault::{Fault, Moment, Target};
 use crate::who::Seats;
 
@@ -87,6 +87,7 @@ impl Default for Store {
 struct Shoppers {
     clients: u8,
     probability: f64,
+    lookups: f64,
     pause: String,
     retries: u32,
     #[serde(rename = "for")]
@@ -98,6 +99,7 @@ impl Default for Shoppers {
         Shoppers {
             clients: 5,
             probability: 0.5,
+            lookups: 0.0,
             pause: "20ms".to_string(),
             retries: 10,
             length: "10s".to_string(),
@@ -130,6 +132,17 @@ struct Expect {
     held: bool,
     #[serde(default)]
     broke: Vec<String>,
+    #[serde(default)]
+    answered: Vec<Spanned<AnsweredTable>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AnsweredTable {
+    what: String,
+    after: String,
+    before: String,
+    under: Vec<String>,
 }
 
 impl Scenario {
@@ -142,7 +155,7 @@ impl Scenario {
     }
 
     /// The same, of a store with so many catalogs in the place of what it says: `catalog` is the
-    /// one that leads them.
+    /// one that leads them. Who goes on may be others then, so nothing is expected of that.
     ///
     /// # Errors
     /// Those of [`Scenario::read`].
@@ -174,6 +187,13 @@ impl Scenario {
         scenario.faults.sort_by_key(|(time, _)| *time);
         let expect_at = file.expect.span().start;
         scenario.expected = expected(file.expect.get_ref()).map_err(|why| at(expect_at, why))?;
+        for table in &file.expect.get_ref().answered {
+            let answered = answered(table.get_ref()).map_err(|why| at(table.span().start, why))?;
+            scenario.answered.push(answered);
+        }
+        if catalogs.is_some() {
+            scenario.answered.clear();
+        }
         Ok(scenario)
     }
 }
@@ -229,17 +249,21 @@ fn of_store(about: String, store: &Store, shoppers: &Shoppers) -> Result<Scenari
         restock_interval: time("restock-interval", &store.restock_interval)?,
         toys: within("toys", store.toys, 1..=sold)?,
         probability: Probability::default(),
+        lookups: Probability::default(),
         pause: Duration::ZERO,
         retries: 0,
         length: Duration::ZERO,
         faults: Vec::new(),
         expected: Expected::Held,
+        answered: Vec::new(),
     })
 }
 
 fn of_shoppers(scenario: &mut Scenario, shoppers: &Shoppers) -> Result<(), String> {
-    scenario.probability = share("probability", shoppers.probability, Probability::ONE)
-        .and_then(Probability::from_millionths)?;
+    let probability =
+        |field, value| share(field, value, Probability::ONE).and_then(Probability::from_millionths);
+    scenario.probability = probability("probability", shoppers.probability)?;
+    scenario.lookups = probability("lookups", shoppers.lookups)?;
     scenario.pause = time("pause", &shoppers.pause)?;
     if scenario.pause.is_zero() {
         return Err("pause = \"0s\": a simulated shopper must think, if only for 1ms".to_string());
@@ -346,4 +370,19 @@ fn expected(expect: &Expect) -> Result<Expected, String> {
         }
         _ => Err("expected either held = true or broke = [\"kept\", …]".to_string()),
     }
+}
+
+fn answered(table: &AnsweredTable) -> Result<Answered, String> {
+    let question = Question::ALL.into_iter().find(|question| question.name() == table.what);
+    let names = Question::ALL.map(Question::name).join(", ");
+    let question =
+        question.ok_or_else(|| format!("what = {:?}: expected one of {names}", table.what))?;
+    let (after, before) = (time("after", &table.after)?, time("before", &table.before)?);
+    if after >= before {
+        return Err(format!("nothing is after {} and before {}", table.after, table.before));
+    }
+    let under = table.under.iter().map(|name| name.parse::<Protocol>());
+    let under: Vec<Protocol> =
+        under.collect::<Result<_, _>>().map_err(|why| format!("under = {why}"))?;
+    Ok(Answered { question, after: Time(0) + after, before: Time(0) + before, under })
 }

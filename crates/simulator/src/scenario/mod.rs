@@ -5,12 +5,14 @@
 //! belongs to one world: the simulator makes a [`Plan`] of it, real processes are started and
 //! broken by it in the shell's `run` command. Called by both.
 
+mod answered;
 mod file;
 mod links;
 
 use std::fmt;
 use std::time::Duration;
 
+use checker::history::History;
 use checker::verdict::{Guarantee, Verdict};
 use replication::Protocol;
 use replication::Time;
@@ -23,6 +25,7 @@ use crate::plan::Plan;
 use crate::setting::{Clocks, Kinds, Levels, Network, Setting};
 use crate::who::Seats;
 
+pub use answered::{Answered, Question};
 pub use file::Wrong;
 
 /// What a simulated message needs, in microseconds: a local network with some reordering.
@@ -56,6 +59,8 @@ pub struct Scenario {
     pub toys: usize,
     /// How likely a shopper orders what it saw in stock.
     pub probability: Probability,
+    /// How likely it reads one of its orders again, after a toy.
+    pub lookups: Probability,
     /// How long it thinks after each toy.
     pub pause: Duration,
     /// How often it tries again.
@@ -66,6 +71,8 @@ pub struct Scenario {
     pub faults: Timeline,
     /// How it must end.
     pub expected: Expected,
+    /// What must be answered meanwhile, and under whom.
+    pub answered: Vec<Answered>,
 }
 
 /// The verdict that a scenario must end in.
@@ -122,6 +129,22 @@ impl Scenario {
         Scenario { protocol, expected, ..self }
     }
 
+    /// What is wrong with a run of it; nothing, if it is as expected.
+    pub fn compare(&self, history: &History, judged: &checker::Judged) -> Option<String> {
+        self.expected.compare(judged).or_else(|| {
+            self.answered.iter().find_map(|answered| answered.compare(self.protocol, history))
+        })
+    }
+
+    /// How it must end under this way of replication, in words.
+    pub fn expectation(&self) -> String {
+        let answered = self.answered.iter().map(|one| {
+            let not = if one.under.contains(&self.protocol) { "" } else { "no " };
+            format!("{not}{one}")
+        });
+        [self.expected.to_string()].into_iter().chain(answered).collect::<Vec<_>>().join("; ")
+    }
+
     /// The same story in a simulated world; the seed fixes what is left to chance.
     pub fn plan(&self, seed: u64) -> Plan {
         let skew = self.faults.iter().any(|(_, fault)| matches!(fault, Fault::Skew { .. }));
@@ -145,6 +168,7 @@ impl Scenario {
             kinds: Kinds { skew, ..Kinds::NONE },
             fault_interval: self.length,
             probability: self.probability,
+            lookups: self.lookups,
             retries: self.retries,
             retry_interval: RETRY_INTERVAL_DEFAULT,
             pause: self.pause,

@@ -146,15 +146,15 @@ impl World {
     }
 
     /// A run in which hardly anything happened proves nothing. The reads are those that must be
-    /// fresh: there are few where every shopper asks for less.
+    /// fresh: fewer where some shoppers ask for less.
     fn check_busy(&self) -> Check {
-        let setting = &self.plan.setting;
-        let strict = |id| setting.levels.of_shopper(id) == Consistency::Linearizable;
-        let fresh = (1..=setting.seats.shoppers).any(strict);
+        let (setting, shoppers) = (&self.plan.setting, self.plan.setting.seats.shoppers);
+        let strict = |id: &u8| setting.levels.of_shopper(*id) == Consistency::Linearizable;
+        let fresh = (1..=shoppers).filter(strict).count() as u64;
         let minutes = |least: u64| least * self.plan.heal_at.0 / 60_000_000;
         let (orders, reads) = (self.tally.orders, self.tally.reads);
-        let whole = self.plan.rounds == u32::MAX && setting.seats.shoppers > 0;
-        let few_reads = fresh && reads < minutes(READS_A_MINUTE_MIN);
+        let whole = self.plan.rounds == u32::MAX && shoppers > 0;
+        let few_reads = reads * u64::from(shoppers) < minutes(READS_A_MINUTE_MIN) * fresh;
         if whole && (orders < minutes(ORDERS_A_MINUTE_MIN) || few_reads) {
             return Err(("busy", format!("{orders} orders and {reads} reads are too few")));
         }

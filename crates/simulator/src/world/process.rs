@@ -108,6 +108,7 @@ impl Process {
                     retries: setting.retries,
                     retry_interval: setting.retry_interval,
                     probability: setting.probability,
+                    lookups: setting.lookups,
                     pause: setting.pause,
                     consistency: setting.levels.of_shopper(session),
                     ..shopper::Config::new(session.into(), frontends, setting.seed)

@@ -19,8 +19,8 @@ use super::service::{Disk, Made, Service, read};
 use crate::driver::disk::DiskQueue;
 use crate::http::connection::Url;
 use crate::http::endpoint::Role;
-use crate::supervisor::folder::{REPLICATION_FILE, note_protocol, written_under};
 use crate::supervisor::options::{Timers, replication};
+use crate::supervisor::written::{REPLICATION_FILE, Written};
 
 /// Run the catalog, or one replica of it: stock, takes, restock, leases, and who leads the orders
 #[derive(Debug, Args)]
@@ -90,7 +90,7 @@ impl CatalogCommand {
         service.run(Role::Catalog, async |_| {
             read(move || {
                 let group = config.replica.as_ref().map(|replica| replica.protocol);
-                let (disk, recovered) = open(&disk, group)?;
+                let (disk, recovered) = open(&disk, id, group)?;
                 Ok(Made {
                     node: Catalog::new(config, &recovered).map_err(anyhow::Error::msg)?,
                     disk: Some(disk),
@@ -138,8 +138,8 @@ impl CatalogCommand {
 /// to another way; at first as these do, but by a majority in any case.
 fn of_catalogs(disk: &Disk, orders: Protocol) -> Result<Protocol> {
     let folder = disk.folder();
-    match written_under(folder)?.map(|written| written.parse::<Protocol>()) {
-        Some(Ok(written)) if written.is_quorum() => Ok(written),
+    match Written::of(folder)? {
+        Some(Written { protocol, .. }) if protocol.is_quorum() => Ok(protocol),
         Some(_) => bail!(
             "{} should name raft or paxos: it says how replicas of the catalog agree",
             folder.join(REPLICATION_FILE).display()
@@ -151,12 +151,12 @@ fn of_catalogs(disk: &Disk, orders: Protocol) -> Result<Protocol> {
 
 /// Opens the log of a catalog that is alone, or of a replica in a group that agrees like this. A
 /// folder remembers which it is: what is committed means another thing in another group.
-fn open(disk: &Disk, group: Option<Protocol>) -> Result<(DiskQueue, Recovered)> {
+fn open(disk: &Disk, id: NodeId, group: Option<Protocol>) -> Result<(DiskQueue, Recovered)> {
     let folder = disk.folder().display();
     let Some(protocol) = group else {
-        if let Some(written) = written_under(disk.folder())? {
+        if let Some(Written { protocol, .. }) = Written::of(disk.folder())? {
             bail!(
-                "the log in {folder} is that of a replica of the catalog, under {written}, and a \
+                "the log in {folder} is that of a replica of the catalog, under {protocol}, and a \
                  catalog that is alone cannot read it\n\
                  hint: start this replica with --id and --peers (`up` with --catalog-replicas), or \
                  begin a new store in another folder"
@@ -164,18 +164,22 @@ fn open(disk: &Disk, group: Option<Protocol>) -> Result<(DiskQueue, Recovered)> 
         }
         return disk.open();
     };
-    let written = written_under(disk.folder())?;
+    let replica = format!("catalog-{id}");
+    let written = Written::of(disk.folder())?;
+    if let Some(written) = &written {
+        written.check_replica(disk.folder(), &replica)?;
+    }
     let (queue, recovered) = disk.open()?;
-    if written.is_none() {
-        if recovered != Recovered::default() {
-            bail!(
-                "the log in {folder} is that of a catalog that is alone, and a replica cannot go \
-                 on with it: the others would not have what it says\n\
-                 hint: start it without --id and --peers (`up` with --catalog-replicas 1), or \
-                 begin a new store in another folder"
-            );
-        }
-        note_protocol(disk.folder(), protocol)?;
+    if written.is_none() && recovered != Recovered::default() {
+        bail!(
+            "the log in {folder} is that of a catalog that is alone, and a replica cannot go on \
+             with it: the others would not have what it says\n\
+             hint: start it without --id and --peers (`up` with --catalog-replicas 1), or begin a \
+             new store in another folder"
+        );
+    }
+    if written.is_none_or(|written| written.replica.is_none()) {
+        Written::by(&replica, protocol).note(disk.folder())?;
     }
     Ok((queue, recovered))
 }

@@ -72,7 +72,7 @@ impl OrderCommand {
         let (disk, protocol) = (self.disk, self.replication);
         self.service.run(Role::Order, async |_| {
             read(move || {
-                let (disk, recovered) = disk.open_as(protocol)?;
+                let (disk, recovered) = disk.open_as(&format!("order-{id}"), protocol)?;
                 let incarnation = rand::random::<u64>() >> 1;
                 let config = Config { engine, incarnation, catalogs };
                 Ok(Made {

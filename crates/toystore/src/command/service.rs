@@ -30,8 +30,8 @@ use crate::http::server::{self, CONNECTIONS_MAX_DEFAULT};
 use crate::http::site::Site;
 use crate::peer::Peers;
 use crate::peer::names::Names;
-use crate::supervisor::folder::{note_protocol, written_under};
 use crate::supervisor::migration;
+use crate::supervisor::written::Written;
 use crate::trace;
 
 /// How long a node may take to come to an end by itself.
@@ -121,29 +121,34 @@ impl Disk {
         &self.data
     }
 
-    /// Opens the log of a replica. A folder remembers how its group agrees: terms and what is
-    /// committed mean another thing under another protocol.
+    /// Opens the log of a replica. A folder remembers whose it is, and how its group agrees.
     ///
     /// # Errors
-    /// If the log was written under another one; and as [`Disk::open`].
-    pub fn open_as(&self, protocol: Protocol) -> Result<(DiskQueue, replication::log::Recovered)> {
+    /// If the log is another one's, or was written under another protocol; and as [`Disk::open`].
+    pub fn open_as(
+        &self,
+        replica: &str,
+        protocol: Protocol,
+    ) -> Result<(DiskQueue, replication::log::Recovered)> {
         if let Some(store) = self.data.parent() {
             migration::refuse_unfinished(store)?;
         }
-        let written = written_under(&self.data)?;
-        if let Some(written) = &written
-            && written != protocol.name()
-        {
-            bail!(
-                "the log in {} was written under --replication {written}, and {protocol} cannot \
-                 read it\nhint: start this replica with --replication {written}, or convert its \
-                 whole store with toystore migrate --replication {protocol}",
-                self.data.display()
-            );
+        let written = Written::of(&self.data)?;
+        if let Some(written) = &written {
+            let by = written.protocol;
+            if by != protocol {
+                bail!(
+                    "the log in {} was written under --replication {by}, and {protocol} cannot \
+                     read it\nhint: start this replica with --replication {by}, or convert its \
+                     whole store with toystore migrate --replication {protocol}",
+                    self.data.display()
+                );
+            }
+            written.check_replica(&self.data, replica)?;
         }
         let (disk, recovered) = self.open().map_err(|error| instead(error, protocol))?;
-        if written.is_none() {
-            note_protocol(&self.data, protocol)?;
+        if written.is_none_or(|written| written.replica.is_none()) {
+            Written::by(replica, protocol).note(&self.data)?;
         }
         Ok((disk, recovered))
     }

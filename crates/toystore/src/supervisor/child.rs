@@ -129,6 +129,11 @@ impl Watch {
         }
     }
 
+    /// Whether it has.
+    pub fn has_ended(&self) -> bool {
+        self.0.borrow().is_some()
+    }
+
     /// The same, in words.
     pub async fn how_it_ended(&mut self) -> String {
         how(self.ended().await)

@@ -31,33 +31,6 @@ const TOKEN_BYTES: usize = 32;
 /// Raised when the folder's layout changes so that an older program would misread it.
 const FORMAT: u32 = 1;
 
-/// Names the way of replication, beside a replica's log; [`note_protocol`] writes it, and
-/// [`written_under`] reads it.
-pub const REPLICATION_FILE: &str = "replication";
-
-/// Under which way of replication the log in a replica's folder was written, if that is known.
-///
-/// # Errors
-/// If the note cannot be read.
-pub fn written_under(folder: &Path) -> Result<Option<String>> {
-    let path = folder.join(REPLICATION_FILE);
-    match fs::read_to_string(&path) {
-        Ok(text) => Ok(Some(text.trim().to_string())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error).context(format!("cannot read {}", path.display())),
-    }
-}
-
-/// Says in a replica's folder under which way of replication its log is written.
-///
-/// # Errors
-/// If the note cannot be written.
-pub fn note_protocol(folder: &Path, protocol: Protocol) -> Result<()> {
-    let path = folder.join(REPLICATION_FILE);
-    write_whole(&path, format!("{protocol}\n").as_bytes())
-        .with_context(|| format!("cannot write {}", path.display()))
-}
-
 /// A data folder that this process owns.
 #[derive(Debug)]
 pub struct Folder {

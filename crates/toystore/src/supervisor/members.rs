@@ -14,13 +14,14 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use replication::Protocol;
 use serde::{Deserialize, Serialize};
 
-use super::folder::{Made, REPLICATION_FILE};
+use super::folder::Made;
 use super::layout::{NodePlan, Role};
 use super::ports::reached_at;
+use super::written::{REPLICATION_FILE, has_log};
 use crate::disk::write_whole;
 
 /// The order replicas of a store.
@@ -149,27 +150,65 @@ pub fn listens_on(plan: &NodePlan) -> Option<SocketAddr> {
     plan.arguments.get(position + 1)?.to_str()?.parse().ok()
 }
 
-/// Whether the folder of a replica that has had a vote is empty: its disk was lost. What to do
-/// about that.
+/// Whether the folder of a node that kept what nobody else can give it back is empty: its disk was
+/// lost. What to do about that.
 pub fn is_wiped(made: Made, plan: &NodePlan, folder: &Path) -> Option<String> {
     let (name, replication) = (&plan.name, made.replication);
-    let (votes, instead) = match (plan.role, replication) {
-        (Role::Order, Protocol::Raft) => (true, format!("toystore node replace {name}")),
+    let instead = match (plan.role, replication) {
+        (Role::Catalog, _) if made.catalogs == 1 => {
+            // What cannot be read is said by the node itself.
+            return (!has_log(&plan.data).unwrap_or(true)).then(|| {
+                format!(
+                    "the disk of {name} is empty, and it alone kept the stock\nhint: put a copy of \
+                     {} back, or begin a new store in another folder",
+                    plan.data.display()
+                )
+            });
+        }
         (Role::Order, Protocol::Naive | Protocol::PrimaryBackup) | (Role::Frontend, _) => {
-            (false, String::new())
+            return None;
         }
-        (Role::Order, Protocol::Paxos) | (Role::Catalog, _) => {
-            let (votes, folder) = (plan.role == Role::Order || made.catalogs > 1, folder.display());
-            let command = format!("toystore migrate --data {folder} --replication {replication}");
-            (votes, format!("stop the store, and `{command}` gives every replica what was decided"))
-        }
+        (Role::Order, Protocol::Raft) => format!("toystore node replace {name}"),
+        (Role::Order, Protocol::Paxos) | (Role::Catalog, _) => format!(
+            "stop the store, and `toystore migrate --data {} --replication {replication}` gives \
+             every replica what was decided",
+            folder.display()
+        ),
     };
-    (votes && !plan.data.join(REPLICATION_FILE).exists()).then(|| {
+    (!plan.data.join(REPLICATION_FILE).exists()).then(|| {
         format!(
             "the disk of {name} is empty, and it voted: without what it promised it must not come \
              back as the one that it was\nhint: {instead}"
         )
     })
+}
+
+/// Whether enough of each group are there to go on without those that are missing.
+///
+/// # Errors
+/// If not: says who is missing, and what helps.
+pub fn check_enough(made: Made, all: &[NodePlan], missing: &BTreeSet<String>) -> Result<()> {
+    for role in [Role::Catalog, Role::Order] {
+        let by_majority = role == Role::Catalog || made.replication.is_quorum();
+        let too_few = |group: &[&NodePlan]| {
+            let lost = group.iter().filter(|plan| missing.contains(&plan.name)).count();
+            lost == group.len() || by_majority && lost * 2 >= group.len()
+        };
+        let group: Vec<&NodePlan> = all.iter().filter(|plan| plan.role == role).collect();
+        // Whether a newcomer votes already, only the others know.
+        let older: Vec<&NodePlan> = group.iter().copied().filter(|plan| !joins(plan)).collect();
+        if too_few(&group) && too_few(&older) {
+            let names = group.iter().map(|plan| plan.name.as_str());
+            let names: Vec<&str> = names.filter(|name| missing.contains(*name)).collect();
+            bail!(
+                "without {} the store cannot go on: nobody else knows everything that was \
+                 acknowledged\nhint: put copies of their folders back, as they were; or begin a \
+                 new store in another folder",
+                names.join(" and ")
+            );
+        }
+    }
+    Ok(())
 }
 
 fn set(arguments: &mut [OsString], flag: &str, value: impl Into<OsString>) {
@@ -209,6 +248,30 @@ mod tests {
             assert_eq!(plan.arguments[6], "1=u1,3=u3,4=u4");
             assert_eq!(joins(plan), plan.name == "order-4");
         }
+    }
+
+    #[test]
+    fn too_many_missing_disks_end_it_and_fewer_do_not() {
+        let check = |protocol, count: u8, joined: &[u8], missing: &[u8]| {
+            let name = |id: &u8| format!("order-{id}");
+            let all = (1..=count).map(|id| plan(&name(&id), Role::Order, "u"));
+            let mut all: Vec<NodePlan> = all.chain([plan("catalog", Role::Catalog, "c")]).collect();
+            for plan in all.iter_mut().filter(|plan| joined.contains(&number(plan).unwrap_or(0))) {
+                plan.arguments.push("--join".into());
+            }
+            let missing = missing.iter().map(name).collect();
+            check_enough(Made::new(protocol, count, 1), &all, &missing)
+                .map_err(|why| why.to_string())
+        };
+        assert_eq!(check(Protocol::Raft, 3, &[], &[2]), Ok(()));
+        let why = check(Protocol::Raft, 3, &[], &[2, 3]).unwrap_err();
+        assert!(why.contains("without order-2 and order-3 the store cannot go on"), "{why}");
+        assert!(check(Protocol::Paxos, 4, &[], &[2, 3]).is_err());
+        // The fourth may not vote yet.
+        assert_eq!(check(Protocol::Raft, 4, &[4], &[2, 4]), Ok(()));
+        assert!(check(Protocol::Raft, 4, &[4], &[1, 2]).is_err());
+        assert_eq!(check(Protocol::PrimaryBackup, 3, &[], &[2, 3]), Ok(()));
+        assert!(check(Protocol::PrimaryBackup, 3, &[], &[1, 2, 3]).is_err());
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //! | [`ports`] | addresses, and who sits on one that is taken |
 //! | [`layout`] | nodes and their command lines |
 //! | [`members`] | which order replicas there are, once that has changed |
+//! | `begin` | what it is started with, until all are ready |
 //! | `change` | other order replicas while the store works |
 //! | [`child`] | one process |
 //! | `operate` | kill, pause, resume, start, stop |
@@ -18,10 +19,12 @@
 //! | [`leader`] | who leads |
 //! | [`node_status`] | what a node says of itself |
 //! | [`cluster`] | cluster.json |
+//! | [`written`] | what a replica's folder says of itself |
 //! | [`migration`] | another way of replication, of a store that is stopped |
 //! | [`event`] | what it reports |
 //! | [`control`] | the socket for other commands |
 
+mod begin;
 mod change;
 pub mod child;
 pub mod cluster;
@@ -37,11 +40,11 @@ pub mod node_status;
 mod operate;
 pub mod options;
 pub mod ports;
+pub mod written;
 
 use std::fs::OpenOptions;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
@@ -49,17 +52,8 @@ use child::{Child, Watch, how};
 use cluster::{Cluster, Member, State};
 use event::Event;
 use folder::{Folder, Made};
-use health::{LIVE, READY, wait_for_health};
-use layout::{NodePlan, Places};
-use members::Members;
-use options::{Logs, Options};
-use ports::{Counts, Ports};
-
-/// How long all nodes may take until they are ready: a long log must be read, and leases of a
-/// catalog that was killed must run out.
-const READY_DEADLINE: Duration = Duration::from_secs(30);
-/// How often other free ports are tried when someone took one first.
-const PORT_TRIES_MAX: u32 = 5;
+use layout::NodePlan;
+use options::Logs;
 
 /// Told everything that happens, in order, from whatever task notices it.
 pub type Report = Box<dyn Fn(&Event) + Send + Sync>;
@@ -94,84 +88,6 @@ struct Node {
 }
 
 impl Store {
-    /// Starts every node and returns when all are ready; nothing, if it was asked to stop before:
-    /// then all are stopped in order.
-    ///
-    /// # Errors
-    /// If the folder is taken, its options contradict, a port is in use, or a node does not come
-    /// up. No process is left behind then.
-    pub async fn start(
-        options: &Options,
-        report: Report,
-        asked_to_stop: impl Future<Output = ()>,
-    ) -> Result<Option<Arc<Store>>> {
-        tokio::pin!(asked_to_stop);
-        let folder = match &options.data {
-            Some(path) => Folder::take(path)?,
-            None => Folder::ephemeral()?,
-        };
-        let made = agree(options, &folder)?;
-        let token = folder.token_file()?;
-        let program = std::env::current_exe().context("cannot find this program's own file")?;
-        let store = Arc::new(Store {
-            folder,
-            made,
-            logs: options.logs,
-            dashboard: options.dashboard.clone(),
-            program,
-            report,
-            nodes: Mutex::default(),
-        });
-        let members = Members::of(store.folder.path())?;
-        let orders = members.as_ref().map_or(made.orders, |members| members.highest);
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            let ports = choose_ports(options, Counts { orders, ..made.into() })?;
-            let (folder, catalogue) = (store.folder.path(), options.catalogue.as_deref());
-            let places = Places::of_processes(&ports, folder, &token, catalogue);
-            let plans = layout::nodes(options, made, &places);
-            let plans = store.fit(plans, members.as_ref());
-            store.spawn_all(plans)?;
-            let ready = tokio::select! {
-                biased;
-                () = &mut asked_to_stop => {
-                    store.stop().await;
-                    return Ok(None);
-                }
-                ready = store.wait_until_ready() => ready,
-            };
-            let Err(error) = ready else { break };
-            let taken = ports.taken_by_another(&store.pids());
-            store.stop().await;
-            if !options.ports_auto || !taken || tries == PORT_TRIES_MAX {
-                return Err(error);
-            }
-            store.lock().stopping = false;
-        }
-        store.lock().all.iter_mut().for_each(|node| node.state = State::Running);
-        store.write_cluster();
-        if members.is_none() {
-            Members::first(made.orders).remember(store.folder.path())?;
-        }
-        Ok(Some(store))
-    }
-
-    /// Those of the nodes that are there; but for one whose disk was lost, and that had a vote.
-    fn fit(&self, plans: Vec<NodePlan>, members: Option<&Members>) -> Vec<NodePlan> {
-        let Some(members) = members else { return plans };
-        let mut plans = members.fit(plans);
-        plans.retain(|plan| {
-            let wiped = members::is_wiped(self.made, plan, self.folder.path());
-            if let Some(why) = &wiped {
-                let (name, why) = (plan.name.clone(), why.clone());
-                (self.report)(&Event::LeftOut { name, why });
-            }
-            wiped.is_none()
-        });
-        plans
-    }
-
     /// The data folder.
     pub fn folder(&self) -> &Folder {
         &self.folder
@@ -216,41 +132,11 @@ impl Store {
         self.folder.path().join(format!("{name}.log"))
     }
 
-    fn spawn_all(self: &Arc<Store>, plans: Vec<NodePlan>) -> Result<()> {
-        let mut all = vec![];
-        for plan in plans {
-            all.push(self.launch(plan)?);
-        }
-        self.lock().all = all;
-        self.write_cluster();
-        Ok(())
-    }
-
     /// Starts a process whose end is noticed; whoever asks for it puts it among the nodes.
     fn launch(self: &Arc<Store>, plan: NodePlan) -> Result<Node> {
         let child = self.spawn(&plan)?;
         self.await_end(plan.name.clone(), child.pid(), child.watch());
         Ok(Node { plan, child, state: State::Starting, ended: None, kill_asked: false })
-    }
-
-    async fn wait_until_ready(&self) -> Result<()> {
-        let waits: Vec<(NodePlan, Watch)> = {
-            let nodes = self.lock();
-            nodes.all.iter().map(|node| (node.plan.clone(), node.child.watch())).collect()
-        };
-        let mut tasks = tokio::task::JoinSet::new();
-        for (plan, mut watch) in waits {
-            tasks.spawn(async move {
-                let ended = watch.how_it_ended();
-                // One that came while the store ran may not be taken in yet: nobody needs it.
-                let until = if members::joins(&plan) { LIVE } else { READY };
-                wait_for_health(&plan.name, &plan.url, ended, until, READY_DEADLINE).await
-            });
-        }
-        while let Some(done) = tasks.join_next().await {
-            done.context("a wait for readiness broke off")??;
-        }
-        Ok(())
     }
 
     /// Notices the end of a process, whoever caused it. Holds the store weakly, so that a store
@@ -337,44 +223,4 @@ impl Node {
             ended: self.ended.clone(),
         }
     }
-}
-
-/// What the store is made with: what the folder remembers, if nothing contradicts it.
-fn agree(options: &Options, folder: &Folder) -> Result<Made> {
-    migration::refuse_unfinished(folder.path())?;
-    let Some(made) = folder.made()? else {
-        let made = options.made();
-        folder.remember(made)?;
-        return Ok(made);
-    };
-    let data = folder.path().display();
-    let replication = options.replication.map(|wanted| wanted.to_string());
-    let convert = replication
-        .as_ref()
-        .map(|wanted| format!("convert it (toystore migrate --replication {wanted}), "));
-    let convert = convert.unwrap_or_default();
-    let number = |wanted: u8| wanted.to_string();
-    let (orders, catalogs) = (options.orders.map(number), options.catalogs.map(number));
-    let flags = [
-        ("--replication", made.replication.to_string(), replication, convert.as_str()),
-        ("--orders", number(made.orders), orders, ""),
-        ("--catalog-replicas", number(made.catalogs), catalogs, ""),
-    ];
-    for (flag, has, wanted, or) in flags {
-        let Some(wanted) = wanted.filter(|wanted| *wanted != has) else { continue };
-        bail!(
-            "the store in {data} was made with {flag} {has}, and {flag} {wanted} contradicts that\n\
-             hint: leave {flag} away, {or}or begin a new store in another folder with --data"
-        );
-    }
-    Ok(made)
-}
-
-fn choose_ports(options: &Options, counts: Counts) -> Result<Ports> {
-    if options.ports_auto {
-        return Ports::free(options.wanted, options.frontends, counts, rand::random());
-    }
-    let ports = Ports::fixed(options.wanted, options.frontends, counts)?;
-    ports.check_free()?;
-    Ok(ports)
 }

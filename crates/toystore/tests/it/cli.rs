@@ -122,6 +122,15 @@ fn a_log_is_not_read_under_another_replication() {
     flags.extend(["--cluster-token-file", token.to_str().unwrap()]);
     let output = toystore(&flags, &[]);
     check_refused(&output, 1, &["--replication raft", "paxos cannot read it", "hint:"]);
+
+    // Nor by another replica than the one that wrote it.
+    let note = folder.path().join("replication");
+    std::fs::write(&note, "paxos\norder-2\n").unwrap();
+    let output = toystore(&flags, &[]);
+    check_refused(&output, 1, &["is that of order-2, and this is order-1", "hint:"]);
+    std::fs::write(&note, "paxso\n").unwrap();
+    let output = toystore(&flags, &[]);
+    check_refused(&output, 1, &["should say how the log", "paxso", "raft, paxos", "hint:"]);
 }
 
 #[test]

@@ -363,6 +363,59 @@ fn a_torn_last_write_is_cut_and_said() {
     assert_sound(&store, &load.stop());
 }
 
+/// Damages the log of a stopped node in its middle: which file, from which frame on, and what it
+/// held before.
+fn damage(store: &Store, name: &str) -> (PathBuf, usize, Vec<u8>) {
+    let (path, end) = written(&store.folder_of(name));
+    let whole = fs::read(&path).unwrap();
+    let frame = whole[..end / 2].windows(4).rposition(|four| four == b"TOYF").unwrap();
+    overwrite(&path, frame + 40, &[whole[frame + 40] ^ 1]);
+    (path, frame, whole)
+}
+
+#[test]
+fn a_store_begins_without_a_replica_that_is_damaged_and_not_without_two() {
+    let mut store = Store::start(&[]);
+    let load = Shoppers::of(&store).load();
+    load.wait_for_more(100);
+    let before = load.stop();
+    assert!(store.interrupt().0.success());
+    let (path, frame, whole) = damage(&store, "order-2");
+    store.up();
+    let said = store.said_since_up();
+    assert!(said.contains(&format!("damaged at byte {frame}")), "{said}");
+    assert!(said.contains("order-2 (pid") && said.contains("died: exit code 1"), "{said}");
+    let load = Shoppers::of(&store).load();
+    load.wait_for_more(50);
+    // Put back from a copy, it goes on.
+    fs::write(&path, &whole).unwrap();
+    store.start_node("order-2");
+    store.wait_for_view(&[1, 2, 3]);
+    load.wait_for_more(50);
+    let all = before.and(load.stop());
+    assert_sound(&store, &all);
+
+    // Of two disks nothing is left, and of the catalog's later.
+    assert!(store.interrupt().0.success());
+    for lost in [&["order-1", "order-3"][..], &["catalog"]] {
+        for name in lost {
+            fs::rename(store.data.join(name), store.data.join(format!("{name}.lost"))).unwrap();
+        }
+        store.spawn_up();
+        assert!(!store.wait_for_end().success());
+        let said = store.said_since_up();
+        let words = format!("without {} the store cannot go on", lost.join(" and "));
+        assert!(said.contains(&words) && said.contains("put copies of their folders"), "{said}");
+        for name in lost {
+            let place = store.data.join(name);
+            assert!(!place.exists(), "nothing begins anew in the place of what was lost");
+            fs::rename(store.data.join(format!("{name}.lost")), place).unwrap();
+        }
+    }
+    store.up();
+    assert_sound(&store, &all);
+}
+
 #[test]
 fn a_damaged_middle_is_refused_with_file_and_offset() {
     let mut store = Store::start(&[]);
@@ -370,10 +423,7 @@ fn a_damaged_middle_is_refused_with_file_and_offset() {
     load.wait_for_more(100);
     let name = store.leader();
     store.kill(&name);
-    let (path, end) = written(&store.folder_of(&name));
-    let whole = fs::read(&path).unwrap();
-    let frame = whole[..end / 2].windows(4).rposition(|four| four == b"TOYF").unwrap();
-    overwrite(&path, frame + 40, &[whole[frame + 40] ^ 1]);
+    let (path, frame, whole) = damage(&store, &name);
     let begins = store.said().len();
     let output = store.run(&["start", &name]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");

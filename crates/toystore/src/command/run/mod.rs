@@ -121,9 +121,9 @@ impl Run {
         let Verdict { history, judged } = &ended.verdict;
         report::text(history, judged).lines().for_each(super::check::print_line);
         println!("\nbundle: {}", folder.display());
-        let wrong = ended.broken.clone().or_else(|| scenario.expected.compare(judged));
+        let wrong = ended.broken.clone().or_else(|| scenario.compare(history, judged));
         let words = match &wrong {
-            None => format!("as the scenario expects: {}", scenario.expected),
+            None => format!("as the scenario expects: {}", scenario.expectation()),
             Some(why) => why.clone(),
         };
         println!("{}", paint::check(wrong.is_none(), &words));

@@ -240,6 +240,7 @@ pub fn party(scenario: &Scenario, cluster: &Cluster, seed: u64) -> Result<Party>
     let each = Config {
         requests: u32::MAX,
         probability: scenario.probability,
+        lookups: scenario.lookups,
         pause: scenario.pause,
         retries: scenario.retries,
         ..Config::new(0, vec![], seed)

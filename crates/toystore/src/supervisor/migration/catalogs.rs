@@ -16,8 +16,9 @@ use shop::catalog::recovered;
 use shop::catalog::stock::Stock;
 
 use super::survey::{Read, read_all};
-use crate::supervisor::folder::{Made, written_under};
+use crate::supervisor::folder::Made;
 use crate::supervisor::layout::catalog_name;
+use crate::supervisor::written::Written;
 
 /// All of them; there are several.
 pub struct Catalogs {
@@ -49,9 +50,8 @@ impl Catalogs {
             return Ok(None);
         }
         let folder = |number: u8| data.join(catalog_name(number, made.catalogs.into()));
-        let agree = (1..=made.catalogs).find_map(|number| written_under(&folder(number)).ok()?);
-        let agree = agree.context("no replica of the catalog can be read")?;
-        let agree: Protocol = agree.parse().map_err(|why: String| anyhow!(why))?;
+        let written = (1..=made.catalogs).find_map(|number| Written::of(&folder(number)).ok()?);
+        let agree = written.context("no replica of the catalog can be read")?.protocol;
         let all = made.catalogs;
         let (read, unread) = read_all(1..=all, folder, agree)?;
         Ok(Some(Catalogs { agree, all, read, unread }))

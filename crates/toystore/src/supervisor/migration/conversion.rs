@@ -11,14 +11,14 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use replication::Protocol;
 use replication::log::Checkpoint;
 
 use super::survey::Beginning;
 use super::{Plan, before, plan_file, replica, staging};
 use crate::disk::{sync_folder, write_fresh, write_whole};
-use crate::supervisor::folder::{Folder, note_protocol};
+use crate::supervisor::folder::Folder;
 use crate::supervisor::layout::catalog_name;
+use crate::supervisor::written::Written;
 
 /// What was done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,12 +74,14 @@ pub fn prepare(folder: &Folder, plan: &Plan, begin: &Beginning, told: Told) -> R
         Ok(()) | Err(_) => {}
     }
     for name in orders(plan) {
-        make(&staging.join(&name), &begin.checkpoint, plan.made.replication)?;
+        let by = Written::by(&name, plan.made.replication);
+        make(&staging.join(&name), &begin.checkpoint, &by)?;
         told(&Step::Made(name))?;
     }
     if let Some(catalogs) = &begin.catalogs {
         for name in self::catalogs(plan) {
-            make(&staging.join(&name), &catalogs.checkpoint, catalogs.agree)?;
+            let by = Written::by(&name, catalogs.agree);
+            make(&staging.join(&name), &catalogs.checkpoint, &by)?;
             told(&Step::Made(name))?;
         }
     }
@@ -147,9 +149,9 @@ fn catalogs(plan: &Plan) -> impl Iterator<Item = String> {
     (1..=all).map(move |number| catalog_name(number, all.into()))
 }
 
-fn make(new: &Path, checkpoint: &Checkpoint, protocol: Protocol) -> Result<()> {
+fn make(new: &Path, checkpoint: &Checkpoint, by: &Written) -> Result<()> {
     write_fresh(new, checkpoint)?;
-    note_protocol(new, protocol)
+    by.note(new)
 }
 
 fn rename(from: &Path, to: &Path) -> Result<()> {

@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -20,9 +19,10 @@ use shop::orders::recovered;
 use super::catalogs::{Catalogs, CatalogsBegin};
 use super::replica;
 use crate::driver::disk::DiskQueue;
-use crate::supervisor::folder::{Made, written_under};
+use crate::supervisor::folder::Made;
 use crate::supervisor::layout::catalog_name;
 use crate::supervisor::members::Members;
+use crate::supervisor::written::{Written, has_log};
 
 /// A replica that could be read.
 pub struct Read {
@@ -110,10 +110,7 @@ fn open(folder: &Path) -> Result<(DiskQueue, Recovered)> {
     if !folder.is_dir() {
         bail!("{} is missing", folder.display());
     }
-    let entries = fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let entries = entries.with_context(|| format!("cannot read {}", folder.display()))?;
-    let is_log = |name: &str| name.ends_with(".segment") || name.ends_with(".checkpoint");
-    if !entries.iter().any(|entry| entry.file_name().to_str().is_some_and(is_log)) {
+    if !has_log(folder)? {
         bail!("there is no log in {}", folder.display());
     }
     DiskQueue::open(folder, wal::Options::default(), false)
@@ -132,10 +129,12 @@ fn read_view(data: &Path, catalogs: Option<&Catalogs>) -> Result<View> {
 
 /// One replica of a group of `all` that agrees by `protocol`.
 fn read(folder: &Path, protocol: Protocol, all: usize) -> Result<Read> {
-    if let Some(written) = written_under(folder)?
-        && written != protocol.name()
-    {
-        bail!("the log in {} was written under --replication {written}", folder.display());
+    if let Some(written) = Written::of(folder)? {
+        let (name, by) = (folder.file_name().unwrap_or_default(), written.protocol);
+        if by != protocol {
+            bail!("the log in {} was written under --replication {by}", folder.display());
+        }
+        written.check_replica(folder, &name.to_string_lossy())?;
     }
     let (disk, recovered) = open(folder)?;
     let standing = Standing::of(protocol, all, &recovered);

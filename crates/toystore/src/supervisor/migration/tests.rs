@@ -14,8 +14,9 @@ use shop::toy::{Quantity, Version};
 use super::conversion::{Step, finish, prepare};
 use super::survey::{Survey, look};
 use super::*;
-use crate::disk::{write_fresh, write_whole};
-use crate::supervisor::folder::{Folder, REPLICATION_FILE};
+use crate::disk::write_fresh;
+use crate::supervisor::folder::Folder;
+use crate::supervisor::written::Written;
 
 fn term(number: u64, node: u8) -> Term {
     Term { generation: 0, number, node: NodeId(node) }
@@ -39,7 +40,8 @@ fn write_replica(folder: &Path, protocol: Protocol, orders: u64) {
     let tail = [lead].into_iter().chain((0..orders).map(|number| order(number, term))).collect();
     let checkpoint = Checkpoint { promised: term, tail, ..Checkpoint::default() };
     write_fresh(folder, &checkpoint).unwrap();
-    write_whole(&folder.join(REPLICATION_FILE), protocol.name().as_bytes()).unwrap();
+    let name = folder.file_name().unwrap().to_str().unwrap();
+    Written::by(name, protocol).note(folder).unwrap();
 }
 
 /// Three replicas under Raft: two have 5 orders, which are acknowledged, and one missed two.
@@ -91,11 +93,15 @@ fn copies(data: &Path) -> Vec<u64> {
         let paths: BTreeSet<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
         for path in paths {
             let name = path.file_name().unwrap().to_str().unwrap();
-            let Ok(text) = fs::read_to_string(path.join(REPLICATION_FILE)) else { continue };
+            let Some(written) = Written::of(&path).unwrap_or_default() else { continue };
             let alone = Folder::ephemeral().unwrap();
-            let made = Made::new(text.trim().parse().unwrap(), 1, 1);
-            // Looked at under the name that a survey knows.
-            std::os::unix::fs::symlink(&path, alone.path().join(replica(1))).unwrap();
+            let made = Made::new(written.protocol, 1, 1);
+            // Looked at under the name that it has in the store.
+            let replica = written.replica.unwrap();
+            let id: u8 = replica.strip_prefix("order-").unwrap().parse().unwrap();
+            let members = Members { orders: [id].into(), ..Members::first(id) };
+            members.remember(alone.path()).unwrap();
+            std::os::unix::fs::symlink(&path, alone.path().join(replica)).unwrap();
             let survey = look(alone.path(), made).unwrap();
             assert!(survey.unread.is_empty(), "{name}: {:?}", survey.unread);
             copies.push(survey.choose().unwrap().orders);
@@ -207,7 +213,7 @@ fn too_few_replicas_are_refused_with_the_reason_of_each() {
     // A disk that was wiped, and one of another engine.
     fs::remove_dir_all(data.join("order-2")).unwrap();
     fs::create_dir(data.join("order-2")).unwrap();
-    fs::write(data.join("order-3").join(REPLICATION_FILE), "paxos\n").unwrap();
+    Written::by("order-3", Protocol::Paxos).note(&data.join("order-3")).unwrap();
     let Err(error) = survey(&folder).choose() else { panic!("nothing is left") };
     let words = error.to_string();
     for part in ["2 of them", "order-1 is missing", "no log in", "order-3", "paxos"] {
