@@ -76,9 +76,6 @@ const CHECKPOINT_ENTRIES: u64 = 2000;
 /// Length of a segment of a simulated log, in bytes.
 const SEGMENT_BYTES: u64 = 64 * 1024;
 
-/// Replicas of runs with a fault, or with loss; where three are a chain, three.
-pub const REPLICAS: u8 = 5;
-
 /// Of a thousand messages between nodes, so many are lost.
 pub const LOSSES: [u32; 3] = [0, 10, 50];
 
@@ -104,7 +101,8 @@ pub enum Happens {
 /// How much is compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Extent {
-    /// Numbers of replicas for what an order costs.
+    /// Numbers of replicas for what an order costs, and what loss does; and for those faults that
+    /// can be had with them.
     pub replicas: Vec<u8>,
     /// Numbers of shoppers for the same.
     pub shoppers: Vec<u8>,
@@ -150,13 +148,16 @@ impl Extent {
         }
         for outage in Outage::ALL {
             let length = outage.lasts(self.span);
-            let happens = Happens::Outage(outage);
-            self.add(&mut cases, outage.replicas(), happens, length, self.seeds);
+            for replicas in outage.replicas(&self.replicas) {
+                self.add(&mut cases, replicas, Happens::Outage(outage), length, self.seeds);
+            }
         }
         for replication in [true, false] {
             for per_mille in LOSSES {
                 let happens = Happens::Loss { replication, per_mille };
-                self.add(&mut cases, REPLICAS, happens, self.loss_length, self.seeds);
+                for replicas in &self.replicas {
+                    self.add(&mut cases, *replicas, happens, self.loss_length, self.seeds);
+                }
             }
         }
         cases

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use replication::Time;
 
-use super::REPLICAS;
 use crate::fault::{Fault, Moment, Shape, Target, Timeline};
 
 /// How long a leader that is paused stands still.
@@ -69,18 +68,24 @@ impl Outage {
         }
     }
 
-    /// How many replicas it is played with.
-    pub fn replicas(self) -> u8 {
-        match self {
+    /// With how many replicas it is played, where these are wanted.
+    pub fn replicas(self, wanted: &[u8]) -> Vec<u8> {
+        let least = match self {
             Outage::Killed
             | Outage::Paused
             | Outage::Isolated
             | Outage::OffFollowers
-            | Outage::CutThenKilled
-            | Outage::QuorumLoss
-            | Outage::Constrained => REPLICAS,
-            Outage::Chained => 3,
+            | Outage::CutThenKilled => 3,
+            // Of three, this is a chain.
+            Outage::QuorumLoss | Outage::Constrained => 5,
+            // Of more, the leader has a majority all the same.
+            Outage::Chained => return vec![3],
+        };
+        let mut all: Vec<u8> = wanted.iter().copied().filter(|count| *count >= least).collect();
+        if all.is_empty() {
+            all.push(least);
         }
+        all
     }
 
     /// How long it lasts, where others last `span`.

@@ -276,7 +276,8 @@ impl Comparison {
             }),
             Happens::Loss { replication, per_mille } => {
                 let whole = self.losses.iter().find(|row| {
-                    row.protocol == protocol && row.replication == replication && row.per_mille == 0
+                    let same = row.protocol == protocol && row.replicas == replicas;
+                    same && row.replication == replication && row.per_mille == 0
                 });
                 let whole = whole.map_or(orders_per_second, |row| row.orders_per_second);
                 self.losses.push(LossRow {

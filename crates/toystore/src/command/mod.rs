@@ -24,8 +24,9 @@ pub mod status;
 pub mod top;
 pub mod up;
 
+use std::fs::OpenOptions;
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -53,6 +54,21 @@ pub fn block_on<F: Future>(future: F) -> Result<F::Output> {
         .build()
         .context("cannot start the runtime")?;
     Ok(runtime.block_on(future))
+}
+
+/// Makes sure that a file can be written at the end of something long, before that begins.
+///
+/// # Errors
+/// If it cannot.
+pub fn check_writable(path: &Path) -> Result<()> {
+    let was_there = path.exists();
+    let opened = OpenOptions::new().create(true).append(true).open(path);
+    opened.with_context(|| format!("cannot write {}", path.display()))?;
+    if !was_there {
+        // What stays is empty, and is written over.
+        let _ = std::fs::remove_file(path);
+    }
+    Ok(())
 }
 
 /// What asks a command to stop: Ctrl-C, SIGTERM, or a terminal that closes.

@@ -175,11 +175,15 @@ impl Asked<'_> {
         self.encoding.decode(self.body).map_err(bad)
     }
 
-    /// A value of the query, decoded.
+    /// A value of the query, decoded; one that is given twice says nothing.
     fn query(&self, name: &str) -> Result<Option<String>, Problem> {
         let pairs = self.head.query().split('&').filter_map(|pair| pair.split_once('='));
         let mut values = pairs.filter(|(key, _)| *key == name).map(|(_, value)| value);
-        values.next().map(|value| decode_text(&value.replace('+', " "))).transpose()
+        let value = values.next();
+        if values.next().is_some() {
+            return Err(bad(format!("{name} stands twice in the query: expected once")));
+        }
+        value.map(|value| decode_text(&value.replace('+', " "))).transpose()
     }
 
     /// How fresh the answer must be, if it is said.

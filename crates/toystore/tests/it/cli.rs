@@ -133,6 +133,29 @@ fn a_log_is_not_read_under_another_replication() {
     check_refused(&output, 1, &["should say how the log", "paxso", "raft, paxos", "hint:"]);
 }
 
+/// Not after minutes of work.
+#[test]
+fn a_file_that_cannot_be_written_in_the_end_is_refused_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let nowhere = folder.path().join("nowhere").join("file");
+    let nowhere = nowhere.to_str().unwrap();
+    for flags in [
+        &["compare", "--html", nowhere][..],
+        &["compare", "--csv", nowhere],
+        &["demo", "--picture", nowhere],
+        &["sim", "--ledger", nowhere],
+    ] {
+        let output = toystore(flags, &[]);
+        check_refused(&output, 1, &["cannot write", nowhere]);
+    }
+    let other = folder.path().join("other");
+    std::fs::write(&other, "something else").unwrap();
+    let other = other.to_str().unwrap();
+    let output = toystore(&["sim", "--ledger", other], &[]);
+    check_refused(&output, 1, &["is no ledger", "name a new file"]);
+    assert_eq!(std::fs::read_to_string(other).unwrap(), "something else");
+}
+
 #[test]
 fn ephemeral_and_a_folder_contradict_but_the_environment_gives_way() {
     let output = toystore(&["up", "--ephemeral", "--data", "x"], &[]);

@@ -60,6 +60,11 @@ fn every_answer_to_a_read_says_its_level_and_whose_state_it_is() {
     );
     says(&get(&url, "/orders/999?consistency=local"), 404, "local", "order-");
 
+    // Two levels are none.
+    let twice = get(&url, "/products/whale?consistency=local&consistency=leader");
+    assert_eq!(twice.status, 400);
+    assert!(twice.body.contains("consistency stands twice in the query"), "{}", twice.body);
+
     // Toys: what asks for less is kept by nobody; under a lease the cache keeps every promise.
     for level in ["local", "leader"] {
         let heard = get(&url, &format!("/products/whale?consistency={level}"));

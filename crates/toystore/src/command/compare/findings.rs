@@ -44,17 +44,40 @@ fn ranked<T>(rows: &[&T], of: impl Fn(&T) -> (Protocol, f64), words: fn(f64) -> 
     list(&all.iter().map(named).collect::<Vec<String>>())
 }
 
-/// What an order costs by some measure, of the rows that are given.
+/// The same with the fewest replicas and with the most, of rows in this order.
+fn ranked_by_replicas<T>(
+    rows: &[&T],
+    replicas: fn(&T) -> u8,
+    of: impl Fn(&T) -> (Protocol, f64),
+    words: fn(f64) -> String,
+) -> String {
+    let groups: Vec<&[&T]> = rows.chunk_by(|one, other| replicas(one) == replicas(other)).collect();
+    let ends = match &groups[..] {
+        [first, .., last] => vec![*first, *last],
+        few => few.to_vec(),
+    };
+    let with = |group: &[&T]| {
+        let count = group.first().map_or(0, |row| replicas(row));
+        format!("with {count} replicas {}", ranked(group, &of, words))
+    };
+    ends.into_iter().map(with).collect::<Vec<String>>().join("; ")
+}
+
+/// What an order costs by some measure, with the fewest shoppers.
 pub fn cost(
-    rows: &[&CostRow],
+    rows: &[CostRow],
     what: &str,
     of: impl Fn(&CostRow) -> f64,
     words: fn(f64) -> String,
 ) -> String {
-    let Some(first) = rows.first() else { return "Nothing was measured.".to_string() };
-    let shoppers = count(first.shoppers.into(), "shopper");
-    let ranked = ranked(rows, |row| (row.protocol, of(row)), words);
-    format!("With {} replicas and {shoppers}, {what}: {ranked}.", first.replicas)
+    let Some(fewest) = rows.iter().map(|row| row.shoppers).min() else {
+        return "Nothing was measured.".to_string();
+    };
+    let rows: Vec<&CostRow> = rows.iter().filter(|row| row.shoppers == fewest).collect();
+    let shoppers = count(fewest.into(), "shopper");
+    let ranked =
+        ranked_by_replicas(&rows, |row| row.replicas, |row| (row.protocol, of(row)), words);
+    format!("With {shoppers}, {what}: {ranked}.")
 }
 
 /// Who went on after which faults, and how soon.
@@ -62,7 +85,7 @@ pub fn outages(rows: &[OutageRow]) -> String {
     let mut stuck: BTreeMap<Protocol, Vec<String>> = BTreeMap::new();
     for row in rows.iter().filter(|row| row.went_on < row.seeds) {
         let (fault, stood, all) = (row.outage, row.seeds - row.went_on, row.seeds);
-        let words = format!("“{fault}” ({stood} of {all} runs)");
+        let words = format!("“{fault}” of {} replicas ({stood} of {all} runs)", row.replicas);
         stuck.entry(row.protocol).or_default().push(words);
     }
     let words: Vec<String> =
@@ -71,7 +94,8 @@ pub fn outages(rows: &[OutageRow]) -> String {
     let slowest = on.max_by_key(|row| row.gap.1);
     let slowest = slowest.map_or_else(String::new, |row| {
         let (gap, name, fault) = (seconds(row.gap.1), row.protocol, row.outage);
-        format!(" orders were back after {gap} at the latest ({name}, “{fault}”).")
+        let run = format!("{name}, “{fault}” of {} replicas", row.replicas);
+        format!(" orders were back after {gap} at the latest ({run}).")
     });
     match words.is_empty() {
         true => format!("After every fault, under every way,{slowest}"),
@@ -91,7 +115,8 @@ pub fn losses(rows: &[&LossRow]) -> String {
         _ => "between all nodes",
     };
     let words = |share: f64| format!("{:.0} %", 100.0 * share);
-    let ranked = ranked(&rows, |row| (row.protocol, row.share), words);
+    let ranked =
+        ranked_by_replicas(&rows, |row| row.replicas, |row| (row.protocol, row.share), words);
     let percent = f64::from(heaviest) / 10.0;
     format!("With {percent} % of the messages {between} lost, so much is left: {ranked}.")
 }

@@ -144,8 +144,8 @@ pub struct Compare {
     /// Where
     #[arg(long, value_enum, default_value_t = World::Sim)]
     world: World,
-    /// Numbers of order replicas for what an order costs, each 1 to 9 [default: 3,5,7; with
-    /// --quick 3]
+    /// Numbers of order replicas, each 1 to 9; a fault that needs more or fewer has what it needs
+    /// [default: 3,5,7; with --quick 3]
     #[arg(long, value_name = "N,…", value_delimiter = ',',
           value_parser = clap::value_parser!(u8).range(1..=9))]
     replicas: Vec<u8>,
@@ -167,7 +167,7 @@ pub struct Compare {
     )]
     only: Vec<What>,
     /// Runs of each fault and each loss, each with another seed, and with real processes of
-    /// everything [default: 5, with real processes 3; with --quick 1]
+    /// everything [default: 5; with real processes, and with --quick, 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1000))]
     seeds: Option<u64>,
     /// The first seed
@@ -193,6 +193,9 @@ impl Compare {
     /// # Errors
     /// If a file cannot be written, or a store of real processes does not start.
     pub fn run(self) -> Result<ExitCode> {
+        for path in [Some(&self.html), self.csv.as_ref()].into_iter().flatten() {
+            super::check_writable(path)?;
+        }
         let repeat = self.repeat();
         paint::say(format_args!("seed {}: {repeat}", self.seed));
         let mut parts = Vec::new();
@@ -245,7 +248,7 @@ impl Compare {
     }
 
     fn local(&self, repeat: &str) -> Result<Option<Part>> {
-        let extent = self.extent(3, if self.quick { LOCAL_QUICK } else { LOCAL });
+        let extent = self.extent(1, if self.quick { LOCAL_QUICK } else { LOCAL });
         let measured = super::block_on(local::measure(&self.cases(&extent), repeat))??;
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         let about = format!(
@@ -299,7 +302,7 @@ impl Compare {
         if self.quick {
             words.push_str(" --quick");
         }
-        let usual = if self.world == World::Local { 3 } else { 5 };
+        let usual = if self.world == World::Local { 1 } else { 5 };
         let Extent { replicas, seeds, .. } = self.extent(usual, QUICK);
         let replicas: Vec<String> = replicas.iter().map(u8::to_string).collect();
         words.push_str(&format!(" --replicas {}", replicas.join(",")));

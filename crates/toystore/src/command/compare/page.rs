@@ -161,8 +161,7 @@ fn costs(comparison: &Comparison, real: bool) -> Vec<Plot> {
             let name = format!("{replicas} replicas, {shoppers} at a time");
             Group { name, bars: bars.collect() }
         });
-        let first: Vec<&CostRow> = all.chunk_by(same).next().unwrap_or_default().iter().collect();
-        let title = findings::cost(&first, measure.what, measure.of, measure.text);
+        let title = findings::cost(all, measure.what, measure.of, measure.text);
         (title, measure.words.to_string(), groups.collect())
     };
     let counts = COUNTS.iter().filter(|_| !real);
@@ -187,7 +186,12 @@ fn outages(rows: &[OutageRow]) -> Vec<Group> {
         });
         Group { name, bars: bars.collect() }
     };
-    rows.chunk_by(|one, other| one.outage == other.outage).map(group).collect()
+    by_fault(rows).map(group).collect()
+}
+
+/// The rows of each fault and number of replicas.
+fn by_fault(rows: &[OutageRow]) -> impl Iterator<Item = &[OutageRow]> {
+    rows.chunk_by(|one, other| (one.outage, one.replicas) == (other.outage, other.replicas))
 }
 
 fn span(time: Duration) -> String {
@@ -204,11 +208,15 @@ fn losses(rows: &[&LossRow]) -> Vec<Group> {
             bad: false,
         });
         let name = rows.first().map_or_else(String::new, |row| {
-            format!("{} % lost, {}", f64::from(row.per_mille) / 10.0, links(row))
+            let percent = f64::from(row.per_mille) / 10.0;
+            format!("{percent} % lost, {}, {} replicas", links(row), row.replicas)
         });
         Group { name, bars: bars.collect() }
     };
-    rows.chunk_by(|one, other| one.per_mille == other.per_mille).map(group).collect()
+    let same = |one: &&LossRow, other: &&LossRow| {
+        (one.per_mille, one.replicas) == (other.per_mille, other.replicas)
+    };
+    rows.chunk_by(same).map(group).collect()
 }
 
 fn lost(comparison: &Comparison) -> Vec<Group> {
@@ -222,10 +230,12 @@ fn lost(comparison: &Comparison) -> Vec<Group> {
             }
             Bar { protocol: row.protocol, value: row.kept.lost as f64, worst: None, words, bad }
         });
-        let name = rows.first().map_or_else(String::new, |row| row.outage.to_string());
+        let name = rows
+            .first()
+            .map_or_else(String::new, |row| format!("{}, {} replicas", row.outage, row.replicas));
         Group { name, bars: bars.collect() }
     };
-    comparison.outages.chunk_by(|one, other| one.outage == other.outage).map(group).collect()
+    by_fault(&comparison.outages).map(group).collect()
 }
 
 const STYLE: &str = "\

@@ -92,6 +92,7 @@ fn loss(row: &LossRow) -> Vec<String> {
     let mut cells = vec![
         links(row).to_string(),
         format!("{} %", f64::from(row.per_mille) / 10.0),
+        row.replicas.to_string(),
         row.protocol.to_string(),
         format!("{:.0}", row.orders_per_second),
         format!("{:.1} %", 100.0 * row.share),
@@ -117,8 +118,8 @@ pub fn print(part: &Part) {
     head.extend(["refused", "unknown", acked, lost, doubled, broke]);
     let rows = comparison.outages.iter().map(outage);
     print_one("The longest time without an order after a fault", &head, 1, rows);
-    let mut head = vec!["between", "lost", "replication", "orders/s", "of all", "p50", "p99"];
-    head.extend([acked, lost, doubled, broke]);
+    let mut head = vec!["between", "lost", "replicas", "replication", "orders/s", "of all"];
+    head.extend(["p50", "p99", acked, lost, doubled, broke]);
     print_one("Where messages are lost", &head, 1, comparison.losses.iter().map(loss));
 }
 

@@ -77,6 +77,9 @@ pub struct Demo {
     #[arg(long, env = "TOYSTORE_FRONTENDS", value_name = "N", default_value_t = 1,
           value_parser = clap::value_parser!(u8).range(1..=NODES_MAX))]
     frontends: u8,
+    /// How soon silence is taken for death
+    #[arg(long, env = "TOYSTORE_TIMERS", value_enum, default_value_t = Timers::Default)]
+    timers: Timers,
     /// How many shoppers
     #[arg(long, env = "TOYSTORE_CLIENTS", value_name = "N", default_value_t = 5,
           value_parser = clap::value_parser!(u32).range(1..=CLIENTS_MAX))]
@@ -145,6 +148,7 @@ impl Demo {
                 keep.display()
             );
         }
+        super::check_writable(&self.picture)?;
         super::block_on(self.play())?
     }
 
@@ -231,7 +235,7 @@ impl Demo {
             invalidation: Invalidation::Lease,
             restock_interval: RESTOCK_INTERVAL,
             catalogue: None,
-            timers: Timers::Default,
+            timers: self.timers,
             shadow_disk: false,
             chaos: self.chaos,
             ports_auto: true,
@@ -262,8 +266,12 @@ impl Demo {
             1 => String::new(),
             count => format!(" --catalog-replicas {count}"),
         };
+        let timers = match self.timers {
+            Timers::Default => String::new(),
+            timers => format!(" --timers {timers}"),
+        };
         format!(
-            "toystore demo --replication {replication}{catalogs} --frontends {frontends} \
+            "toystore demo --replication {replication}{catalogs}{timers} --frontends {frontends} \
              --clients {clients} --requests {requests} --probability {probability} \
              --pause {pause} --seed {seed}"
         )

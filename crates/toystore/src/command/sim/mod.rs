@@ -162,6 +162,10 @@ impl Sim {
                 self.replication
             );
         }
+        if let Some(path) = &self.ledger {
+            super::check_writable(path)?;
+            ledger::read(path)?;
+        }
         let scenario =
             self.scenario.as_deref().map(|path| read_scenario(path, None)).transpose()?;
         let scenario = scenario.as_ref().map(|(scenario, _)| scenario);

@@ -146,7 +146,7 @@ fn product(role: Role) -> Described {
         .json_with(200, "The toy", "ProductAnswer", example, &headers)
         .answered(304, unchanged)
         .error(400, "The name or the level cannot be one", "a toy's name has 1 to 64 characters")
-        .error(404, "No such toy", "product not found")
+        .error(404, "No such toy; toys are fixed, so it is so at every level", "product not found")
         .unavailable();
     described.of_replica(role)
 }
