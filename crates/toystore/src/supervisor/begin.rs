@@ -78,7 +78,14 @@ impl Store {
                 }
                 ready = ready => ready,
             };
-            let Err(error) = ready else { break };
+            let error = match ready {
+                Ok(None) => break,
+                // Who ended may have found its port taken, and not its log damaged.
+                Ok(Some(_)) if !options.ports_auto || !ports.taken_by_another(&store.pids()) => {
+                    break;
+                }
+                Ok(Some(error)) | Err(error) => error,
+            };
             let taken = ports.taken_by_another(&store.pids());
             store.stop().await;
             if !options.ports_auto || !taken || tries == PORT_TRIES_MAX {
@@ -130,13 +137,14 @@ impl Store {
     }
 
     /// Returns when all are ready. If the store was ready once, also without those that are missing
-    /// and those that end by themselves (a damaged log, say), as long as enough are left.
+    /// and those that end by themselves (a damaged log, say), as long as enough are left: says of
+    /// one of them how.
     async fn wait_until_ready(
         &self,
         all: &[NodePlan],
         mut missing: BTreeSet<String>,
         was_ready: bool,
-    ) -> Result<()> {
+    ) -> Result<Option<anyhow::Error>> {
         let waits: Vec<(NodePlan, Watch)> = {
             let nodes = self.lock();
             nodes.all.iter().map(|node| (node.plan.clone(), node.child.watch())).collect()
@@ -153,6 +161,7 @@ impl Store {
                 ready.map_err(|error| (plan, ended.has_ended(), error))
             });
         }
+        let mut first = None;
         while let Some(done) = tasks.join_next().await {
             let done = done.context("a wait for readiness broke off")?;
             let Err((plan, ended, error)) = done else { continue };
@@ -160,9 +169,12 @@ impl Store {
                 return Err(error);
             }
             missing.insert(plan.name);
-            members::check_enough(self.made, all, &missing).map_err(|why| why.context(error))?;
+            if let Err(why) = members::check_enough(self.made, all, &missing) {
+                return Err(why.context(error));
+            }
+            first.get_or_insert(error);
         }
-        Ok(())
+        Ok(first)
     }
 }
 
