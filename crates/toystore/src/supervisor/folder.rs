@@ -8,6 +8,7 @@
 //! DATA/cluster.json   who runs where, as long as it runs (see `cluster`)
 //! DATA/control.sock   where `kill`, `pause`, `start` and so on are heard (see `control`)
 //! DATA/catalog/, DATA/order-1/, …   each node's own; DATA/catalog-1/, … where it has replicas
+//! DATA/rounds/1/, …   what was bought from the page, and the verdict on it (see `dashboard`)
 //! DATA/migrate/       another way of replication on its way (see `migration`)
 //! ```
 //!

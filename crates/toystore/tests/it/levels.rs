@@ -6,7 +6,7 @@ use crate::store::{Store, toystore};
 use crate::waiting::wait_for;
 
 /// Buys a piece of a toy; its order number.
-fn buy(url: &str, toy: &str) -> u64 {
+pub fn buy(url: &str, toy: &str) -> u64 {
     let body = format!(r#"{{"name":"{toy}","quantity":1}}"#);
     let heard = ask(url, "POST", "/orders", &[], &body);
     assert_eq!(heard.status, 200, "{heard:?}");

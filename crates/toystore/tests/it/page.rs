@@ -88,7 +88,9 @@ fn files_are_served_whole_and_to_this_machine_only() {
         ("content-type", "text/html; charset=utf-8"),
         ("x-content-type-options", "nosniff"),
     ]);
+    let is_file = |word: &&str| word.contains(|c: char| c.is_ascii_alphabetic());
     let files = index.body.split(['"']).filter(|word| word.contains('.') && !word.contains(' '));
+    let files = files.filter(is_file);
     let mut seen = 0;
     for file in files {
         seen += 1;
@@ -196,6 +198,65 @@ fn nodes_and_links_are_broken_and_healed_with_the_token() {
             node["said"]["ready"] == true && edges.is_some_and(|edges| edges.is_empty())
         };
         nodes.iter().all(well).then_some(())
+    });
+}
+
+/// What was bought from the page is judged while it goes on, and with everything at the end; where
+/// others buy too, nothing is said to hold.
+#[test]
+fn what_is_bought_from_here_is_judged_and_nothing_else() {
+    let store = Store::start_settled(&[]);
+    let url = page(&store);
+    let bearer = format!("Bearer {}", store.token());
+    let with = [("Authorization", bearer.as_str())];
+    let load = r#"{"shoppers":3,"probability":"0.5","pause_ms":20}"#;
+    ask(&url, "PUT", "/api/load", &[], load).is_error(401, "needs the token");
+    for (wrong, words) in [
+        ("{}", "missing field `shoppers`"),
+        (&*load.replace('3', "65"), "65 shoppers: expected 1 to 64"),
+        (&*load.replace("0.5", "1.5"), "expected 0 to 1"),
+        (&*load.replace("20", "60001"), "too long to think"),
+    ] {
+        ask(&url, "PUT", "/api/load", &with, wrong).is_error(400, words);
+    }
+    ask(&url, "GET", "/api/rounds/1/history.jsonl", &[], "").is_error(404, "has not ended");
+    ask(&url, "GET", "/api/rounds/1/passwd", &[], "").is_error(404, "a round has history.jsonl");
+
+    let mut frames = Frames::open(&url);
+    let of = |part: &Value, name: &str| {
+        let all = part["verdict"]["guarantees"].as_array()?;
+        Some(all.iter().find(|one| one["guarantee"] == name)?["verdict"].clone())
+    };
+    frames.until("a round is open", |frame| frame["rounds"]["open"]["round"].as_u64());
+    assert_eq!(ask(&url, "PUT", "/api/load", &with, load).status, 200);
+    frames.until("what shoppers are told is judged", |frame| {
+        let open = &frame["rounds"]["open"];
+        let enough = open["operations"].as_u64()? > 50 && of(open, "stock")? == "held";
+        // Only the end says what is in the logs.
+        enough.then(|| assert_eq!(of(open, "replicas"), Some(json!("not-judged"))))
+    });
+    assert_eq!(ask(&url, "DELETE", "/api/load", &with, "").status, 200);
+    let ended = frames.until("the round has ended", |frame| {
+        let ended = &frame["rounds"]["ended"];
+        (ended["operations"].as_u64()? > 50).then(|| ended.clone())
+    });
+    assert_eq!(ended["verdict"]["verdict"], "held", "{ended}");
+    assert_eq!(of(&ended, "replicas"), Some(json!("held")), "{ended}");
+    let history =
+        ask(&url, "GET", &format!("/api/rounds/{}/history.jsonl", ended["round"]), &[], "");
+    assert!(history.status == 200 && history.body.starts_with("{\"history\":\"toystore\""));
+
+    // Somebody else buys.
+    frames.until("the next round is open", |frame| {
+        let open = &frame["rounds"]["open"];
+        (open["round"].as_u64()? > ended["round"].as_u64()?).then_some(())
+    });
+    crate::levels::buy(&store.frontend(), "Tux");
+    frames.until("nothing is said to hold", |frame| {
+        let open = &frame["rounds"]["open"];
+        let all = open["verdict"]["guarantees"].as_array()?;
+        let undecided = |one: &Value| one["verdict"] == "not-decided";
+        (open["verdict"]["others"] == 1).then(|| assert!(all.iter().all(undecided), "{open}"))
     });
 }
 

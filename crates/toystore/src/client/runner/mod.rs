@@ -146,6 +146,11 @@ impl Running {
         self.reports.recv().await
     }
 
+    /// A report that is there already.
+    pub fn waiting(&mut self) -> Option<Report> {
+        self.reports.try_recv().ok()
+    }
+
     /// Ends early: a request under way may be done or not.
     pub fn stop(&self) {
         self.stage.send_replace(Stage::Stop);

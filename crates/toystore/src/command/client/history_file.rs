@@ -55,6 +55,8 @@ pub struct HistoryFile {
     dialect: Dialect,
     toys: Vec<ToyName>,
     store: Option<Cluster>,
+    first_line: String,
+    orders_before: u64,
 }
 
 impl HistoryFile {
@@ -81,10 +83,24 @@ impl HistoryFile {
             dialect: party.dialect,
             toys: party.each.toys.clone(),
             store,
+            first_line: String::new(),
+            orders_before: 0,
         };
         let head = history.head(party, repeat).await?;
-        history.write(&head.json())?;
+        history.first_line = head.json();
+        history.orders_before = head.orders;
+        history.write(&history.first_line.clone())?;
         Ok(history)
+    }
+
+    /// The state before, as it stands in the file.
+    pub fn first_line(&self) -> &str {
+        &self.first_line
+    }
+
+    /// How many orders there were before.
+    pub fn orders_before(&self) -> u64 {
+        self.orders_before
     }
 
     /// Where it is.
@@ -105,6 +121,32 @@ impl HistoryFile {
     /// # Errors
     /// If it cannot be written, or a part of the store does not answer.
     pub async fn end(mut self, party: &Party, clock: Clock, summaries: &[Summary]) -> Result<()> {
+        self.fates(party, clock, summaries).await?;
+        if let Some(store) = self.store.clone() {
+            self.truth(&store).await?;
+        }
+        self.flush()
+    }
+
+    /// The same of a store that is not whole: without the final logs and the final stock.
+    ///
+    /// # Errors
+    /// If it cannot be written, or no frontend answers.
+    pub async fn break_off(
+        mut self,
+        party: &Party,
+        clock: Clock,
+        summaries: &[Summary],
+    ) -> Result<()> {
+        self.fates(party, clock, summaries).await?;
+        self.flush()
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.file.flush().with_context(|| format!("cannot write to {}", self.path.display()))
+    }
+
+    async fn fates(&mut self, party: &Party, clock: Clock, summaries: &[Summary]) -> Result<()> {
         let mut frontend = Connection::new(party.urls[0].clone());
         let differences = summaries.iter().flat_map(|summary| &summary.differences);
         for difference in differences {
@@ -112,10 +154,7 @@ impl HistoryFile {
                 self.fate(&mut frontend, clock, key).await?;
             }
         }
-        if let Some(store) = self.store.clone() {
-            self.truth(&store).await?;
-        }
-        self.file.flush().with_context(|| format!("cannot write to {}", self.path.display()))
+        Ok(())
     }
 
     fn write(&mut self, line: &str) -> Result<()> {
@@ -153,7 +192,7 @@ impl HistoryFile {
             replication,
             keys: self.dialect == Dialect::Lab,
             takes: TAKES,
-            orders: self.orders_before(party).await?,
+            orders: self.count_orders(party).await?,
             repeat: Some(repeat.to_string()),
         })
     }
@@ -200,7 +239,7 @@ impl HistoryFile {
     }
 
     /// How many orders there are already, found with few questions: numbers have no gap.
-    async fn orders_before(&mut self, party: &Party) -> Result<u64> {
+    async fn count_orders(&mut self, party: &Party) -> Result<u64> {
         let mut frontend = Connection::new(party.urls[0].clone());
         let (mut low, mut high) = (0, 1);
         while self.order_is_there(&mut frontend, high - 1).await? {

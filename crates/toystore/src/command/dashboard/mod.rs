@@ -3,6 +3,7 @@
 //! ```text
 //! nodes ── /status ──► feed ── server-sent events ──► page        a frame every quarter second
 //! nodes ◄── faults, signals, orders ── acts ◄── POST, PUT ── page
+//! nodes ◄── shoppers ── rounds ── a verdict, with every frame ──► page
 //! ```
 //!
 //! Served by `toystore up`. The page is nothing but files (`assets`), which are part of this
@@ -16,6 +17,7 @@
 //! | `web` | paths, the files, the stream |
 //! | `acts` | what a click does to nodes and links |
 //! | `shop` | looking and buying, as a client of the frontends |
+//! | `rounds` | shoppers, everything that was told, and the verdict on it |
 //! | `assets/model` | from frames to what is drawn: pure, tested without a browser |
 //! | `assets/view` | drawing |
 //!
@@ -24,6 +26,7 @@
 
 mod acts;
 mod feed;
+mod rounds;
 mod shop;
 mod web;
 
@@ -36,7 +39,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use super::status::{look, to_json};
+use super::status::{Said, look, to_json};
 use crate::supervisor::cluster::Cluster;
 use feed::Feed;
 
@@ -57,6 +60,7 @@ pub struct Dashboard {
     feed: Feed,
     acts: acts::Acts,
     shop: shop::Shop,
+    rounds: rounds::Rounds,
 }
 
 /// A socket on which the page will be served.
@@ -109,8 +113,10 @@ impl Dashboard {
             token: chaos.then_some(token),
             feed: Feed::default(),
             shop: shop::Shop::new(),
+            rounds: rounds::Rounds::new(cluster.data.join("rounds")),
         });
         tokio::spawn(watch(dashboard.clone()));
+        tokio::spawn(rounds::run(dashboard.clone()));
         tokio::spawn(async move {
             if let Err(error) = web::serve(door, dashboard).await {
                 super::paint::say(format_args!("the page is served no more: {error}"));
@@ -129,7 +135,14 @@ async fn watch(dashboard: Arc<Dashboard>) {
     loop {
         if let Ok(cluster) = dashboard.cluster() {
             let seen = look(&cluster).await;
-            dashboard.feed.add(to_json(&cluster, &seen));
+            let orders = seen.iter().filter_map(|node| match &node.said {
+                Ok(Said::Order(said)) => Some(said.status.orders),
+                Ok(Said::Catalog(_) | Said::Frontend(_)) | Err(_) => None,
+            });
+            dashboard.rounds.note_orders(orders.max().unwrap_or_default());
+            let mut frame = to_json(&cluster, &seen);
+            frame["rounds"] = dashboard.rounds.shown();
+            dashboard.feed.add(frame);
         }
         let interval = if dashboard.feed.is_watched() { INTERVAL } else { INTERVAL_UNWATCHED };
         tokio::select! {

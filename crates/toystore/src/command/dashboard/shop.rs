@@ -1,16 +1,23 @@
 //! Looking and buying from the page: a client of the frontends like any other.
 //!
 //! What a frontend said goes back whole, with the time that it took and the headers that say where
-//! it is from. Called by `web`.
+//! it is from; and into the history of the round that is open. Called by `web`.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use axum::http::Method;
+use percent_encoding::percent_decode_str;
+use serde::Deserialize;
 use serde_json::{Value, json};
+use shop::message::{Consistency, NewOrder, OrderNumber, Request, RequestId};
+use shop::node::Answer;
+use shop::toy::Quantity;
 
-use crate::http::connection::{Ask, Connection, NoAnswer};
+use crate::client::dialect::Dialect;
+use crate::http::connection::{Ask, Connection, NoAnswer, Said};
 use crate::supervisor::cluster::Cluster;
 use crate::supervisor::layout::Role;
 
@@ -43,11 +50,17 @@ impl Shop {
         self.idle.lock().expect("nobody panics while holding it: it guards plain values")
     }
 
-    /// Asks a frontend: the one of this name, or the first.
+    /// Asks a frontend: the one of this name, or the first. Returns what the page is told, and what
+    /// was said.
     ///
     /// # Errors
     /// If there is none of this name.
-    pub async fn ask(&self, cluster: &Cluster, frontend: Option<&str>, ask: &Ask) -> Result<Value> {
+    pub async fn ask(
+        &self,
+        cluster: &Cluster,
+        frontend: Option<&str>,
+        ask: &Ask,
+    ) -> Result<(Value, Result<Said, NoAnswer>)> {
         let mut frontends = cluster.of(Role::Frontend);
         let found = frontends.find(|member| frontend.is_none_or(|name| name == member.name));
         let Some(member) = found else {
@@ -61,7 +74,7 @@ impl Shop {
         let answered = connection.ask(ask, DEADLINE).await;
         let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.lock().entry(member.url.clone()).or_default().push(connection);
-        Ok(match answered {
+        let told = match &answered {
             Ok(said) => {
                 let told = TOLD.iter().filter_map(|name| Some((*name, said.header(name)?)));
                 let told: BTreeMap<&str, &str> = told.collect();
@@ -78,6 +91,49 @@ impl Shop {
                     "may_be_done": sent,
                 })
             }
-        })
+        };
+        Ok((told, answered))
     }
+}
+
+/// What a history calls this, and under which key it is bought; nothing that is not asked of a
+/// shop.
+pub fn request_of(ask: &Ask, key: Option<&str>) -> Option<(Request, String)> {
+    let path = percent_decode_str(ask.path.split('?').next()?).decode_utf8().ok()?;
+    let consistency = Consistency::Linearizable;
+    if ask.method == Method::POST {
+        let Bought { name, quantity } = serde_json::from_slice(&ask.body).ok()?;
+        let request_id = RequestId::from_key(key?).ok()?;
+        let order = NewOrder { request_id, name: name.parse().ok()?, quantity };
+        return Some((Request::PlaceOrder(order), key?.to_string()));
+    }
+    if ask.path.contains("consistency=") {
+        return None;
+    }
+    let request = match (path.strip_prefix("/products/"), path.strip_prefix("/orders/")) {
+        (Some(name), _) => Request::ReadProduct { name: name.parse().ok()?, consistency },
+        (_, Some(number)) => {
+            Request::ReadOrder { number: OrderNumber(number.parse().ok()?), consistency }
+        }
+        (None, None) => return None,
+    };
+    Some((request, String::new()))
+}
+
+/// What it means that a frontend said this, and which one it was.
+pub fn meant(request: &Request, answered: &Result<Said, NoAnswer>) -> (Answer, Option<String>) {
+    match answered {
+        Ok(said) => {
+            let node = said.header("toystore-served-by").map(str::to_string);
+            (Answer::Said(Dialect::Lab.answer(request, said)), node)
+        }
+        Err(NoAnswer::Refused(_)) => (Answer::Refused, None),
+        Err(NoAnswer::Unknown(_)) => (Answer::Unknown, None),
+    }
+}
+
+#[derive(Deserialize)]
+struct Bought {
+    name: String,
+    quantity: Quantity,
 }

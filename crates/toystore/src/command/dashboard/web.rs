@@ -9,6 +9,9 @@
 //! POST /api/nodes/NAME/kill           kill, pause, resume, start            needs the token
 //! PUT  /api/links/FROM/TO             {"cut":true}, {"loss":0.1}, {}        needs the token
 //! POST /api/heal                      everything works again                needs the token
+//! PUT  /api/load                      {"shoppers":5,"probability":"0.5","pause_ms":100}: send them
+//! DELETE /api/load                    they end                              both need the token
+//! GET  /api/rounds/N/FILE             history.jsonl, verdict.txt, picture.html: of one that ended
 //! ```
 
 use std::convert::Infallible;
@@ -29,6 +32,8 @@ use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 
 use super::feed::Frame;
+use super::rounds::Load;
+use super::shop::{meant, request_of};
 use super::{Dashboard, Door, error};
 use crate::http::connection::Ask;
 use crate::peer::faults::EdgeFaults;
@@ -54,10 +59,12 @@ pub async fn serve(door: Door, dashboard: Arc<Dashboard>) -> std::io::Result<()>
         .route("/api/nodes/{name}/{action}", post(node))
         .route("/api/links/{from}/{to}", put(link))
         .route("/api/heal", post(heal))
+        .route("/api/load", put(load).delete(no_load))
         .layer(middleware::from_fn_with_state(dashboard.clone(), with_token));
     let mut router = Router::new()
         .route("/api/feed", get(feed))
         .route("/api/shop/{*path}", get(shop).post(shop))
+        .route("/api/rounds/{number}/{file}", get(bundle))
         .merge(broken)
         .fallback(file)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
@@ -215,9 +222,66 @@ async fn shop(
             ask = ask.with(name, value);
         }
     }
-    let frontend = headers.get("toystore-frontend").and_then(|name| name.to_str().ok());
-    let said = async { dashboard.shop.ask(&dashboard.cluster()?, frontend, &ask).await };
-    said.await.map(done).map_err(Refused).into_response()
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let frontend = header("toystore-frontend");
+    let request = request_of(&ask, header("idempotency-key"));
+    let asked = request.as_ref().map(|(request, _)| request.clone());
+    let said = async {
+        match async { dashboard.shop.ask(&dashboard.cluster()?, frontend, &ask).await }.await {
+            Ok((told, said)) => (Ok(told), asked.map(|request| meant(&request, &said))),
+            Err(why) => (Err(why), None),
+        }
+    };
+    let session = header("session-id").unwrap_or("page");
+    let told = dashboard.rounds.by_click(request, session, said).await;
+    told.map(done).map_err(Refused).into_response()
+}
+
+async fn load(State(dashboard): Served, body: Bytes) -> Response {
+    let load: Result<Load, String> =
+        serde_json::from_slice(&body).map_err(|why| format!("not understood: {why}"));
+    match load.and_then(|load| load.check().map(|_| load)) {
+        Ok(load) => {
+            dashboard.rounds.send(Some(load.clone()));
+            done(json!(load)).into_response()
+        }
+        Err(why) => {
+            let such = r#"{"shoppers":5,"probability":"0.5","pause_ms":100}"#;
+            let why = format!("{why}; expected such as {such}");
+            error(StatusCode::BAD_REQUEST, &why).into_response()
+        }
+    }
+}
+
+async fn no_load(State(dashboard): Served) -> Json<Value> {
+    dashboard.rounds.send(None);
+    done(Value::Null)
+}
+
+/// A file of a round that ended.
+async fn bundle(State(dashboard): Served, Path((number, file)): Path<(u64, String)>) -> Response {
+    let kind = match &*file {
+        "history.jsonl" => "application/jsonl",
+        "verdict.txt" => "text/plain; charset=utf-8",
+        "picture.html" => "text/html; charset=utf-8",
+        _ => {
+            let why = "a round has history.jsonl, verdict.txt and picture.html";
+            return error(StatusCode::NOT_FOUND, why).into_response();
+        }
+    };
+    // What is not kept any more, or not there yet.
+    let path = dashboard.rounds.bundle(number).join(&file);
+    let Ok(Ok(bytes)) = tokio::task::spawn_blocking(move || std::fs::read(path)).await else {
+        let why = format!("round {number} is not kept any more, or has not ended");
+        return error(StatusCode::NOT_FOUND, &why).into_response();
+    };
+    let head = [
+        (header::CONTENT_TYPE, kind),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        // Drawn with styles of its own, and without a script.
+        (header::CONTENT_SECURITY_POLICY, "script-src 'none'; frame-ancestors 'none'"),
+    ];
+    (head, bytes).into_response()
 }
 
 async fn node(State(dashboard): Served, Path((name, action)): Path<(String, String)>) -> Done {

@@ -7,11 +7,14 @@ import { Timeline } from './model/timeline.js';
 import { ask, listen, token } from './stream.js';
 import { cacheView } from './view/cache.js';
 import { inspector } from './view/inspect.js';
+import { loadView } from './view/load.js';
 import { logsView } from './view/logs.js';
 import { shopView } from './view/shop.js';
 import { stockView } from './view/stock.js';
 import { SHOWN_MS, stripView } from './view/strip.js';
 import { topology } from './view/topology.js';
+import { tourView } from './view/tour.js';
+import { verdictView } from './view/verdict.js';
 
 const timeline = new Timeline();
 let [hello, broken, scheduled] = [null, false, false];
@@ -43,8 +46,11 @@ const views = [
   logsView(byId('logs'), byId('logs-hint')),
   cacheView(byId('caches')),
   stockView(byId('shelves'), byId('conserved')),
+  verdictView(),
   shopView(),
+  loadView({ mayBreak, tell }),
   inspect.update,
+  tourView(),
 ];
 const strip = stripView(byId('strip'));
 
@@ -57,8 +63,9 @@ function draw() {
   scheduled = false;
   const frame = timeline.shown;
   if (!frame) return;
+  const start = performance.now();
   const minute = timeline.before(60_000) ?? timeline.frames[0];
-  for (const view of views) view(frame, minute);
+  for (const view of views) view(frame, minute, timeline);
   const { most } = strip(timeline);
   const rate = ordersPerSecond(timeline.before(2000), frame);
   say(byId('facts'), [
@@ -76,6 +83,9 @@ function draw() {
   byId('heal').hidden = mayBreak() !== null;
   const clock = new Date(frame.at_ms).toLocaleTimeString('en-GB');
   say(byId('moment'), `${clock}, ${timeline.isLive ? 'now' : `${ago} s ago`}; at most ${Math.round(most)} orders/s`);
+  // What a frame costs, for whoever measures it; the browser keeps them all.
+  if (frame.number % 500 === 0) performance.clearMeasures('draw');
+  performance.measure('draw', { start });
 }
 
 function schedule() {

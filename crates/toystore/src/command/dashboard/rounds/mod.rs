@@ -1,0 +1,216 @@
+//! Who shops from the page, everything they are told, and the verdict on it: round after round.
+//!
+//! ```text
+//! shoppers of the page ─┐
+//! purchases by click ───┴─► window ──► judge, each second ──► frames: a line for each guarantee
+//!                            │
+//!                            └─► the round ends: orders read back, fates, final logs and stock
+//!                                 └─► judge of all of it ──► a bundle in DATA/rounds/N
+//! ```
+//!
+//! A round begins with the state of a store in which nobody from here buys, and ends when it is a
+//! minute old, large, or the load changes. In between its operations are judged up to a cut
+//! ([`window`]); what a history without an end does not say is *not judged*, and never green. At
+//! the end every order is read back, and the final logs and the stock are compared.
+//!
+//! Others may buy too: a history without their purchases proves nothing. The replicas' logs say how
+//! many orders there are, so that is noticed, and then nothing is decided.
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `window` | what was told, and the part of it that can be judged |
+//! | `gauge` | rate, latency and answers of the last seconds |
+//! | `round` | one round, from its beginning to its end |
+//!
+//! Called by `dashboard::mod`, which puts [`Rounds::shown`] into every frame, and by `web`.
+
+mod gauge;
+mod round;
+mod window;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use replication::Time;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use shop::message::Request;
+use shop::node::Answer;
+use shop::shopper::Probability;
+use simulator::recording::{Attempt, Recorder};
+use tokio::sync::{RwLock, watch};
+
+use super::Dashboard;
+use crate::client::runner::Clock;
+
+/// The most shoppers that the page sends.
+const SHOPPERS_MAX: u32 = 64;
+
+/// The longest that one of them may think.
+const PAUSE_MAX: Duration = Duration::from_secs(60);
+
+/// Bundles that are kept; broken ones are kept beside these, as many again.
+const BUNDLES_KEPT: usize = 5;
+
+/// Before another try where a round could not begin, and between looks for somebody who watches.
+const RETRY_INTERVAL: Duration = Duration::from_millis(500);
+
+/// The same where one came to no end: a frontend may still be at something for so long.
+const DRAIN_INTERVAL: Duration = Duration::from_secs(9);
+
+/// Clients of the page that buy by click have numbers from here on, each purchase its own.
+const CLICKS_FROM: u32 = 1_000_000;
+
+/// Shoppers that the page sends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Load {
+    /// How many.
+    pub shoppers: u32,
+    /// How likely one orders a toy that it saw in stock: `0.5`.
+    pub probability: String,
+    /// How long it thinks after each toy, in milliseconds.
+    pub pause_ms: u64,
+}
+
+impl Load {
+    /// Whether it can be had.
+    ///
+    /// # Errors
+    /// Says what was expected.
+    pub fn check(&self) -> Result<Probability, String> {
+        if !(1..=SHOPPERS_MAX).contains(&self.shoppers) {
+            return Err(format!("{} shoppers: expected 1 to {SHOPPERS_MAX}", self.shoppers));
+        }
+        if Duration::from_millis(self.pause_ms) > PAUSE_MAX {
+            return Err(format!("{} ms are too long to think: at most a minute", self.pause_ms));
+        }
+        self.probability.parse()
+    }
+}
+
+/// Rounds of one store.
+pub struct Rounds {
+    wanted: watch::Sender<Option<Load>>,
+    /// Held for reading by whoever buys or looks by click, for writing while a round begins or
+    /// ends: its head and its end are of a store in which nobody from here buys.
+    gate: RwLock<()>,
+    shared: Mutex<Shared>,
+    clicks: AtomicU32,
+    folder: PathBuf,
+}
+
+#[derive(Default)]
+struct Shared {
+    /// The clock of the round that is open.
+    clock: Option<Clock>,
+    /// Operations by click that ended.
+    told: Vec<String>,
+    /// When those that did not began.
+    under_way: BTreeMap<u32, Time>,
+    /// How many orders the replicas have.
+    orders: u64,
+    /// What frames show: of the open round, and of the one that ended last.
+    open: Value,
+    ended: Value,
+    load: Value,
+}
+
+impl Rounds {
+    /// None yet; bundles will go into this folder.
+    pub fn new(folder: PathBuf) -> Rounds {
+        Rounds {
+            wanted: watch::Sender::new(None),
+            gate: RwLock::default(),
+            shared: Mutex::default(),
+            clicks: AtomicU32::new(CLICKS_FROM),
+            folder,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().expect("nobody panics while holding it: it guards plain values")
+    }
+
+    /// Sends these shoppers, in the place of those that shop now; or none.
+    pub fn send(&self, load: Option<Load>) {
+        self.wanted.send_if_modified(|wanted| {
+            let differs = *wanted != load;
+            *wanted = load;
+            differs
+        });
+    }
+
+    /// So many orders the replicas have.
+    pub fn note_orders(&self, orders: u64) {
+        self.lock().orders = orders;
+    }
+
+    /// What a frame shows of it.
+    pub fn shown(&self) -> Value {
+        let wanted = self.wanted.borrow().clone();
+        let shared = self.lock();
+        json!({"open": shared.open, "ended": shared.ended, "load": wanted, "met": shared.load})
+    }
+
+    /// The numbers of the rounds whose bundles are kept, of this process and of those before.
+    fn kept(&self) -> Vec<u64> {
+        let Ok(entries) = std::fs::read_dir(&self.folder) else { return vec![] };
+        let number = |entry: std::fs::DirEntry| entry.file_name().to_str()?.parse::<u64>().ok();
+        let mut kept: Vec<u64> = entries.filter_map(|entry| number(entry.ok()?)).collect();
+        kept.sort_unstable();
+        kept
+    }
+
+    /// Where the bundle of a round is.
+    pub fn bundle(&self, number: u64) -> PathBuf {
+        self.folder.join(number.to_string())
+    }
+
+    /// Does something by click, and writes it down if a round is open.
+    pub async fn by_click<T>(
+        &self,
+        request: Option<(Request, String)>,
+        session: &str,
+        ask: impl Future<Output = (T, Option<(Answer, Option<String>)>)>,
+    ) -> T {
+        let _shut_to_rounds = self.gate.read().await;
+        let number = self.clicks.fetch_add(1, Ordering::Relaxed);
+        let clock = self.lock().clock;
+        let (Some(clock), Some((request, key))) = (clock, request) else { return ask.await.0 };
+        let attempt = Attempt { request, key, invoked: clock.now() };
+        self.lock().under_way.insert(number, attempt.invoked);
+        let (value, answered) = ask.await;
+        let (answer, node) = answered.unwrap_or((Answer::Unknown, None));
+        let recorder = Recorder {
+            client: number,
+            session: session.to_string(),
+            process: Some(format!("pid {}", std::process::id())),
+        };
+        let lines = recorder.lines(&attempt, clock.now(), node.as_deref(), &answer);
+        let mut shared = self.lock();
+        shared.under_way.remove(&number);
+        shared.told.extend(lines);
+        value
+    }
+}
+
+/// Round after round, as long as the process lives.
+pub async fn run(dashboard: Arc<Dashboard>) {
+    let rounds = &dashboard.rounds;
+    let before = rounds.kept().last().copied().unwrap_or_default();
+    for number in before + 1.. {
+        while !dashboard.feed.is_watched() && rounds.wanted.borrow().is_none() {
+            tokio::time::sleep(RETRY_INTERVAL).await;
+        }
+        let played = round::play(&dashboard, number).await;
+        let had_begun = rounds.lock().clock.take().is_some();
+        if let Err(why) = played {
+            rounds.lock().open = json!({"round": number, "why": format!("{why:#}")});
+            tokio::time::sleep(if had_begun { DRAIN_INTERVAL } else { RETRY_INTERVAL }).await;
+        }
+    }
+}

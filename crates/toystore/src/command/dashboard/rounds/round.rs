@@ -1,0 +1,341 @@
+//! One round: the store's state before, shoppers and clicks, the verdict while it goes on and at
+//! its end.
+//!
+//! Called by `mod`, one after the other.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use checker::history::{History, Outcome};
+use checker::report;
+use replication::Time;
+use serde_json::{Value, json};
+use shop::shopper::{Config, Difference, Summary};
+use tokio::sync::watch;
+
+use super::gauge::Gauge;
+use super::window::Window;
+use super::{BUNDLES_KEPT, Load, Rounds};
+use crate::bundle::{self, Contents, Verdict};
+use crate::client::dialect::Dialect;
+use crate::client::runner::{Clock, Party, Report, Running};
+use crate::command::client::history_file::HistoryFile;
+use crate::command::dashboard::Dashboard;
+use crate::http::connection::Url;
+use crate::supervisor::cluster::{Cluster, Member, State};
+use crate::supervisor::layout::Role;
+
+/// How long a round lasts, if something happens in it.
+const LENGTH: Duration = Duration::from_secs(60);
+
+/// And how many operations it has at most: judged again and again, all of them.
+const OPERATIONS_MAX: usize = 50_000;
+
+/// How often a round is judged: each time it takes this share of the time, at most.
+const JUDGE_INTERVAL: Duration = Duration::from_secs(1);
+const JUDGE_SHARE: u32 = 10;
+
+/// How long shoppers may take to come to their end.
+const REST_MAX: Duration = Duration::from_secs(30);
+
+/// Plays one round, to its end.
+///
+/// # Errors
+/// If the store's state cannot be read before, or the bundle cannot be written.
+pub async fn play(dashboard: &Arc<Dashboard>, number: u64) -> Result<()> {
+    let rounds = &dashboard.rounds;
+    let cluster = dashboard.cluster()?;
+    let mut wanted = rounds.wanted.subscribe();
+    let load = wanted.borrow_and_update().clone();
+    let folder = rounds.bundle(number);
+    // From here on nobody buys by click until the state before is read.
+    let closed = rounds.gate.write().await;
+    let party = party(&cluster, load.as_ref())?;
+    std::fs::create_dir_all(&folder)
+        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    let path = folder.join("history.jsonl");
+    let repeat = format!("a page's round {number}, seed {}", party.each.seed);
+    let history = HistoryFile::begin(&path, &party, Some(cluster), &repeat).await?;
+    let clock = Clock::start();
+    {
+        let mut shared = rounds.lock();
+        shared.told.clear();
+        shared.clock = Some(clock);
+        shared.load = Value::Null;
+    }
+    let mut round = Round {
+        number,
+        clock,
+        window: Window::new(history.first_line().to_string()),
+        history,
+        gauge: Gauge::default(),
+        heard: vec![Time(0); party.clients as usize],
+        last_judged: None,
+    };
+    let running = party.start(clock);
+    drop(closed);
+    let mut running = round.go_on(dashboard, running, &mut wanted).await?;
+
+    let closed = rounds.gate.write().await;
+    rounds.lock().open["ending"] = true.into();
+    round.come_to_rest(rounds, &mut running).await?;
+    rounds.lock().clock = None;
+    let operations = round.window.len();
+    let unknown = round.window.open_keys().map(|key| Difference::Unknown { key: key.to_string() });
+    let unknown = Summary { differences: unknown.collect(), ..Summary::default() };
+    let whole = dashboard
+        .cluster()?
+        .nodes
+        .iter()
+        .all(|member| member.role == Role::Frontend || member.state == State::Running);
+    match whole {
+        true => round.history.end(&party, clock, &[unknown]).await?,
+        false => round.history.break_off(&party, clock, &[unknown]).await?,
+    }
+    drop(closed);
+    if operations == 0 {
+        std::fs::remove_dir_all(&folder)
+            .with_context(|| format!("cannot remove {}", folder.display()))?;
+        return Ok(());
+    }
+    let judged = tokio::task::spawn_blocking(move || judge_all(&folder)).await??;
+    let ended = json!({"round": number, "operations": operations, "verdict": judged});
+    rounds.lock().ended = ended;
+    forget_old(rounds, number)
+}
+
+/// The shoppers of a load; none without one. Frontends that run are tried first.
+fn party(cluster: &Cluster, load: Option<&Load>) -> Result<Party> {
+    let mut frontends: Vec<&Member> = cluster.of(Role::Frontend).collect();
+    frontends.sort_by_key(|member| member.state != State::Running);
+    let urls = frontends.into_iter().map(Member::url).collect::<Result<Vec<Url>>>()?;
+    let mut each = Config { requests: u32::MAX, ..Config::new(0, vec![], rand::random()) };
+    if let Some(load) = load {
+        each.probability = load.check().map_err(anyhow::Error::msg)?;
+        each.pause = Duration::from_millis(load.pause_ms);
+    }
+    let clients = load.map_or(0, |load| load.shoppers);
+    Ok(Party { urls, dialect: Dialect::Lab, clients, recorded: true, each })
+}
+
+struct Round {
+    number: u64,
+    clock: Clock,
+    history: HistoryFile,
+    window: Window,
+    gauge: Gauge,
+    /// When each shopper was told something last: what it does now began after that.
+    heard: Vec<Time>,
+    last_judged: Option<(Instant, Duration)>,
+}
+
+impl Round {
+    /// Until it is old, large, or another load is wanted.
+    async fn go_on(
+        &mut self,
+        dashboard: &Dashboard,
+        mut running: Running,
+        wanted: &mut watch::Receiver<Option<Load>>,
+    ) -> Result<Running> {
+        let rounds = &dashboard.rounds;
+        let mut tick = tokio::time::interval(Duration::from_millis(100));
+        let mut shopping = !self.heard.is_empty();
+        loop {
+            tokio::select! {
+                report = running.next(), if shopping => match report {
+                    Some(report) => self.take_in(&report)?,
+                    // Nobody is at anything any more.
+                    None => {
+                        shopping = false;
+                        self.heard.clear();
+                    }
+                },
+                _ = wanted.changed() => return Ok(running),
+                _ = tick.tick() => {
+                    // What the replicas had before: whoever bought that has told it by now.
+                    let orders = rounds.lock().orders;
+                    while let Some(report) = running.waiting() {
+                        self.take_in(&report)?;
+                    }
+                    self.take_clicks(rounds)?;
+                    rounds.lock().load = self.gauge.read(self.clock.now());
+                    self.judge(rounds, orders).await?;
+                }
+            }
+            let old = self.clock.elapsed() > LENGTH && self.window.len() > 0;
+            // Nobody is there to see it.
+            let unseen = self.window.len() == 0 && !shopping && !dashboard.feed.is_watched();
+            if old || unseen || self.window.len() > OPERATIONS_MAX {
+                return Ok(running);
+            }
+        }
+    }
+
+    /// Shoppers read back what they bought.
+    async fn come_to_rest(&mut self, rounds: &Rounds, running: &mut Running) -> Result<()> {
+        running.end_rounds();
+        let rest = tokio::time::sleep(REST_MAX);
+        tokio::pin!(rest);
+        loop {
+            tokio::select! {
+                biased;
+                report = running.next() => match report {
+                    Some(report) => self.take_in(&report)?,
+                    None => break,
+                },
+                () = &mut rest, if !rest.is_elapsed() => running.stop(),
+            }
+        }
+        self.take_clicks(rounds)
+    }
+
+    fn take_in(&mut self, report: &Report) -> Result<()> {
+        report.samples.iter().for_each(|sample| self.gauge.add(sample));
+        let told = self.write(&report.operations)?;
+        if let (Some(told), Some(heard)) = (told, self.heard.get_mut(report.session as usize - 1)) {
+            *heard = told;
+        }
+        Ok(())
+    }
+
+    fn take_clicks(&mut self, rounds: &Rounds) -> Result<()> {
+        let told = std::mem::take(&mut rounds.lock().told);
+        self.write(&told).map(|_| ())
+    }
+
+    /// Returns when the last of them was told.
+    fn write(&mut self, lines: &[String]) -> Result<Option<Time>> {
+        self.history.add(lines)?;
+        Ok(lines.iter().filter_map(|line| self.window.add(line)).max().map(Time))
+    }
+
+    /// Before this moment everything that had begun has ended; not known while something that ended
+    /// is not taken in yet.
+    fn cut(&self, rounds: &Rounds) -> Option<Time> {
+        let shared = rounds.lock();
+        if !shared.told.is_empty() {
+            return None;
+        }
+        let clicks = shared.under_way.values().min().copied();
+        let all = self.heard.iter().copied().chain(clicks);
+        Some(all.min().unwrap_or_else(|| self.clock.now()))
+    }
+
+    /// `orders`: how many the replicas had before all that was told was taken in.
+    async fn judge(&mut self, rounds: &Rounds, orders: u64) -> Result<()> {
+        if self
+            .last_judged
+            .is_some_and(|(at, took)| at.elapsed() < JUDGE_INTERVAL.max(took * JUDGE_SHARE))
+        {
+            return Ok(());
+        }
+        let Some(cut) = self.cut(rounds) else { return Ok(()) };
+        let others = self.others(rounds, orders);
+        let began = Instant::now();
+        let lines = self.window.until(cut.0);
+        let judged = tokio::task::spawn_blocking(move || -> Result<Value> {
+            let verdict = bundle::judge(lines.iter().map(String::as_str))?;
+            Ok(shown(report::json(&verdict.history, &verdict.judged)))
+        });
+        let mut judged = judged.await??;
+        if let Some(others) = others {
+            undecide(&mut judged, others);
+        }
+        self.last_judged = Some((Instant::now(), began.elapsed()));
+        let behind = self.clock.now().since(cut);
+        rounds.lock().open = json!({
+            "round": self.number,
+            "seconds": self.clock.elapsed().as_secs_f64(),
+            "operations": self.window.len(),
+            "behind_ms": behind.as_millis() as u64,
+            "verdict": judged,
+        });
+        Ok(())
+    }
+
+    /// How many orders came from others at least, as far as can be told while orders are under way.
+    fn others(&self, rounds: &Rounds, orders: u64) -> Option<u64> {
+        let (recorded, open) = self.window.purchases();
+        let under_way = self.heard.len() + rounds.lock().under_way.len();
+        let mine = self.history.orders_before() + recorded + open + under_way as u64;
+        orders.checked_sub(mine).filter(|others| *others > 0)
+    }
+}
+
+/// What a frame shows of a verdict: of each guarantee one example is enough.
+fn shown(mut judged: Value) -> Value {
+    judged["counterexample"] = Value::Null;
+    for guarantee in judged["guarantees"].as_array_mut().into_iter().flatten() {
+        if let Some(examples) = guarantee["counterexamples"].as_array_mut() {
+            examples.truncate(1);
+        }
+    }
+    judged
+}
+
+/// Whoever else bought is not in the history: it proves nothing.
+fn undecide(judged: &mut Value, others: u64) {
+    let words = format!(
+        "{others} orders or more came from others than this page: a history without them proves \
+         nothing"
+    );
+    judged["verdict"] = "not-decided".into();
+    judged["others"] = others.into();
+    for guarantee in judged["guarantees"].as_array_mut().into_iter().flatten() {
+        guarantee["verdict"] = "not-decided".into();
+        guarantee["words"] = words.clone().into();
+        guarantee["counterexamples"] = json!([]);
+    }
+}
+
+/// Judges a round that has ended, and makes its bundle.
+fn judge_all(folder: &Path) -> Result<Value> {
+    let path = folder.join("history.jsonl");
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| format!("cannot read {}", path.display()))?;
+    let lines: Vec<String> = text.lines().map(str::to_string).collect();
+    let Verdict { history, judged } = bundle::write(folder, &lines, &Contents::default())?;
+    let mut json = shown(report::json(&history, &judged));
+    let others = others_in(&history);
+    if others > 0 {
+        undecide(&mut json, others);
+    }
+    Ok(json)
+}
+
+/// Orders in the final logs that nobody in the history bought.
+fn others_in(history: &History) -> u64 {
+    let bought = |outcome: &Outcome| match outcome {
+        Outcome::Bought(bought) | Outcome::FateRecorded(bought) => Some(bought.order),
+        _ => None,
+    };
+    let mine: std::collections::BTreeSet<u64> =
+        history.operations.iter().filter_map(|one| bought(&one.outcome)).collect();
+    let logs = history.logs();
+    let others = |orders: &Vec<&checker::history::Logged>| {
+        let new = orders.iter().filter(|order| order.number >= history.head.orders);
+        new.filter(|order| !mine.contains(&order.number)).count() as u64
+    };
+    logs.values().map(others).max().unwrap_or_default()
+}
+
+/// Removes the bundles of rounds that are long over; of those that broke a promise fewer.
+fn forget_old(rounds: &Rounds, newest: u64) -> Result<()> {
+    let old = rounds.kept().into_iter().filter(|number| *number < newest);
+    let broke = |number: &u64| {
+        let verdict = std::fs::read_to_string(rounds.bundle(*number).join("verdict.json"));
+        verdict.is_ok_and(|text| text.contains("\"verdict\": \"broke\""))
+    };
+    let (broken, fine): (Vec<u64>, Vec<u64>) = old.partition(broke);
+    for group in [broken, fine] {
+        let many = group.len().saturating_sub(BUNDLES_KEPT - 1);
+        for number in &group[..many] {
+            let folder = rounds.bundle(*number);
+            std::fs::remove_dir_all(&folder)
+                .with_context(|| format!("cannot remove {}", folder.display()))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,53 @@
+// The verdict and the load as they are told.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+
+import { availability, load, MEANS, micros, rounds } from '../assets/model/rounds.js';
+
+const guarantee = (name, verdict, over = {}) =>
+  ({ guarantee: name, verdict, promised: true, words: `about ${name}`, counterexamples: [], ...over });
+const verdict = (word, guarantees, over = {}) => ({ verdict: word, operations: 42, guarantees, ...over });
+
+test('without a round nothing is said to hold', () => {
+  for (const frame of [{}, { rounds: {} }, { rounds: { open: null, ended: null } }]) {
+    const { state, open, ended } = rounds(frame);
+    assert.deepEqual([state, open, ended], ['No round has begun.', null, null]);
+  }
+  const { state } = rounds({ rounds: { open: { round: 3, why: 'no catalog leads' } } });
+  assert.equal(state, 'Round 3 did not begin: no catalog leads');
+});
+
+test('each guarantee has its line, and what was not judged is not held', () => {
+  const all = [guarantee('stock', 'held'), guarantee('kept', 'not-judged'), guarantee('orders', 'not-decided')];
+  const { state, open } = rounds({ rounds: { open: { round: 2, behind_ms: 120, verdict: verdict('not-decided', all) } } });
+  assert.equal(state, 'Round 2: 42 operations judged, up to 120 ms ago.');
+  assert.deepEqual(open.lines.map((line) => [line.name, line.mark, line.says]),
+    [['stock', '✓', 'held'], ['kept', '–', 'not judged'], ['orders', '?', 'not decided']]);
+  assert.ok(open.lines.every((line) => line.means !== ''));
+});
+
+test('what broke is told by its first example', () => {
+  const broke = guarantee('stock', 'broke', { counterexamples: [{ sentence: 'line 7 saw Tux 9' }, { sentence: 'more' }] });
+  const { ended } = rounds({ rounds: { ended: { round: 1, verdict: verdict('broke', [broke]) } } });
+  assert.equal(ended.lines[0].words, 'line 7 saw Tux 9');
+  assert.deepEqual([ended.mark, ended.says], ['✗', 'broke']);
+});
+
+test('every guarantee of the checker has words', () => {
+  const source = readFileSync(new URL('../../../../../checker/src/verdict.rs', import.meta.url), 'utf8');
+  const names = [...source.matchAll(/Guarantee::\w+ => "([a-z-]+)"/g)].map(([, name]) => name);
+  assert.equal(names.length, 13);
+  assert.deepEqual(names.filter((name) => !MEANS[name]), []);
+});
+
+test('what shoppers meet is told with units, and nothing is made up', () => {
+  assert.equal(load({ rounds: { load: null, met: { per_second: 3 } } }), null);
+  const met = { per_second: 99.6, p50_us: 870, p99_us: 15_300, answered: 0.5 };
+  const said = load({ rounds: { load: { shoppers: 5, probability: '0.5', pause_ms: 100 }, met } });
+  assert.deepEqual([said.rate, said.p50, said.p99, said.answered], [100, '870 µs', '15 ms', 0.5]);
+  assert.deepEqual([micros(null), micros(2718), micros(3_200_000)], ['–', '2.7 ms', '3.2 s']);
+  assert.deepEqual(availability([{ at_ms: 1, rounds: { met } }, { at_ms: 2 }]),
+    [{ at_ms: 1, answered: 0.5 }, { at_ms: 2, answered: null }]);
+});

@@ -1,0 +1,185 @@
+//! What people do with the page: in a real browser, on a running store.
+
+use fantoccini::key::Key;
+
+use crate::browser::Browser;
+use crate::store::Store;
+
+/// Replicas that say they lead, as they are drawn.
+const LEADER: &str = "[...document.querySelectorAll('#topology .node.leads')]\
+                      .map((node) => node.dataset.testid)[0]";
+
+/// The verdict on one guarantee, as it is drawn: `held`, `broke` …
+fn verdict(guarantee: &str) -> String {
+    format!(
+        "document.querySelector('[data-testid=\"guarantee-{guarantee}\"]')?.className.split(' ')[1]"
+    )
+}
+
+#[test]
+fn a_toy_is_bought_the_log_fills_and_the_verdict_is_read() {
+    let store = Store::start_settled(&[]);
+    let page = Browser::open(&store, 1400, 1000);
+    page.until(
+        "a round is open",
+        "document.getElementById('verdict-state').textContent.startsWith('Nothing')",
+    );
+    page.click("order");
+    let receipt = page.until("a receipt", "document.querySelector('#receipts li')?.textContent");
+    assert!(receipt.as_str().unwrap().contains("Order 0: 1 ×"), "{receipt}");
+    for log in ["order-1", "order-2", "order-3"] {
+        let row = format!("document.querySelector('[data-testid=\"log-{log}\"]')");
+        let cells = format!("{row}.querySelectorAll('.cell.committed').length >= 2");
+        page.until(&format!("{log} has it"), &cells);
+    }
+    page.until("the verdict", &format!("{} === 'held'", verdict("once")));
+    // What only the end of a round can show is not green before.
+    assert_eq!(page.js(&format!("return {}", verdict("replicas"))), "not-judged");
+    page.click("load-start");
+    page.until(
+        "shoppers shop",
+        "document.getElementById('load-met').textContent.includes('requests/s')",
+    );
+    page.until("looks are judged", &format!("{} === 'held'", verdict("stock")));
+    page.click("load-stop");
+    page.until(
+        "the round has ended",
+        "document.getElementById('verdict-last').textContent.includes('Round 2 has ended: held')",
+    );
+    page.until("all replicas were compared", &format!("{} === 'held'", verdict("replicas")));
+    let picture = page.js("return document.querySelector('[data-file=picture]').href");
+    let words = page.js(&format!(
+        "const request = new XMLHttpRequest(); request.open('GET', {picture}, false); \
+         request.send(); return `${{request.status}} ${{request.responseText.slice(0, 15)}}`"
+    ));
+    assert!(words.as_str().unwrap().starts_with("200 <!doctype html"), "{words}");
+}
+
+#[test]
+fn the_leader_is_killed_by_click_and_orders_go_on() {
+    let store = Store::start_settled(&[]);
+    let page = Browser::open(&store, 1400, 1000);
+    let old = page.until("somebody leads", LEADER);
+    let old = old.as_str().unwrap();
+    page.click(old);
+    page.click("do-Kill".to_lowercase().as_str());
+    page.until("another one leads", &format!("({LEADER}) && ({LEADER}) !== '{old}'"));
+    page.until(
+        "it is dead",
+        &format!("document.querySelector('[data-testid=\"{old}\"]').classList.contains('dead')"),
+    );
+    page.click("order");
+    page.until(
+        "orders go on",
+        "document.querySelector('#receipts li')?.textContent.includes('Order 0')",
+    );
+    page.picture("leader-killed");
+    page.click("heal");
+    page.until(
+        "it is back",
+        &format!("document.querySelector('[data-testid=\"{old}\"]').classList.contains('up')"),
+    );
+}
+
+#[test]
+fn with_push_and_a_late_link_the_verdict_turns_red() {
+    let store = Store::start_settled(&["--invalidation", "push"]);
+    let page = Browser::open(&store, 1400, 1000);
+    page.enter("edge-frontend-1-catalog");
+    page.js("document.getElementById('set-delay').value = 300");
+    page.click("do-apply");
+    page.until(
+        "the link is marked",
+        "document.querySelector('#topology .edge.faulty .mark')?.textContent === '300 ms late'",
+    );
+    page.click("load-start");
+    page.until("stale reads are found", &format!("{} === 'broke'", verdict("stock")));
+    let words = page.text("guarantee-stock");
+    assert!(words.contains("the cache of frontend-1 served version"), "{words}");
+    page.picture("push-broke");
+    page.click("load-stop");
+    page.until(
+        "the round keeps it",
+        "document.getElementById('verdict-last').textContent.includes('has ended: broke')",
+    );
+}
+
+#[test]
+fn the_past_is_shown_and_left_again() {
+    let store = Store::start_settled(&[]);
+    let page = Browser::open(&store, 1400, 1000);
+    let leader = page.until("somebody leads", LEADER);
+    page.click(leader.as_str().unwrap());
+    page.click("do-kill");
+    page.until("another one leads", &format!("({LEADER}) && ({LEADER}) !== {leader}"));
+    page.js("const scrub = document.getElementById('scrub'); scrub.value = 985; scrub.oninput()");
+    page.until(
+        "it is the past",
+        "document.getElementById('stream').textContent.startsWith('as it was')",
+    );
+    page.until("the old leader led", &format!("({LEADER}) === {leader}"));
+    // What is past cannot be broken.
+    page.enter(leader.as_str().unwrap());
+    page.until("nothing can be done", "document.querySelector('#inspect-body button')?.disabled");
+    page.press(&Key::Escape);
+    page.click("live");
+    page.until("it is now", &format!("({LEADER}) && ({LEADER}) !== {leader}"));
+}
+
+#[test]
+fn everything_is_done_by_keys() {
+    let store = Store::start_settled(&[]);
+    let page = Browser::open(&store, 1400, 1000);
+    let leader = page.until("somebody leads", LEADER);
+    let leader = leader.as_str().unwrap();
+    page.tab_to(leader);
+    page.press(&Key::Enter);
+    page.until("it is looked at", "document.getElementById('inspect').matches(':popover-open')");
+    page.tab_to("do-kill");
+    page.press(&Key::Enter);
+    page.until("another one leads", &format!("({LEADER}) && ({LEADER}) !== '{leader}'"));
+    page.tab_to("order");
+    page.press(&Key::Enter);
+    page.until(
+        "a toy is bought",
+        "document.querySelector('#receipts li')?.textContent.includes('Order 0')",
+    );
+    page.tab_to("heal");
+    page.press(&Key::Enter);
+    page.until(
+        "it is back",
+        &format!("document.querySelector('[data-testid=\"{leader}\"]').classList.contains('up')"),
+    );
+}
+
+#[test]
+fn a_newcomer_is_shown_round_and_can_skip_it() {
+    let store = Store::start_settled(&[]);
+    let page = Browser::open_first(&store, 1400, 1000);
+    page.until(
+        "the tour offers itself",
+        "document.getElementById('tour-title').textContent.startsWith('1 of 5')",
+    );
+    page.picture("tour");
+    page.click("order");
+    page.until(
+        "the step is done",
+        "document.getElementById('tour-words').textContent.startsWith('✓')",
+    );
+    for step in 2..=5 {
+        page.click("tour-next");
+        page.until(
+            "the next step",
+            &format!("document.getElementById('tour-title').textContent.startsWith('{step} of 5')"),
+        );
+    }
+    page.click("tour-next");
+    page.until("it is over", "document.getElementById('tour').hidden");
+    page.js("location.reload()");
+    page.until("the page is live", "document.getElementById('stream')?.textContent === 'live'");
+    assert_eq!(page.js("return document.getElementById('tour').hidden"), true);
+    page.click("tour-again");
+    page.until("it comes again", "!document.getElementById('tour').hidden");
+    page.click("tour-skip");
+    page.until("it is skipped", "document.getElementById('tour').hidden");
+}
