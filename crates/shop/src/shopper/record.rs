@@ -272,6 +272,18 @@ impl Summary {
         self.complete && self.failed == 0 && self.differences.is_empty()
     }
 
+    /// The keys of the orders of which it was never told what became.
+    pub fn unknown_keys(&self) -> impl Iterator<Item = &str> {
+        self.differences.iter().filter_map(|difference| match difference {
+            Difference::Unknown { key } => Some(key.as_str()),
+            Difference::Mismatched { .. }
+            | Difference::Missing { .. }
+            | Difference::Unanswered { .. }
+            | Difference::Doubled { .. }
+            | Difference::NotYet { .. } => None,
+        })
+    }
+
     /// Counts one finished request.
     pub(super) fn count(&mut self, sample: &Sample) {
         self.retried += u64::from(sample.retries > 0);

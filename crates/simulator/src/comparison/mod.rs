@@ -28,7 +28,7 @@ use shop::invalidation::Invalidation;
 use shop::shopper::Probability;
 
 pub use outage::Outage;
-pub use rows::{Comparison, CostRow, Kept, LossRow, Measured, OutageRow};
+pub use rows::{Comparison, CostRow, Kept, LossRow, Measured, OutageRow, quantile};
 
 use crate::fault::{Fault, Shape, Target, Timeline};
 use crate::plan::Plan;

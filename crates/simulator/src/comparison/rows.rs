@@ -67,7 +67,7 @@ pub struct Measured {
 }
 
 /// The value below which such a share of the sorted values is; zero of none.
-fn quantile(sorted: &[Duration], percent: usize) -> Duration {
+pub fn quantile(sorted: &[Duration], percent: usize) -> Duration {
     let place = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
     sorted.get(place).copied().unwrap_or_default()
 }

@@ -60,14 +60,18 @@ pub struct Answered {
 }
 
 impl Answered {
+    /// What is expected under this way of replication, in words.
+    pub fn expectation(&self, protocol: Protocol) -> String {
+        let no = if self.under.contains(&protocol) { "" } else { "no " };
+        format!("{no}{self}")
+    }
+
     /// What is wrong with a run under this way of replication; nothing, if it is as expected.
     pub fn compare(&self, protocol: Protocol, history: &History) -> Option<String> {
         let count = self.count(history);
-        match (self.under.contains(&protocol), count) {
-            (true, 0) => Some(format!("expected: {self}; there are none")),
-            (false, 1..) => Some(format!("expected: no {self}; there are {count}")),
-            (true, 1..) | (false, 0) => None,
-        }
+        let as_expected = (count > 0) == self.under.contains(&protocol);
+        (!as_expected)
+            .then(|| format!("expected: {}; there are {count}", self.expectation(protocol)))
     }
 
     /// How many there are in a history.

@@ -138,10 +138,7 @@ impl Scenario {
 
     /// How it must end under this way of replication, in words.
     pub fn expectation(&self) -> String {
-        let answered = self.answered.iter().map(|one| {
-            let not = if one.under.contains(&self.protocol) { "" } else { "no " };
-            format!("{not}{one}")
-        });
+        let answered = self.answered.iter().map(|one| one.expectation(self.protocol));
         [self.expected.to_string()].into_iter().chain(answered).collect::<Vec<_>>().join("; ")
     }
 

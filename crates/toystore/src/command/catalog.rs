@@ -178,9 +178,7 @@ fn open(disk: &Disk, id: NodeId, group: Option<Protocol>) -> Result<(DiskQueue, 
              new store in another folder"
         );
     }
-    if written.is_none_or(|written| written.replica.is_none()) {
-        Written::by(&replica, protocol).note(disk.folder())?;
-    }
+    Written::complete(written.as_ref(), disk.folder(), &Written::by(&replica, protocol))?;
     Ok((queue, recovered))
 }
 

@@ -147,9 +147,7 @@ impl Disk {
             written.check_replica(&self.data, replica)?;
         }
         let (disk, recovered) = self.open().map_err(|error| instead(error, protocol))?;
-        if written.is_none_or(|written| written.replica.is_none()) {
-            Written::by(replica, protocol).note(&self.data)?;
-        }
+        Written::complete(written.as_ref(), &self.data, &Written::by(replica, protocol))?;
         Ok((disk, recovered))
     }
 }

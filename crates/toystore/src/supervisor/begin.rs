@@ -78,17 +78,18 @@ impl Store {
                 }
                 ready = ready => ready,
             };
-            let error = match ready {
+            let (error, enough) = match ready {
                 Ok(None) => break,
-                // Who ended may have found its port taken, and not its log damaged.
-                Ok(Some(_)) if !options.ports_auto || !ports.taken_by_another(&store.pids()) => {
-                    break;
-                }
-                Ok(Some(error)) | Err(error) => error,
+                Ok(Some(error)) => (error, true),
+                Err(error) => (error, false),
             };
-            let taken = ports.taken_by_another(&store.pids());
+            // Who ended may have found its port taken, and not its log damaged.
+            let taken = options.ports_auto && ports.taken_by_another(&store.pids());
+            if enough && !taken {
+                break;
+            }
             store.stop().await;
-            if !options.ports_auto || !taken || tries == PORT_TRIES_MAX {
+            if !taken || tries == PORT_TRIES_MAX {
                 return Err(error);
             }
             store.lock().stopping = false;

@@ -59,6 +59,17 @@ impl Written {
         Ok(Some(Written { protocol, replica }))
     }
 
+    /// Writes down in a folder whose it is, where what it said so far does not say that.
+    ///
+    /// # Errors
+    /// If that fails.
+    pub fn complete(so_far: Option<&Written>, folder: &Path, by: &Written) -> Result<()> {
+        match so_far {
+            Some(Written { replica: Some(_), .. }) => Ok(()),
+            Some(Written { replica: None, .. }) | None => by.note(folder),
+        }
+    }
+
     /// Writes it into a folder.
     ///
     /// # Errors

@@ -9,6 +9,21 @@ use crate::store::Store;
 const LEADER: &str = "[...document.querySelectorAll('#topology .node.leads')]\
                       .map((node) => node.dataset.testid)[0]";
 
+/// Who leads, once somebody does.
+fn leader(page: &Browser) -> String {
+    page.until("somebody leads", LEADER).as_str().unwrap().to_string()
+}
+
+/// Waits until somebody else does.
+fn wait_for_another(page: &Browser, old: &str) {
+    page.until("another one leads", &format!("({LEADER}) && ({LEADER}) !== '{old}'"));
+}
+
+/// Whether a node is drawn like this: `dead`, `up` …
+fn is_drawn(node: &str, like: &str) -> String {
+    format!("document.querySelector('[data-testid=\"{node}\"]').classList.contains('{like}')")
+}
+
 /// The verdict on one guarantee, as it is drawn: `held`, `broke` …
 fn verdict(guarantee: &str) -> String {
     format!(
@@ -59,15 +74,11 @@ fn a_toy_is_bought_the_log_fills_and_the_verdict_is_read() {
 fn the_leader_is_killed_by_click_and_orders_go_on() {
     let store = Store::start_settled(&[]);
     let page = Browser::open(&store, 1400, 1000);
-    let old = page.until("somebody leads", LEADER);
-    let old = old.as_str().unwrap();
+    let old = &leader(&page);
     page.click(old);
-    page.click("do-Kill".to_lowercase().as_str());
-    page.until("another one leads", &format!("({LEADER}) && ({LEADER}) !== '{old}'"));
-    page.until(
-        "it is dead",
-        &format!("document.querySelector('[data-testid=\"{old}\"]').classList.contains('dead')"),
-    );
+    page.click("do-kill");
+    wait_for_another(&page, old);
+    page.until("it is dead", &is_drawn(old, "dead"));
     page.click("order");
     page.until(
         "orders go on",
@@ -75,10 +86,7 @@ fn the_leader_is_killed_by_click_and_orders_go_on() {
     );
     page.picture("leader-killed");
     page.click("heal");
-    page.until(
-        "it is back",
-        &format!("document.querySelector('[data-testid=\"{old}\"]').classList.contains('up')"),
-    );
+    page.until("it is back", &is_drawn(old, "up"));
 }
 
 #[test]
@@ -108,36 +116,35 @@ fn with_push_and_a_late_link_the_verdict_turns_red() {
 fn the_past_is_shown_and_left_again() {
     let store = Store::start_settled(&[]);
     let page = Browser::open(&store, 1400, 1000);
-    let leader = page.until("somebody leads", LEADER);
-    page.click(leader.as_str().unwrap());
+    let leader = &leader(&page);
+    page.click(leader);
     page.click("do-kill");
-    page.until("another one leads", &format!("({LEADER}) && ({LEADER}) !== {leader}"));
+    wait_for_another(&page, leader);
     page.js("const scrub = document.getElementById('scrub'); scrub.value = 985; scrub.oninput()");
     page.until(
         "it is the past",
         "document.getElementById('stream').textContent.startsWith('as it was')",
     );
-    page.until("the old leader led", &format!("({LEADER}) === {leader}"));
+    page.until("the old leader led", &format!("({LEADER}) === '{leader}'"));
     // What is past cannot be broken.
-    page.enter(leader.as_str().unwrap());
+    page.enter(leader);
     page.until("nothing can be done", "document.querySelector('#inspect-body button')?.disabled");
     page.press(&Key::Escape);
     page.click("live");
-    page.until("it is now", &format!("({LEADER}) && ({LEADER}) !== {leader}"));
+    wait_for_another(&page, leader);
 }
 
 #[test]
 fn everything_is_done_by_keys() {
     let store = Store::start_settled(&[]);
     let page = Browser::open(&store, 1400, 1000);
-    let leader = page.until("somebody leads", LEADER);
-    let leader = leader.as_str().unwrap();
+    let leader = &leader(&page);
     page.tab_to(leader);
     page.press(&Key::Enter);
     page.until("it is looked at", "document.getElementById('inspect').matches(':popover-open')");
     page.tab_to("do-kill");
     page.press(&Key::Enter);
-    page.until("another one leads", &format!("({LEADER}) && ({LEADER}) !== '{leader}'"));
+    wait_for_another(&page, leader);
     page.tab_to("order");
     page.press(&Key::Enter);
     page.until(
@@ -146,10 +153,7 @@ fn everything_is_done_by_keys() {
     );
     page.tab_to("heal");
     page.press(&Key::Enter);
-    page.until(
-        "it is back",
-        &format!("document.querySelector('[data-testid=\"{leader}\"]').classList.contains('up')"),
-    );
+    page.until("it is back", &is_drawn(leader, "up"));
 }
 
 #[test]

@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 use shop::message::{
     CacheUse, Consistency, Order, OrderNumber, Ordered, Problem, ReadFrom, Reply, Request, Response,
 };
-use shop::node::Address;
+use shop::node::{Address, Answer};
 use shop::toy::{Cents, Product, Quantity, ToyName, Version};
 
-use crate::http::connection::{Ask, Said};
+use crate::http::connection::{Ask, NoAnswer, Said};
 
 /// Which JSON is spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -145,6 +145,15 @@ impl Dialect {
             (None, None) => return None,
         };
         (spoken != self).then(|| format!("it speaks the other dialect: say --dialect {spoken}"))
+    }
+
+    /// What it means to a client that this was said to its request, or nothing was.
+    pub fn meant(self, request: &Request, answered: &Result<Said, NoAnswer>) -> Answer {
+        match answered {
+            Ok(said) => Answer::Said(self.answer(request, said)),
+            Err(NoAnswer::Refused(_)) => Answer::Refused,
+            Err(NoAnswer::Unknown(_)) => Answer::Unknown,
+        }
     }
 
     /// What the field is called that says how many.

@@ -282,28 +282,22 @@ impl Task {
     /// What an answer means to the shopper.
     fn judge(&mut self, number: u8, request: &Request, answered: Result<Said, NoAnswer>) -> Answer {
         let url = self.connections[usize::from(number) - 1].url();
+        let answer = self.dialect.meant(request, &answered);
         match answered {
             Ok(said) => {
-                let response = self.dialect.answer(request, &said);
                 if let Some(advice) = self.dialect.advice(request, &said) {
                     self.trouble = Some(format!("{url}: {advice}"));
-                } else if let Err(problem) = response.as_ref()
+                } else if let Answer::Said(Err(problem)) = &answer
                     && !is_everyday(problem)
                 {
                     self.trouble = Some(format!("{url} says {}: {}", said.status, said.message()));
                 }
-                Answer::Said(response)
             }
             // Says itself who refused.
-            Err(NoAnswer::Refused(why)) => {
-                self.trouble = Some(NoAnswer::Refused(why).to_string());
-                Answer::Refused
-            }
-            Err(NoAnswer::Unknown(why)) => {
-                self.trouble = Some(format!("{url}: {}", NoAnswer::Unknown(why)));
-                Answer::Unknown
-            }
+            Err(refused @ NoAnswer::Refused(_)) => self.trouble = Some(refused.to_string()),
+            Err(unknown @ NoAnswer::Unknown(_)) => self.trouble = Some(format!("{url}: {unknown}")),
         }
+        answer
     }
 }
 

@@ -17,7 +17,6 @@ use checker::history::{
 };
 use serde_json::Value;
 use shop::message::{Consistency, OrderNumber, Problem, Reply, Request};
-use shop::shopper::{Difference, Summary};
 use shop::toy::{Product, ToyName};
 
 use crate::client::dialect::Dialect;
@@ -87,10 +86,9 @@ impl HistoryFile {
             orders_before: 0,
         };
         let head = history.head(party, repeat).await?;
-        history.first_line = head.json();
-        history.orders_before = head.orders;
-        history.write(&history.first_line.clone())?;
-        Ok(history)
+        let first_line = head.json();
+        history.write(&first_line)?;
+        Ok(HistoryFile { first_line, orders_before: head.orders, ..history })
     }
 
     /// The state before, as it stands in the file.
@@ -116,12 +114,17 @@ impl HistoryFile {
         operations.iter().try_for_each(|operation| self.write(operation))
     }
 
-    /// Asks what became of what is unknown, and writes how it ended.
+    /// Asks what became of the orders under these keys, and writes how it ended.
     ///
     /// # Errors
     /// If it cannot be written, or a part of the store does not answer.
-    pub async fn end(mut self, party: &Party, clock: Clock, summaries: &[Summary]) -> Result<()> {
-        self.fates(party, clock, summaries).await?;
+    pub async fn end(
+        mut self,
+        party: &Party,
+        clock: Clock,
+        unknown: impl Iterator<Item = &str>,
+    ) -> Result<()> {
+        self.fates(party, clock, unknown).await?;
         if let Some(store) = self.store.clone() {
             self.truth(&store).await?;
         }
@@ -136,9 +139,9 @@ impl HistoryFile {
         mut self,
         party: &Party,
         clock: Clock,
-        summaries: &[Summary],
+        unknown: impl Iterator<Item = &str>,
     ) -> Result<()> {
-        self.fates(party, clock, summaries).await?;
+        self.fates(party, clock, unknown).await?;
         self.flush()
     }
 
@@ -146,13 +149,15 @@ impl HistoryFile {
         self.file.flush().with_context(|| format!("cannot write to {}", self.path.display()))
     }
 
-    async fn fates(&mut self, party: &Party, clock: Clock, summaries: &[Summary]) -> Result<()> {
+    async fn fates(
+        &mut self,
+        party: &Party,
+        clock: Clock,
+        unknown: impl Iterator<Item = &str>,
+    ) -> Result<()> {
         let mut frontend = Connection::new(party.urls[0].clone());
-        let differences = summaries.iter().flat_map(|summary| &summary.differences);
-        for difference in differences {
-            if let Difference::Unknown { key } = difference {
-                self.fate(&mut frontend, clock, key).await?;
-            }
+        for key in unknown {
+            self.fate(&mut frontend, clock, key).await?;
         }
         Ok(())
     }

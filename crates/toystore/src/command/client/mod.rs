@@ -15,7 +15,7 @@ use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 use shop::message::Consistency;
-use shop::shopper::{Config, Draw, Probability};
+use shop::shopper::{Config, Draw, Probability, Summary};
 use shop::toy::ToyName;
 
 use super::{DATA_DEFAULT, Running, Signals, paint};
@@ -144,7 +144,8 @@ impl Client {
         let outcome = run(&party, clock, &mut orders, history.as_mut()).await?;
         if let Some(history) = history {
             let path = history.path().display().to_string();
-            history.end(&party, clock, &outcome.summaries).await?;
+            let unknown = outcome.summaries.iter().flat_map(Summary::unknown_keys);
+            history.end(&party, clock, unknown).await?;
             paint::say(format_args!("history: {path}\n  toystore check {path}"));
         }
         if self.json {

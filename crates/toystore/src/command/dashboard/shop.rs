@@ -13,10 +13,8 @@ use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shop::message::{Consistency, NewOrder, OrderNumber, Request, RequestId};
-use shop::node::Answer;
 use shop::toy::Quantity;
 
-use crate::client::dialect::Dialect;
 use crate::http::connection::{Ask, Connection, NoAnswer, Said};
 use crate::supervisor::cluster::Cluster;
 use crate::supervisor::layout::Role;
@@ -40,6 +38,14 @@ pub struct Shop {
     idle: Mutex<BTreeMap<String, Vec<Connection>>>,
 }
 
+/// What came of a question.
+pub struct Asked {
+    /// What the page is told.
+    pub told: Value,
+    /// What the frontend said.
+    pub answered: Result<Said, NoAnswer>,
+}
+
 impl Shop {
     /// Without connections.
     pub fn new() -> Shop {
@@ -50,17 +56,11 @@ impl Shop {
         self.idle.lock().expect("nobody panics while holding it: it guards plain values")
     }
 
-    /// Asks a frontend: the one of this name, or the first. Returns what the page is told, and what
-    /// was said.
+    /// Asks a frontend: the one of this name, or the first.
     ///
     /// # Errors
     /// If there is none of this name.
-    pub async fn ask(
-        &self,
-        cluster: &Cluster,
-        frontend: Option<&str>,
-        ask: &Ask,
-    ) -> Result<(Value, Result<Said, NoAnswer>)> {
+    pub async fn ask(&self, cluster: &Cluster, frontend: Option<&str>, ask: &Ask) -> Result<Asked> {
         let mut frontends = cluster.of(Role::Frontend);
         let found = frontends.find(|member| frontend.is_none_or(|name| name == member.name));
         let Some(member) = found else {
@@ -92,7 +92,7 @@ impl Shop {
                 })
             }
         };
-        Ok((told, answered))
+        Ok(Asked { told, answered })
     }
 }
 
@@ -118,18 +118,6 @@ pub fn request_of(ask: &Ask, key: Option<&str>) -> Option<(Request, String)> {
         (None, None) => return None,
     };
     Some((request, String::new()))
-}
-
-/// What it means that a frontend said this, and which one it was.
-pub fn meant(request: &Request, answered: &Result<Said, NoAnswer>) -> (Answer, Option<String>) {
-    match answered {
-        Ok(said) => {
-            let node = said.header("toystore-served-by").map(str::to_string);
-            (Answer::Said(Dialect::Lab.answer(request, said)), node)
-        }
-        Err(NoAnswer::Refused(_)) => (Answer::Refused, None),
-        Err(NoAnswer::Unknown(_)) => (Answer::Unknown, None),
-    }
 }
 
 #[derive(Deserialize)]

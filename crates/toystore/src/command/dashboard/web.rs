@@ -33,7 +33,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::feed::Frame;
 use super::rounds::Load;
-use super::shop::{meant, request_of};
+use super::shop::request_of;
 use super::{Dashboard, Door, error};
 use crate::http::connection::Ask;
 use crate::peer::faults::EdgeFaults;
@@ -225,15 +225,9 @@ async fn shop(
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let frontend = header("toystore-frontend");
     let request = request_of(&ask, header("idempotency-key"));
-    let asked = request.as_ref().map(|(request, _)| request.clone());
-    let said = async {
-        match async { dashboard.shop.ask(&dashboard.cluster()?, frontend, &ask).await }.await {
-            Ok((told, said)) => (Ok(told), asked.map(|request| meant(&request, &said))),
-            Err(why) => (Err(why), None),
-        }
-    };
+    let asked = async { dashboard.shop.ask(&dashboard.cluster()?, frontend, &ask).await };
     let session = header("session-id").unwrap_or("page");
-    let told = dashboard.rounds.by_click(request, session, said).await;
+    let told = dashboard.rounds.by_click(request, session, asked).await;
     told.map(done).map_err(Refused).into_response()
 }
 

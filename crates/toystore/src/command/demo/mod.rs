@@ -27,7 +27,7 @@ use checker::report;
 use clap::Args;
 use clap::builder::BoolishValueParser;
 use serde_json::json;
-use shop::shopper::{Config, Probability};
+use shop::shopper::{Config, Probability, Summary};
 
 use super::client::history_file::HistoryFile;
 use super::{Signals, paint};
@@ -214,7 +214,8 @@ impl Demo {
         let mut history = HistoryFile::begin(&path, &party, known, repeat).await?;
         let played = play::play(store, &party, story, &mut history).await?;
         let summaries = played.outcome.summaries.clone();
-        history.end(&party, played.clock, &summaries).await?;
+        let unknown = summaries.iter().flat_map(Summary::unknown_keys);
+        history.end(&party, played.clock, unknown).await?;
         let text = std::fs::read_to_string(&path)
             .with_context(|| format!("cannot read {}", path.display()))?;
         let verdict = bundle::judge(text.lines())?;

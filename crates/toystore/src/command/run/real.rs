@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use replication::Time;
 use shop::catalog::catalogue;
-use shop::shopper::Config;
+use shop::shopper::{Config, Summary};
 use simulator::Scenario;
 use simulator::fault::{Fault, Target};
 use simulator::who::Who;
@@ -156,7 +156,8 @@ impl Play<'_> {
         outcome.summaries = shoppers.summaries().await;
         outcome.elapsed = clock.elapsed();
         history.add(&wreck.events().await)?;
-        history.end(party, clock, &outcome.summaries).await?;
+        let unknown = outcome.summaries.iter().flat_map(Summary::unknown_keys);
+        history.end(party, clock, unknown).await?;
         let broken =
             (!outcome.all_matched()).then(|| "a shopper's comparison did not match".into());
         let broken = broken.filter(|_| expected == simulator::scenario::Expected::Held);

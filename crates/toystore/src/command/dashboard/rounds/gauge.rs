@@ -9,6 +9,7 @@ use std::time::Duration;
 use replication::Time;
 use serde_json::{Value, json};
 use shop::shopper::{Outcome, Sample};
+use simulator::comparison::quantile;
 
 /// How far back it looks.
 const SPAN: Duration = Duration::from_secs(5);
@@ -45,17 +46,15 @@ impl Gauge {
         }
         let mut latencies: Vec<Duration> = self.ended.iter().map(|one| one.latency).collect();
         latencies.sort();
-        let quantile = |percent: usize| {
-            let place = (latencies.len() * percent).div_ceil(100).saturating_sub(1);
-            latencies.get(place).map(|latency| latency.as_micros() as u64)
-        };
+        let any = !latencies.is_empty();
+        let quantile = |percent| any.then(|| quantile(&latencies, percent).as_micros() as u64);
         let answered = self.ended.iter().filter(|one| one.answered).count();
         let seconds = SPAN.min(now.since(Time(0))).as_secs_f64().max(0.001);
         json!({
             "per_second": latencies.len() as f64 / seconds,
             "p50_us": quantile(50),
             "p99_us": quantile(99),
-            "answered": (!latencies.is_empty()).then(|| answered as f64 / latencies.len() as f64),
+            "answered": any.then(|| answered as f64 / latencies.len() as f64),
             "seconds": seconds,
         })
     }

@@ -34,6 +34,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use anyhow::Result;
 use replication::Time;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -44,6 +45,8 @@ use simulator::recording::{Attempt, Recorder};
 use tokio::sync::{RwLock, watch};
 
 use super::Dashboard;
+use super::shop::Asked;
+use crate::client::dialect::Dialect;
 use crate::client::runner::Clock;
 
 /// The most shoppers that the page sends.
@@ -170,31 +173,42 @@ impl Rounds {
         self.folder.join(number.to_string())
     }
 
-    /// Does something by click, and writes it down if a round is open.
-    pub async fn by_click<T>(
+    /// Asks by click, and writes down what was said if a round is open; returns what the page is
+    /// told.
+    ///
+    /// # Errors
+    /// Those of `ask`.
+    pub async fn by_click(
         &self,
         request: Option<(Request, String)>,
         session: &str,
-        ask: impl Future<Output = (T, Option<(Answer, Option<String>)>)>,
-    ) -> T {
+        ask: impl Future<Output = Result<Asked>>,
+    ) -> Result<Value> {
         let _shut_to_rounds = self.gate.read().await;
         let number = self.clicks.fetch_add(1, Ordering::Relaxed);
         let clock = self.lock().clock;
-        let (Some(clock), Some((request, key))) = (clock, request) else { return ask.await.0 };
+        let (Some(clock), Some((request, key))) = (clock, request) else {
+            return ask.await.map(|asked| asked.told);
+        };
         let attempt = Attempt { request, key, invoked: clock.now() };
         self.lock().under_way.insert(number, attempt.invoked);
-        let (value, answered) = ask.await;
-        let (answer, node) = answered.unwrap_or((Answer::Unknown, None));
+        let asked = ask.await;
+        let answered = asked.as_ref().map(|asked| &asked.answered).ok();
+        let answer = answered
+            .map_or(Answer::Unknown, |answered| Dialect::Lab.meant(&attempt.request, answered));
+        let said = answered.and_then(|answered| answered.as_ref().ok());
+        let node = said.and_then(|said| said.header("toystore-served-by"));
         let recorder = Recorder {
             client: number,
             session: session.to_string(),
             process: Some(format!("pid {}", std::process::id())),
         };
-        let lines = recorder.lines(&attempt, clock.now(), node.as_deref(), &answer);
+        let lines = recorder.lines(&attempt, clock.now(), node, &answer);
         let mut shared = self.lock();
         shared.under_way.remove(&number);
         shared.told.extend(lines);
-        value
+        drop(shared);
+        asked.map(|asked| asked.told)
     }
 }
 

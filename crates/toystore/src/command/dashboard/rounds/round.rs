@@ -3,16 +3,17 @@
 //!
 //! Called by `mod`, one after the other.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use checker::history::{History, Outcome};
+use checker::history::{History, Logged, Outcome};
 use checker::report;
 use replication::Time;
 use serde_json::{Value, json};
-use shop::shopper::{Config, Difference, Summary};
+use shop::shopper::Config;
 use tokio::sync::watch;
 
 use super::gauge::Gauge;
@@ -22,7 +23,7 @@ use crate::bundle::{self, Contents, Verdict};
 use crate::client::dialect::Dialect;
 use crate::client::runner::{Clock, Party, Report, Running};
 use crate::command::client::history_file::HistoryFile;
-use crate::command::dashboard::Dashboard;
+use crate::command::dashboard::{Dashboard, INTERVAL};
 use crate::http::connection::Url;
 use crate::supervisor::cluster::{Cluster, Member, State};
 use crate::supervisor::layout::Role;
@@ -83,16 +84,15 @@ pub async fn play(dashboard: &Arc<Dashboard>, number: u64) -> Result<()> {
     round.come_to_rest(rounds, &mut running).await?;
     rounds.lock().clock = None;
     let operations = round.window.len();
-    let unknown = round.window.open_keys().map(|key| Difference::Unknown { key: key.to_string() });
-    let unknown = Summary { differences: unknown.collect(), ..Summary::default() };
+    let unknown = round.window.open_keys();
     let whole = dashboard
         .cluster()?
         .nodes
         .iter()
         .all(|member| member.role == Role::Frontend || member.state == State::Running);
     match whole {
-        true => round.history.end(&party, clock, &[unknown]).await?,
-        false => round.history.break_off(&party, clock, &[unknown]).await?,
+        true => round.history.end(&party, clock, unknown).await?,
+        false => round.history.break_off(&party, clock, unknown).await?,
     }
     drop(closed);
     if operations == 0 {
@@ -140,7 +140,8 @@ impl Round {
         wanted: &mut watch::Receiver<Option<Load>>,
     ) -> Result<Running> {
         let rounds = &dashboard.rounds;
-        let mut tick = tokio::time::interval(Duration::from_millis(100));
+        // No frame sees more.
+        let mut tick = tokio::time::interval(INTERVAL);
         let mut shopping = !self.heard.is_empty();
         loop {
             tokio::select! {
@@ -311,10 +312,10 @@ fn others_in(history: &History) -> u64 {
         Outcome::Bought(bought) | Outcome::FateRecorded(bought) => Some(bought.order),
         _ => None,
     };
-    let mine: std::collections::BTreeSet<u64> =
+    let mine: BTreeSet<u64> =
         history.operations.iter().filter_map(|one| bought(&one.outcome)).collect();
     let logs = history.logs();
-    let others = |orders: &Vec<&checker::history::Logged>| {
+    let others = |orders: &Vec<&Logged>| {
         let new = orders.iter().filter(|order| order.number >= history.head.orders);
         new.filter(|order| !mine.contains(&order.number)).count() as u64
     };

@@ -24,9 +24,7 @@ export const MEANS = {
 };
 
 function lineOf(one) {
-  // What this store never promised is no failure of it, and no success.
-  const verdict = one.verdict;
-  const example = one.counterexamples[0]?.sentence ?? null;
+  const { verdict, counterexamples: [example] } = one;
   return {
     name: one.guarantee,
     verdict,
@@ -34,7 +32,7 @@ function lineOf(one) {
     says: WORDS[verdict],
     means: MEANS[one.guarantee] ?? '',
     promised: one.promised,
-    words: verdict === 'broke' && example ? example : one.words,
+    words: verdict === 'broke' && example ? example.sentence : one.words,
   };
 }
 

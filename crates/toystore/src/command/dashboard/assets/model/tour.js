@@ -4,13 +4,15 @@
 
 import { leaderOf, ordersDone } from './facts.js';
 
+const bought = (now, begun) => (ordersDone(now) ?? 0) > (ordersDone(begun) ?? 0);
+
 export const STEPS = [
   {
     id: 'buy',
     title: 'Buy a toy',
     words: 'Choose a toy in the shop and press Buy. A frontend asks the leader of the order replicas, which asks the catalog.',
     at: 'shop',
-    done: (now, begun) => (ordersDone(now) ?? 0) > (ordersDone(begun) ?? 0),
+    done: bought,
   },
   {
     id: 'log',
@@ -35,7 +37,7 @@ export const STEPS = [
     title: 'See orders go on',
     words: 'Buy once more, or send shoppers. Another replica leads by now, and it has everything that was acknowledged.',
     at: 'shop',
-    done: (now, begun) => (ordersDone(now) ?? 0) > (ordersDone(begun) ?? 0),
+    done: bought,
   },
   {
     id: 'verdict',
