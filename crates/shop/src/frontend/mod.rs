@@ -39,6 +39,7 @@
 //! | `again` | what is to be asked of another replica of the catalog |
 //! | `calls` | what an answer is for |
 //! | `body` | the lab's JSON, prepared once |
+//! | `happened` | what happened to the cache lately, for people |
 //! | `status` | what `/status` shows |
 //!
 //! Called by the shell's `frontend` command, and by the simulator.
@@ -49,6 +50,7 @@ mod cache;
 mod calls;
 mod config;
 mod fills;
+mod happened;
 mod leader;
 mod lease;
 mod nearby;
@@ -60,6 +62,7 @@ mod status;
 use replication::{NodeId, Time};
 
 pub use config::{CACHE_CAPACITY_DEFAULT, Config, REQUEST_DEADLINE_DEFAULT, Timers};
+pub use happened::{Happening, HappeningStatus};
 pub use reads::Hit;
 pub use status::{Counters, LeaderStatus, LeaseStatus, SlotStatus, Status};
 
@@ -68,6 +71,7 @@ use cache::{Cache, Slot};
 use calls::{Calls, Outbox, Purpose};
 use config::STOP_DEADLINE;
 use fills::Fills;
+use happened::Happened;
 use leader::Leadership;
 use lease::Lease;
 use nearby::Nearby;
@@ -95,6 +99,7 @@ pub struct Frontend {
     config: Config,
     cache: Cache,
     counters: Counters,
+    happened: Happened,
     lease: Lease,
     fills: Fills,
     leadership: Leadership,
@@ -113,6 +118,7 @@ impl Frontend {
         Frontend {
             cache: Cache::new(config.cache_capacity),
             counters: Counters::default(),
+            happened: Happened::default(),
             lease: Lease::new(&config),
             fills: Fills::default(),
             leadership: Leadership::new(&config),
@@ -176,7 +182,7 @@ impl Frontend {
             }
             Purpose::Renew { left } => {
                 if self.lease.on_renewed(out, left, heard, answer) {
-                    self.drop_all();
+                    self.drop_all(out.now);
                 }
             }
             Purpose::Probe => self.lease.on_probed(out.now, &answer),
@@ -329,6 +335,7 @@ impl Node for Frontend {
             }),
             cache: self.cache.slots().map(slot).collect(),
             counters: self.counters,
+            happened: self.happened.shown(now),
             orders_waiting: self.orders.len(),
             questions_waiting: self.questions.len() + self.nearby.len(),
             readers_waiting: self.fills.readers() + self.looks,

@@ -15,6 +15,7 @@ use super::cache::{Filled, Kept, Slot};
 use super::calls::{Outbox, Purpose};
 use super::config::{CATALOG_DEADLINE, Config, LOOKS_MAX};
 use super::fills::Cover;
+use super::happened::Happening;
 use super::{Frontend, body};
 use crate::catalog_leader::Heard;
 use crate::invalidation::Invalidation;
@@ -76,8 +77,10 @@ impl Frontend {
             }
             Invalidation::Ttl(age) => {
                 if now.since(self.cache.peek(key)?.filled_at) >= age {
+                    let name = self.cache.peek(key)?.product.name.to_string();
                     self.cache.invalidate(key);
                     self.counters.expirations += 1;
+                    self.happened.note(now, Happening::Expire { name });
                     return None;
                 }
                 self.counters.hits += 1;
@@ -125,7 +128,10 @@ impl Frontend {
         let (cover, holder) = self.cover(out.now);
         match cover {
             Cover::Nothing => self.counters.bypasses += 1,
-            Cover::Lease(_) | Cover::Age(_) => self.counters.misses += 1,
+            Cover::Lease(_) | Cover::Age(_) => {
+                self.counters.misses += 1;
+                self.happened.note(out.now, Happening::Miss { name: name.to_string() });
+            }
         }
         if self.fills.read(out, token, name, cover, holder) {
             self.counters.fills += 1;
@@ -236,6 +242,7 @@ impl Frontend {
             self.fills.pass(name.key());
             if self.cache.invalidate(name.key()) {
                 self.counters.invalidations += 1;
+                self.happened.note(out.now, Happening::Invalidate { name: name.to_string() });
             }
         }
         out.reply(token, Ok(Reply::Done));
@@ -248,16 +255,33 @@ impl Frontend {
         };
         // Where there are no leases it can only be a person's wish.
         if self.lease.revoke(out.now, catalog) || !leased {
-            self.drop_all();
+            self.drop_all(out.now);
         }
         out.reply(token, Ok(Reply::Done));
     }
 
-    pub(super) fn drop_all(&mut self) {
+    pub(super) fn drop_all(&mut self, now: Time) {
         if self.cache.clear() > 0 {
             self.counters.drops += 1;
+            self.happened.note(now, Happening::Drop);
         }
         self.fills.pass_all();
+    }
+
+    fn keep(&mut self, now: Time, filled: Filled) {
+        let (name, version) = (filled.product.name.to_string(), filled.product.version);
+        let kept = self.cache.keep(filled);
+        if let Kept::Evicted(old) = &kept {
+            self.counters.evictions += 1;
+            let (name, by) = (old.to_string(), name.clone());
+            self.happened.note(now, Happening::Evict { name, by });
+        }
+        match kept {
+            Kept::Ignored => {}
+            Kept::Added | Kept::Replaced | Kept::Evicted(_) => {
+                self.happened.note(now, Happening::Fill { name, version });
+            }
+        }
     }
 
     fn note_catalog(&mut self, answer: &Answer) {
@@ -306,10 +330,8 @@ impl Frontend {
                 Cover::Nothing | Cover::Age(_) => Generation::default(),
             };
             let (product, filled_at, applied) = (product.clone(), fill.left, from.applied);
-            match self.cache.keep(Filled { product, generation, filled_at, body, applied }) {
-                Kept::Evicted(_) => self.counters.evictions += 1,
-                Kept::Added | Kept::Replaced | Kept::Ignored => {}
-            }
+            let filled = Filled { product, generation, filled_at, body, applied };
+            self.keep(out.now, filled);
         }
         let mut reply = |token, from| {
             out.reply(token, Ok(Reply::Product { product: product.clone(), cache, from }));

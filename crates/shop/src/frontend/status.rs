@@ -5,6 +5,7 @@
 use replication::{NodeId, Term};
 use serde::{Deserialize, Serialize};
 
+use super::happened::HappeningStatus;
 use crate::invalidation::Invalidation;
 use crate::message::Generation;
 use crate::toy::Version;
@@ -80,6 +81,9 @@ pub struct Status {
     pub cache: Vec<SlotStatus>,
     /// What has happened.
     pub counters: Counters,
+    /// What happened to the cache lately, the oldest first; hits are in its slots.
+    #[serde(default)]
+    pub happened: Vec<HappeningStatus>,
     /// Orders that wait for the order service.
     pub orders_waiting: usize,
     /// Order reads and fates that wait for the order service.

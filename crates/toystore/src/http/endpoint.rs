@@ -86,6 +86,8 @@ pub enum Endpoint {
     Metrics,
     /// The same as a stream.
     Events,
+    /// A sample of the messages that pass.
+    Messages,
     /// What this node's messages suffer, on purpose.
     Faults,
     /// The interface, as OpenAPI.
@@ -111,12 +113,13 @@ const fn internal(method: Method, path: &'static str, endpoint: Endpoint) -> Rou
     Route { method, path, endpoint, token: true }
 }
 
-static COMMON: [Route; 6] = [
+static COMMON: [Route; 7] = [
     open(Method::GET, "/health/live", Endpoint::Live),
     open(Method::GET, "/health/ready", Endpoint::Ready),
     open(Method::GET, "/status", Endpoint::Status),
     open(Method::GET, "/metrics", Endpoint::Metrics),
     open(Method::GET, "/events", Endpoint::Events),
+    internal(Method::GET, "/messages", Endpoint::Messages),
     internal(Method::PUT, "/faults", Endpoint::Faults),
 ];
 

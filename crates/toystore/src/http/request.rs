@@ -99,13 +99,10 @@ pub fn read(asked: &Asked<'_>) -> Result<Option<Message>, Problem> {
             let LeadBody { leader, term } = asked.decode()?;
             Request::Lead { leader, after: term }
         }
-        Endpoint::Missed => missed(asked)?,
-        Endpoint::Digest => {
-            let whole = |text: String| {
-                text.parse::<u64>().map_err(|_| bad(format!("upto={text} is no whole number")))
-            };
-            Request::ReadDigest { upto: asked.query("upto")?.map(whole).transpose()? }
+        Endpoint::Missed => {
+            Request::ReadMissed { after: Index(asked.whole("after")?.unwrap_or_default()) }
         }
+        Endpoint::Digest => Request::ReadDigest { upto: asked.whole("upto")? },
         Endpoint::ReadMembers => Request::ReadMembers,
         Endpoint::Members => {
             let members: MembersBody = asked.decode()?;
@@ -118,6 +115,7 @@ pub fn read(asked: &Asked<'_>) -> Result<Option<Message>, Problem> {
         | Endpoint::Status
         | Endpoint::Metrics
         | Endpoint::Events
+        | Endpoint::Messages
         | Endpoint::Faults
         | Endpoint::OpenApi
         | Endpoint::SeedLeader => return Ok(None),
@@ -186,6 +184,17 @@ impl Asked<'_> {
         value.map(|value| decode_text(&value.replace('+', " "))).transpose()
     }
 
+    /// A value of the query that is a whole number, from 0 on.
+    ///
+    /// # Errors
+    /// If it is another, or stands there twice.
+    pub fn whole(&self, name: &str) -> Result<Option<u64>, Problem> {
+        let whole = |text: String| {
+            text.parse().map_err(|_| bad(format!("{name}={text} is no whole number from 0 on")))
+        };
+        self.query(name)?.map(whole).transpose()
+    }
+
     /// How fresh the answer must be, if it is said.
     fn consistency(&self) -> Result<Option<Consistency>, Problem> {
         self.query("consistency")?.map(|text| text.parse().map_err(bad)).transpose()
@@ -231,12 +240,6 @@ fn product(asked: &Asked<'_>) -> Result<Request, Problem> {
             Ok(Request::Fill { name, holder: holder.transpose()?, consistency })
         }
     }
-}
-
-fn missed(asked: &Asked<'_>) -> Result<Request, Problem> {
-    let after = asked.query("after")?.unwrap_or_else(|| "0".to_string());
-    let after = after.parse().map_err(|_| bad(format!("after={after} is no number")))?;
-    Ok(Request::ReadMissed { after: Index(after) })
 }
 
 fn holder(text: &str) -> Option<LeaseHolder> {

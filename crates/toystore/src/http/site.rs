@@ -29,6 +29,7 @@ use super::{chaos, metrics, openapi};
 use crate::driver::Driver;
 use crate::histogram::Histogram;
 use crate::peer::names::replica;
+use crate::peer::sample::{ID_HEADER, Passing};
 use crate::trace::{self, Arrival};
 
 /// How long a node may take to answer: longer than any deadline inside it.
@@ -107,30 +108,50 @@ impl<N: Served> Site<N> {
         let known = head.header("if-none-match");
         let answer = lab::product(hit.body, hit.version, CacheUse::Hit, &hit.from, known);
         self.driver.traces().hit(head, answer.status().as_u16());
+        self.driver.peers().sample().hit(&name);
         Some(answer)
     }
 
     /// Answers a request that was admitted, with its whole body.
     pub async fn answer(self: &Arc<Self>, route: &Route<'_>, head: &Head, body: &[u8]) -> Answer {
-        let answer = self.respond(route, head, body).await;
+        let mut passing = Passing::default();
+        let answer = self.respond(route, head, body, &mut passing).await;
         chaos::hold_back(self.driver.peers(), head).await;
+        self.driver.peers().sample().answers(passing, answer.status().as_u16());
         answer
     }
 
-    async fn respond(self: &Arc<Self>, route: &Route<'_>, head: &Head, body: &[u8]) -> Answer {
+    async fn respond(
+        self: &Arc<Self>,
+        route: &Route<'_>,
+        head: &Head,
+        body: &[u8],
+        passing: &mut Passing,
+    ) -> Answer {
         let asked = self.port.asked(route, head, body);
         let message = match request::read(&asked) {
             Ok(Some(message)) => Ok(message),
-            Ok(None) => return self.own(&asked).await,
+            Ok(None) => return self.own(&asked, passing).await,
             Err(problem) => Err(problem),
         };
         let began = Instant::now();
-        let mut arrival = self.driver.traces().arrive(head, route.path, self.port.is_node(head));
+        let is_node = self.port.is_node(head);
+        let mut arrival = self.driver.traces().arrive(head, route.path, is_node);
+        let sample = self.driver.peers().sample();
+        if let (true, Ok(message)) = (sample.is_on(), &message) {
+            passing.id = match is_node {
+                true => head.header(ID_HEADER).and_then(|id| sample.comes(id)),
+                false => sample.client_asks(&message.request),
+            };
+        }
         let response = match message {
             Ok(message) => self.ask(message, &mut arrival).await,
             Err(problem) => Err(problem),
         };
         arrival.end(&response);
+        if let Ok(Reply::Product { cache, .. }) = &response {
+            passing.cache = Some(*cache);
+        }
         if let Some(histogram) = self.requests.get(&route.endpoint) {
             histogram.observe(began.elapsed());
         }
@@ -159,9 +180,9 @@ impl<N: Served> Site<N> {
     }
 
     /// What the node itself is not asked.
-    async fn own(self: &Arc<Self>, asked: &Asked<'_>) -> Answer {
+    async fn own(self: &Arc<Self>, asked: &Asked<'_>, passing: &mut Passing) -> Answer {
         match asked.endpoint {
-            Endpoint::Log => self.receive(asked).await,
+            Endpoint::Log => self.receive(asked, passing).await,
             Endpoint::Live => answer::data(&json!({"live": true})),
             Endpoint::Ready => match self.ready() {
                 Ok(()) => answer::data(&json!({"ready": true})),
@@ -175,6 +196,7 @@ impl<N: Served> Site<N> {
                 answer::whole(StatusCode::OK, "text/plain; version=0.0.4", self.metrics())
             }
             Endpoint::Events => self.events(),
+            Endpoint::Messages => self.messages(asked),
             Endpoint::Faults => chaos::put(self.driver.peers(), asked.body),
             Endpoint::Snapshot => match self.driver.with(|node, _| node.snapshot()) {
                 Some(snapshot) => lab::snapshot(&snapshot),
@@ -187,7 +209,7 @@ impl<N: Served> Site<N> {
     }
 
     /// Messages of another replica; what this one has to say rides home with the answer.
-    async fn receive(&self, asked: &Asked<'_>) -> Answer {
+    async fn receive(&self, asked: &Asked<'_>, passing: &mut Passing) -> Answer {
         let LogBody { from, messages } = match asked.encoding.decode(asked.body) {
             Ok(body) => body,
             Err(why) => return answer::error(StatusCode::BAD_REQUEST, &why),
@@ -196,13 +218,18 @@ impl<N: Served> Site<N> {
         if let Some(home) = header(wire::HOME_HEADER) {
             self.driver.peers().meet(Address::Order(from), home);
         }
+        let sample = self.driver.peers().sample();
+        passing.id = asked.head.header(ID_HEADER).and_then(|id| sample.comes(id));
         // What is said of them comes when they are on disk; of others at once, if at all.
         let waits = messages.iter().any(|message| !message.entries().is_empty());
         self.driver.receive(from, messages, &trace::header(header));
         let sender = replica(self.node, from);
         let link = sender.and_then(|sender| self.driver.peers().link(sender));
         let riding = match link {
-            Some(link) if accepts_postcard(asked.head) => link.answer_to_log(waits).await,
+            Some(link) if accepts_postcard(asked.head) => {
+                passing.what = passing.id.is_some().then(String::new);
+                link.answer_to_log(waits, passing.what.as_mut()).await
+            }
             // A person, or nobody we know.
             Some(_) | None => None,
         };
@@ -290,6 +317,17 @@ impl<N: Served> Site<N> {
         let mut answer = Answer::new(StatusCode::OK, Body::Stream(receiver));
         answer.add("content-type", "text/event-stream");
         answer
+    }
+
+    /// The messages that passed here after the number `after`, a sample of them.
+    fn messages(&self, asked: &Asked<'_>) -> Answer {
+        match asked.whole("after") {
+            Ok(after) => {
+                let told = self.driver.peers().sample().told_after(after.unwrap_or(0));
+                answer::data(&json!(told))
+            }
+            Err(problem) => lab::problem(&problem),
+        }
     }
 
     fn seed_leader(&self) -> Answer {

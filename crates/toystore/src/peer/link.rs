@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use super::faults::Faults;
 use super::names::replica;
 use super::outbox::Outbox;
+use super::sample::{self, Sample};
 use crate::histogram::Histogram;
 use crate::http::chaos::FROM_HEADER;
 use crate::http::connection::{Ask, Connection, NoAnswer, Url};
@@ -37,6 +38,8 @@ pub struct Link {
     token: Arc<str>,
     /// Where this end is reached, for who does not know it yet.
     pub(super) home: Option<Arc<str>>,
+    /// Where what leaves is written down, while somebody listens.
+    pub(super) sample: Arc<Sample>,
     /// Changed when a frontend comes back elsewhere.
     url: Mutex<Url>,
     /// Connections that no call uses now, with the URL they lead to.
@@ -69,9 +72,11 @@ impl Link {
         faults: Option<Arc<Faults>>,
         traces: Traces,
     ) -> Link {
+        let sample = Arc::new(Sample::new(String::new()));
         Link {
             me,
             to,
+            sample,
             name,
             token,
             home: None,
@@ -93,7 +98,6 @@ impl Link {
     }
 
     /// What it is called.
-    #[cfg(feature = "otel")]
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -134,7 +138,11 @@ impl Link {
         deadline: Duration,
     ) -> Answer {
         let began = Instant::now();
-        let answer = self.call_as_faults_allow(request, traces, deadline).await;
+        let id = self.sample.calls((self.to, &self.name), request);
+        let answer = self.call_as_faults_allow(request, traces, &id, deadline).await;
+        if let Some(id) = id {
+            self.sample.ends(&id, outcome(&answer));
+        }
         match &answer {
             Answer::Said(_) => self.answered.observe(began.elapsed()),
             Answer::Refused => _ = self.refused.fetch_add(1, Ordering::Relaxed),
@@ -160,18 +168,20 @@ impl Link {
         self: &Arc<Link>,
         request: &Request,
         traces: &Header,
+        id: &Option<String>,
         deadline: Duration,
     ) -> Answer {
         let faulty = self.faults.as_ref().and_then(|faults| faults.call(self.to));
-        let Some(arrivals) = faulty else { return self.ask(request, traces, deadline).await };
+        let Some(arrivals) = faulty else { return self.ask(request, traces, id, deadline).await };
         let end = Instant::now() + deadline;
         let mut first = None;
         for delay in arrivals {
-            let (link, request, traces) = (self.clone(), request.clone(), traces.clone());
+            let (link, request) = (self.clone(), request.clone());
+            let (traces, id) = (traces.clone(), id.clone());
             // A task each, since what is late arrives also when nobody waits for it any more.
             let copy = tokio::spawn(async move {
                 tokio::time::sleep(delay).await;
-                link.ask(&request, &traces, deadline).await
+                link.ask(&request, &traces, &id, deadline).await
             });
             first.get_or_insert(copy);
         }
@@ -184,13 +194,20 @@ impl Link {
         Answer::Unknown
     }
 
-    async fn ask(&self, request: &Request, traces: &Header, deadline: Duration) -> Answer {
+    async fn ask(
+        &self,
+        request: &Request,
+        traces: &Header,
+        id: &Option<String>,
+        deadline: Duration,
+    ) -> Answer {
         let end = Instant::now() + deadline;
         let Ok(permit) = tokio::time::timeout_at(end, self.free.acquire()).await else {
             // It never left.
             return Answer::Refused;
         };
         let ask = self.name_asker(wire::to_http(request, &self.token).within(traces));
+        let ask = with_id(ask, id);
         let mut connection = self.take();
         let left = end.saturating_duration_since(Instant::now());
         let said = connection.ask(&ask, left).await;
@@ -254,7 +271,12 @@ impl Link {
 
     /// What may ride home with the answer to a `POST /log` of the other side, encoded, and within
     /// which traces; `None` if there is nothing. `waits`: for what comes within a moment, too.
-    pub async fn answer_to_log(&self, waits: bool) -> Option<(Bytes, Header)> {
+    /// `what`: filled with the messages in words, if it is there.
+    pub async fn answer_to_log(
+        &self,
+        waits: bool,
+        what: Option<&mut String>,
+    ) -> Option<(Bytes, Header)> {
         if self.faults.as_ref().is_some_and(|faults| faults.any(self.to)) {
             // They leave where they can be lost.
             return None;
@@ -266,10 +288,31 @@ impl Link {
         if messages.is_empty() {
             return None;
         }
+        if let Some(what) = what {
+            *what = sample::words(&messages);
+        }
         let mut traces = self.traces.log_header(self.to);
         let body = wire::log_body(self.me, &mut messages, |message| traces.add(message));
         self.outbox.put_back(messages);
         Some((body, traces.finish()))
+    }
+}
+
+/// Says under which id the sample has it.
+pub(super) fn with_id(ask: Ask, id: &Option<String>) -> Ask {
+    match id {
+        Some(id) => ask.with(sample::ID_HEADER, id.clone()),
+        None => ask,
+    }
+}
+
+/// What came of a call, as the sample says it.
+fn outcome(answer: &Answer) -> String {
+    match answer {
+        Answer::Said(Ok(_)) => "200".to_string(),
+        Answer::Said(Err(problem)) => problem.status().to_string(),
+        Answer::Refused => "refused".to_string(),
+        Answer::Unknown => "unknown".to_string(),
     }
 }
 

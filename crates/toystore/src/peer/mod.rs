@@ -9,6 +9,7 @@ pub mod faults;
 mod link;
 pub mod names;
 mod outbox;
+pub mod sample;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ use crate::trace::{Header, Traces};
 use faults::Faults;
 pub use link::Link;
 use names::{Names, replica};
+use sample::Sample;
 
 /// What a link tells its node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +74,7 @@ struct Shared {
     /// Shared with the links; absent without `--chaos`, and then nothing can be broken.
     faults: Option<Arc<Faults>>,
     traces: Traces,
+    sample: Arc<Sample>,
 }
 
 impl Shared {
@@ -80,6 +83,7 @@ impl Shared {
             (self.token.clone(), self.faults.clone(), self.traces.clone());
         let mut link = Link::new(self.me, to, self.names.name(to), url, token, faults, traces);
         link.home = self.home.clone();
+        link.sample = self.sample.clone();
         Arc::new(link)
     }
 }
@@ -97,11 +101,13 @@ impl Peers {
     ) -> Peers {
         let token: Arc<str> = token.into();
         let names = Names::of(me, known.keys());
+        let sample = Arc::new(Sample::new(names.name(me)));
         let home = known.remove(&me).map(|url| url.to_string().into());
         let faults = chaos.then(|| Arc::new(Faults::new(me)));
         let (report, runtime) = (OnceLock::new(), Handle::current());
         let links = RwLock::default();
-        let shared = Shared { me, names, home, token, links, report, runtime, faults, traces };
+        let shared =
+            Shared { me, names, home, token, links, report, runtime, faults, traces, sample };
         let links = known.into_iter().map(|(node, url)| (node, shared.link(node, url))).collect();
         Peers { shared: Arc::new(Shared { links: RwLock::new(links), ..shared }) }
     }
@@ -116,6 +122,11 @@ impl Peers {
     /// Where the spans of this node are.
     pub fn traces(&self) -> &Traces {
         &self.shared.traces
+    }
+
+    /// The messages that pass here, for whoever draws them.
+    pub fn sample(&self) -> &Sample {
+        &self.shared.sample
     }
 
     /// What nodes are called here.

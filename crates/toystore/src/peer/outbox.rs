@@ -18,7 +18,7 @@ use std::time::Duration;
 use replication::engine::Message;
 use tokio::sync::{Notify, oneshot};
 
-use super::link::lock;
+use super::link::{lock, with_id};
 use super::{Event, Link, Report};
 use crate::http::connection::{Connection, NoAnswer};
 use crate::http::wire;
@@ -110,9 +110,16 @@ pub(super) async fn run(link: Arc<Link>, report: Report) {
     let mut connection = Connection::new(link.url());
     let mut waiting: VecDeque<Message> = VecDeque::new();
     loop {
+        let mut id = None;
         if waiting.is_empty() {
             waiting = link.outbox.take();
+            if !waiting.is_empty() {
+                id = link.sample.posts((link.to(), link.name()), &waiting);
+            }
             let delay = link.batch(&mut waiting);
+            if waiting.is_empty() {
+                ends(&link, &id, "lost");
+            }
             if !waiting.is_empty() && !delay.is_zero() {
                 tokio::time::sleep(delay).await;
             }
@@ -127,12 +134,18 @@ pub(super) async fn run(link: Arc<Link>, report: Report) {
         let mut traces = link.traces().log_header(link.to());
         let show = |message: &Message| traces.add(message);
         let ask = wire::log_batch(link.me(), &mut waiting, link.token(), show);
-        let ask = link.name_asker(ask.within(&traces.finish()));
+        let ask = with_id(link.name_asker(ask.within(&traces.finish())), &id);
         let ask = match &link.home {
             Some(home) => ask.with(wire::HOME_HEADER, home.to_string()),
             None => ask,
         };
-        match connection.ask(&ask, POST_DEADLINE).await {
+        let said = connection.ask(&ask, POST_DEADLINE).await;
+        match &said {
+            Ok(_) => ends(&link, &id, "200"),
+            Err(NoAnswer::Refused(_)) => ends(&link, &id, "refused"),
+            Err(NoAnswer::Unknown(_)) => ends(&link, &id, "unknown"),
+        }
+        match said {
             Ok(said) => match wire::log_answer(&said) {
                 Ok(messages) if messages.is_empty() => {}
                 Ok(messages) => {
@@ -147,5 +160,12 @@ pub(super) async fn run(link: Arc<Link>, report: Report) {
             }
             Err(NoAnswer::Unknown(_)) => waiting.clear(),
         }
+    }
+}
+
+/// What became of a batch that is in the sample.
+fn ends(link: &Link, id: &Option<String>, outcome: &str) {
+    if let Some(id) = id {
+        link.sample.ends(id, outcome);
     }
 }

@@ -144,6 +144,64 @@ fn buying_and_looking_is_what_a_frontend_says() {
 }
 
 #[test]
+fn a_purchase_is_seen_on_its_way_through_the_store() {
+    let store = Store::start_settled(&[]);
+    let url = page(&store);
+    let mut frames = Frames::open(&url);
+    frames.until("messages are listened to", |frame| {
+        let leader = store.leader();
+        node(frame, &leader)["messages"]["passed"].as_u64().filter(|passed| *passed > 0)
+    });
+    let json = ("Content-Type", "application/json");
+    let order = r#"{"name":"Tux","quantity":2}"#;
+    let headers = [json, ("Idempotency-Key", "seen")];
+    let bought = ask(&url, "POST", "/api/shop/orders", &headers, order);
+    assert_eq!(bought.status, 200, "{bought:?}");
+    let leader = &store.leader();
+    // Who saw which half of what, each message under one id.
+    let mut halves: Vec<(String, Value)> = vec![];
+    let half = |halves: &[(String, Value)], node: &str, event: &str, what: &str| {
+        let found = halves.iter().find(|(name, half)| {
+            let says = half["what"].as_str().is_some_and(|words| words.starts_with(what));
+            name == node && half["event"] == event && says
+        });
+        found.map(|(_, half)| half["id"].as_str().unwrap().to_string())
+    };
+    let ids = frames.until("the purchase and its take", |frame| {
+        for node in frame["nodes"].as_array()? {
+            let events = node["messages"]["events"].as_array().into_iter().flatten();
+            let name = node["name"].as_str()?.to_string();
+            halves.extend(events.map(|event| (name.clone(), event.clone())));
+        }
+        let asked = half(&halves, "frontend-1", "came", "order Tuxx2:")?;
+        let passed_on = half(&halves, "frontend-1", "sent", "orders [Tuxx2:")?;
+        let take = half(&halves, leader, "sent", "take ")?;
+        let whole = |id: &String, events: &[&str]| {
+            let seen = |event: &&str| {
+                halves.iter().any(|(_, half)| half["id"] == **id && half["event"] == **event)
+            };
+            events.iter().all(seen)
+        };
+        let all = ["sent", "came", "answered", "told"];
+        (whole(&asked, &["came", "answered"]) && whole(&passed_on, &all) && whole(&take, &all))
+            .then_some([asked, passed_on, take])
+    });
+    assert!(ids[2].starts_with(&format!("{leader}/")), "{ids:?}");
+    let log = frames.until("the replica has applied it", |_| {
+        let log = ask(&url, "GET", &format!("/api/log/{leader}/1/100"), &[], "").json();
+        let entries = log["data"]["entries"].as_array()?.clone();
+        entries.iter().any(|entry| entry["words"] == "order 0: 2 × Tux").then_some(entries)
+    });
+    assert!(log[0]["words"].as_str().unwrap().starts_with("no order: "), "{log:?}");
+    ask(&url, "GET", "/api/log/order-1/9/3", &[], "").is_error(400, "9 to 3 are no entries");
+    ask(&url, "GET", "/api/log/order-1/1/999", &[], "").is_error(400, "200 at once");
+    ask(&url, "GET", "/api/log/order-9/1/3", &[], "").is_error(409, "there is no node");
+    // Who is not told the token is not told what passes.
+    let frontend = store.url("frontend-1");
+    ask(&frontend, "GET", "/messages", &[], "").is_error(401, "this is internal");
+}
+
+#[test]
 fn nodes_and_links_are_broken_and_healed_with_the_token() {
     let store = Store::start_settled(&[]);
     let url = page(&store);

@@ -124,7 +124,9 @@ impl Acts {
     }
 }
 
-fn member<'a>(cluster: &'a Cluster, name: &str) -> Result<&'a Member> {
+/// # Errors
+/// If there is no such node: says which there are.
+pub fn member<'a>(cluster: &'a Cluster, name: &str) -> Result<&'a Member> {
     let names =
         || cluster.nodes.iter().map(|node| node.name.as_str()).collect::<Vec<_>>().join(", ");
     let found = cluster.nodes.iter().find(|member| member.name == name);

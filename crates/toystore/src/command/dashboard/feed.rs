@@ -20,6 +20,9 @@ const KEPT_WHOLE: Duration = Duration::from_secs(60);
 /// Of those before, at most one in this time.
 const COARSE: Duration = Duration::from_secs(1);
 
+/// The most bytes that are kept: many toys or many nodes make frames long.
+const BYTES_MAX: usize = 64 * 1024 * 1024;
+
 /// Frames that a slow watcher may lag behind before it misses some.
 const LAG_MAX: usize = 64;
 
@@ -119,6 +122,14 @@ impl Kept {
             let is_first = last.replace(second(frame)) != Some(second(frame));
             frame.at_ms >= whole || is_first
         });
+        let mut bytes: usize = self.frames.iter().map(|frame| frame.json.len()).sum();
+        // The newest stays in any case.
+        while bytes > BYTES_MAX
+            && self.frames.len() > 1
+            && let Some(oldest) = self.frames.pop_front()
+        {
+            bytes -= oldest.json.len();
+        }
     }
 }
 
@@ -145,6 +156,16 @@ mod tests {
         assert_eq!(frame.json, r#"{"at_ms":400,"number":4}"#);
         drop(news);
         assert!(!feed.is_watched());
+    }
+
+    #[test]
+    fn long_frames_are_fewer() {
+        let feed = Feed::default();
+        let long = "x".repeat(BYTES_MAX / 4);
+        for at in 1..=8 {
+            feed.add_at(at, serde_json::json!({"long": long}));
+        }
+        assert_eq!(numbers(&feed.after(0).0), [6, 7, 8]);
     }
 
     #[test]

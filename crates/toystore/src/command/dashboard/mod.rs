@@ -15,6 +15,8 @@
 //! | --- | --- |
 //! | `feed` | the frames of the last minutes, and who waits for the next |
 //! | `web` | paths, the files, the stream |
+//! | `ear` | the messages that nodes saw pass, a sample |
+//! | `log` | what stands in a cell of a log |
 //! | `acts` | what a click does to nodes and links |
 //! | `shop` | looking and buying, as a client of the frontends |
 //! | `rounds` | shoppers, everything that was told, and the verdict on it |
@@ -25,11 +27,14 @@
 //! behind a `#`, where no server sees it.
 
 mod acts;
+mod ear;
 mod feed;
+mod log;
 mod rounds;
 mod shop;
 mod web;
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -41,6 +46,7 @@ use tokio::net::TcpListener;
 
 use super::status::{Said, look, to_json};
 use crate::supervisor::cluster::Cluster;
+use ear::Ear;
 use feed::Feed;
 
 /// Between two looks while somebody watches, and while nobody does.
@@ -115,7 +121,8 @@ impl Dashboard {
             shop: shop::Shop::new(),
             rounds: rounds::Rounds::new(cluster.data.join("rounds")),
         });
-        tokio::spawn(watch(dashboard.clone()));
+        let ear = Ear::new(cluster.token()?);
+        tokio::spawn(watch(dashboard.clone(), ear));
         tokio::spawn(rounds::run(dashboard.clone()));
         tokio::spawn(async move {
             if let Err(error) = web::serve(door, dashboard).await {
@@ -131,16 +138,25 @@ impl Dashboard {
 }
 
 /// Looks at all nodes again and again.
-async fn watch(dashboard: Arc<Dashboard>) {
+async fn watch(dashboard: Arc<Dashboard>, mut ear: Ear) {
     loop {
         if let Ok(cluster) = dashboard.cluster() {
-            let seen = look(&cluster).await;
+            let messages = async {
+                match dashboard.feed.is_watched() {
+                    true => ear.listen(&cluster).await,
+                    false => BTreeMap::new(),
+                }
+            };
+            let (seen, messages) = tokio::join!(look(&cluster), messages);
             let orders = seen.iter().filter_map(|node| match &node.said {
                 Ok(Said::Order(said)) => Some(said.status.orders),
                 Ok(Said::Catalog(_) | Said::Frontend(_)) | Err(_) => None,
             });
             dashboard.rounds.note_orders(orders.max().unwrap_or_default());
             let mut frame = to_json(&cluster, &seen);
+            for (node, member) in frame["nodes"].as_array_mut().into_iter().flatten().zip(&seen) {
+                node["messages"] = json!(messages.get(&member.member.name));
+            }
             frame["rounds"] = dashboard.rounds.shown();
             dashboard.feed.add(frame);
         }

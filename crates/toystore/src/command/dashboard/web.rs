@@ -6,6 +6,7 @@
 //! GET  /api/shop/products?after=NAME  what a frontend says
 //! GET  /api/shop/orders/N
 //! POST /api/shop/orders               {"name":"Tux","quantity":1}, with an Idempotency-Key
+//! GET  /api/log/NAME/FIRST/LAST       what stands in a replica's log, both ends included
 //! POST /api/nodes/NAME/kill           kill, pause, resume, start            needs the token
 //! PUT  /api/links/FROM/TO             {"cut":true}, {"loss":0.1}, {}        needs the token
 //! POST /api/heal                      everything works again                needs the token
@@ -32,6 +33,7 @@ use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 
 use super::feed::Frame;
+use super::log;
 use super::rounds::Load;
 use super::shop::request_of;
 use super::{Dashboard, Door, error};
@@ -64,6 +66,7 @@ pub async fn serve(door: Door, dashboard: Arc<Dashboard>) -> std::io::Result<()>
     let mut router = Router::new()
         .route("/api/feed", get(feed))
         .route("/api/shop/{*path}", get(shop).post(shop))
+        .route("/api/log/{name}/{first}/{last}", get(entries))
         .route("/api/rounds/{number}/{file}", get(bundle))
         .merge(broken)
         .fallback(file)
@@ -281,6 +284,23 @@ async fn bundle(State(dashboard): Served, Path((number, file)): Path<(u64, Strin
 async fn node(State(dashboard): Served, Path((name, action)): Path<(String, String)>) -> Done {
     let words = dashboard.acts.node(&dashboard.cluster()?, &name, &action).await?;
     Ok(done(json!({"done": words})))
+}
+
+async fn entries(
+    State(dashboard): Served,
+    Path((name, first, last)): Path<(String, u64, u64)>,
+) -> Response {
+    if first == 0 || last < first || last - first >= log::ENTRIES_MAX {
+        let most = log::ENTRIES_MAX;
+        let why = format!("{first} to {last} are no entries: from 1 on, {most} at once at most");
+        return error(StatusCode::BAD_REQUEST, &why).into_response();
+    }
+    let told = async {
+        let cluster = dashboard.cluster()?;
+        let member = super::acts::member(&cluster, &name)?;
+        log::entries(member, &cluster.token()?, first..=last).await
+    };
+    told.await.map(done).map_err(Refused).into_response()
 }
 
 /// What a link suffers from now on.

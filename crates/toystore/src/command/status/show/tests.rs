@@ -86,6 +86,7 @@ pub fn frontend() -> Seen {
             hits: 3,
         }],
         counters: Counters { hits: 3, misses: 1, fills: 1, ..Counters::default() },
+        happened: vec![],
         orders_waiting: 0,
         questions_waiting: 0,
         readers_waiting: 0,
