@@ -3,12 +3,14 @@
 
 import { byId, say, set } from './dom.js';
 import { ordersPerSecond } from './model/facts.js';
+import { Messages } from './model/messages.js';
 import { Timeline } from './model/timeline.js';
 import { ask, listen, token } from './stream.js';
 import { cacheView } from './view/cache.js';
 import { inspector } from './view/inspect.js';
 import { loadView } from './view/load.js';
 import { logsView } from './view/logs.js';
+import { legend, motion } from './view/motion.js';
 import { shopView } from './view/shop.js';
 import { stockView } from './view/stock.js';
 import { SHOWN_MS, stripView } from './view/strip.js';
@@ -17,6 +19,7 @@ import { tourView } from './view/tour.js';
 import { verdictView } from './view/verdict.js';
 
 const timeline = new Timeline();
+const messages = new Messages();
 let [hello, broken, scheduled] = [null, false, false];
 
 /** Why nothing can be broken now; null if it can. */
@@ -38,11 +41,14 @@ function tell(words, refused) {
 }
 
 const inspect = inspector({ mayBreak, tell });
+const store = topology(byId('topology'), {
+  onNode: (name, anchor) => inspect.openNode(name, timeline.shown, anchor),
+  onEdge: (from, to, anchor) => inspect.openEdge(from, to, timeline.shown, anchor),
+});
+legend(byId('kinds'));
 const views = [
-  topology(byId('topology'), {
-    onNode: (name, anchor) => inspect.openNode(name, timeline.shown, anchor),
-    onEdge: (from, to, anchor) => inspect.openEdge(from, to, timeline.shown, anchor),
-  }),
+  store.draw,
+  motion(store, messages),
   logsView(byId('logs'), byId('logs-hint')),
   cacheView(byId('caches')),
   stockView(byId('shelves'), byId('conserved')),
@@ -133,7 +139,7 @@ theme.onclick = () => {
 
 token();
 listen({
-  onHello: (said) => { hello = said; schedule(); },
-  onFrames: (frames) => { broken = false; timeline.add(frames); schedule(); },
+  onHello: (said) => { hello = said; timeline.begin(said.started); schedule(); },
+  onFrames: (frames) => { broken = false; messages.add(timeline.add(frames)); schedule(); },
   onState: (state) => { broken = state === 'broken'; schedule(); },
 });

@@ -86,6 +86,14 @@ export function load(frame) {
   };
 }
 
+/** Who asks the frontends, in three lines: clients, of whom those of the page are known. */
+export function shoppers(frame) {
+  const now = load(frame);
+  if (now === null) return ['clients', '', ''];
+  const who = now.shoppers === 1 ? '1 shopper' : `${now.shoppers} shoppers`;
+  return now.rate === null ? [who, '', ''] : [who, `${now.rate.toLocaleString('en')} requests`, 'a second'];
+}
+
 /** The share of requests that was answered, of each frame: for a strip. */
 export function availability(frames) {
   return frames.map((frame) => ({ at_ms: frame.at_ms, answered: frame.rounds?.met?.answered ?? null }));

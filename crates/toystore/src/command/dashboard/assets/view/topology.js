@@ -2,8 +2,11 @@
 
 import { each, h, say, set } from '../dom.js';
 import { edges, faultWords, nodes } from '../model/facts.js';
+import { SHOPPERS } from '../model/messages.js';
+import { shoppers } from '../model/rounds.js';
 
-const [BOX_WIDTH, BOX_HEIGHT] = [196, 84];
+const [BOX_WIDTH, BOX_HEIGHT] = [184, 84];
+const CLIENTS_WIDTH = 124;
 const TIERS = ['frontend', 'order', 'catalog'];
 const TITLES = { frontend: 'FRONTENDS', order: 'ORDER REPLICAS', catalog: 'CATALOG' };
 
@@ -16,8 +19,8 @@ export function places(all, narrow) {
 }
 
 function abreast(all) {
-  const [row, top, width] = [118, 52, 960];
-  const columns = { frontend: 120, order: 480, catalog: 840 };
+  const [row, top, width] = [118, 52, 1030];
+  const columns = { frontend: 286, order: 610, catalog: 932 };
   const of = (role) => all.filter((node) => node.role === role);
   const rows = Math.max(...TIERS.map((role) => of(role).length));
   const at = new Map();
@@ -27,6 +30,7 @@ function abreast(all) {
       at.set(node.name, { x: columns[role], y: top + BOX_HEIGHT / 2 + (above + place) * row });
     });
   }
+  at.set(SHOPPERS, { x: CLIENTS_WIDTH / 2 + 6, y: top + BOX_HEIGHT / 2 + ((rows - 1) / 2) * row });
   const titles = TIERS.map((role) => ({ words: TITLES[role], x: columns[role], y: 26 }));
   return { at, titles, width, height: top + rows * row + 26, narrow: false };
 }
@@ -34,7 +38,8 @@ function abreast(all) {
 function stacked(all) {
   const [row, gap, width] = [104, 44, 420];
   const [at, titles] = [new Map(), []];
-  let y = 0;
+  at.set(SHOPPERS, { x: width / 2, y: BOX_HEIGHT / 2 + 2 });
+  let y = BOX_HEIGHT + 6;
   for (const role of TIERS) {
     y += gap;
     titles.push({ words: TITLES[role], x: width / 2, y: y - 14 });
@@ -57,7 +62,8 @@ export function path(edge, { at, height, narrow }) {
     const d = `M${a.x} ${a.y + low}C${a.x} ${deep} ${b.x} ${deep} ${b.x} ${b.y + low}`;
     return { d, x: (a.x + b.x) / 2, y: deep * 0.75 + (a.y + b.y + BOX_HEIGHT) * 0.125 - 6 };
   }
-  const [from, to] = [a.x + BOX_WIDTH / 2, b.x - BOX_WIDTH / 2];
+  const half = edge.kind === 'requests' ? CLIENTS_WIDTH / 2 : BOX_WIDTH / 2;
+  const [from, to] = [a.x + half, b.x - BOX_WIDTH / 2];
   return { d: `M${from} ${a.y}L${to} ${b.y}`, x: (from + to) / 2, y: (a.y + b.y) / 2 - 5 };
 }
 
@@ -74,8 +80,14 @@ function bow(a, b, row) {
   return { d, x: out - 8, y: (a.y + b.y) / 2 };
 }
 
-/** Orders and takes on the right, products and what is between replicas on the left. */
+/** Orders and takes on the right, products and what is between replicas on the left; clients stand
+    above the frontends, and are smaller. */
 function narrowPath(edge, a, b) {
+  if (edge.kind === 'requests') {
+    const [from, to] = [a.x + CLIENTS_WIDTH / 2, b.x + BOX_WIDTH / 2];
+    const out = to + 12 + (b.y - a.y) * 0.12;
+    return { d: `M${from} ${a.y}C${out} ${a.y} ${out} ${b.y} ${to} ${b.y}`, x: out, y: (a.y + b.y) / 2 };
+  }
   const side = edge.kind === 'orders' || edge.kind === 'takes' ? 1 : -1;
   const from = a.x + (side * BOX_WIDTH) / 2;
   const out = from + side * Math.min(18 + Math.abs(b.y - a.y) * 0.16, 96);
@@ -91,9 +103,28 @@ export function edgeWords(edge) {
   return [one, other].filter(Boolean).join('; ');
 }
 
+/** Those who ask: no process of the store, so nothing can be done to them. */
+function clientsView(parent) {
+  const [x, y] = [-CLIENTS_WIDTH / 2, -BOX_HEIGHT / 2 + 6];
+  const text = (name, down) => h('text', { class: name, y: y + down, 'text-anchor': 'middle' });
+  const words = [text('name', 24), text('small', 44), text('small', 62)];
+  const box = h('g', { class: 'clients', role: 'img', 'data-testid': 'node-shoppers' },
+    h('rect', { class: 'box', x, y, width: CLIENTS_WIDTH, height: BOX_HEIGHT - 12, rx: 36 }), words);
+  parent.append(box);
+  return (frame, at) => {
+    const lines = shoppers(frame);
+    lines.forEach((line, place) => say(words[place], line));
+    set(words[0], { y: y + (lines[1] ? 24 : 42) });
+    set(box, { transform: `translate(${at.x} ${at.y})`, 'aria-label': lines.filter(Boolean).join(' ') });
+  };
+}
+
+/** `along(from, to)` of what is returned is the line on which a message moves, null without one. */
 export function topology(svg, { onNode, onEdge }) {
-  const [titles, lines, boxes] = [h('g'), h('g'), h('g')];
-  svg.append(titles, lines, boxes);
+  const [titles, asked, lines, boxes, dots] = [h('g'), h('g'), h('g'), h('g'), h('g', { 'aria-hidden': 'true' })];
+  const clients = h('g');
+  svg.append(titles, asked, lines, clients, boxes, dots);
+  const drawClients = clientsView(clients);
   const pressed = (act) => (event) => {
     if (event.key !== 'Enter' && event.key !== ' ') return;
     event.preventDefault();
@@ -120,7 +151,22 @@ export function topology(svg, { onNode, onEdge }) {
       h('text', { class: 'small', x: x + 14, y: y + 68 }));
   };
 
-  return (frame) => {
+  const along = (from, to) => {
+    const line = (a, b) => (lines.known?.get(`${a} ${b}`) ?? asked.known?.get(`${a} ${b}`))?.firstChild ?? null;
+    const there = line(from, to);
+    const path = there ?? line(to, from);
+    return path && { path, back: there === null };
+  };
+  const drawAsked = (frame, room) => {
+    const all = frame.nodes.filter((node) => node.role === 'frontend');
+    const make = () => h('g', { class: 'asked' }, h('path', { class: 'seen' }));
+    each(asked, all, (node) => `${SHOPPERS} ${node.name}`, make, (element, node) => {
+      const { d } = path({ from: SHOPPERS, to: node.name, kind: 'requests' }, room);
+      set(element.firstChild, { d });
+    });
+  };
+
+  const draw = (frame) => {
     const all = nodes(frame);
     const room = places(all, svg.clientWidth > 0 && svg.clientWidth < 560);
     set(svg, { viewBox: `0 0 ${room.width} ${room.height}` });
@@ -142,6 +188,8 @@ export function topology(svg, { onNode, onEdge }) {
         'aria-label': `link of ${edge.from} and ${edge.to}: ${words || 'nothing is wrong'}`,
       });
     });
+    drawAsked(frame, room);
+    drawClients(frame, room.at.get(SHOPPERS));
     each(boxes, all, (node) => node.name, makeNode, (element, node) => {
       const { x, y } = room.at.get(node.name);
       const [, name, badge, first, second] = element.children;
@@ -160,6 +208,7 @@ export function topology(svg, { onNode, onEdge }) {
       });
     });
   };
+  return { draw, along, dots };
 }
 
 function short(words) {
