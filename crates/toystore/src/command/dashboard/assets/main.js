@@ -12,6 +12,7 @@ import { loadView } from './view/load.js';
 import { logsView } from './view/logs.js';
 import { legend, motion } from './view/motion.js';
 import { shopView } from './view/shop.js';
+import { spacetimeView } from './view/spacetime.js';
 import { stockView } from './view/stock.js';
 import { SHOWN_MS, stripView } from './view/strip.js';
 import { topology } from './view/topology.js';
@@ -40,6 +41,20 @@ function tell(words, refused) {
   toldFor = setTimeout(() => { line.hidden = true; }, refused ? 15_000 : 6_000);
 }
 
+const scrub = byId('scrub');
+/** Shows another moment, in milliseconds since 1970. */
+function hold(atMs) {
+  timeline.hold(atMs);
+  const ago = timeline.newest.at_ms - timeline.heldAt;
+  scrub.value = timeline.isLive ? scrub.max : Number(scrub.max) * (1 - ago / SHOWN_MS);
+  schedule();
+}
+function goLive() {
+  timeline.goLive();
+  scrub.value = scrub.max;
+  schedule();
+}
+
 const inspect = inspector({ mayBreak, tell });
 const store = topology(byId('topology'), {
   onNode: (name, anchor) => inspect.openNode(name, timeline.shown, anchor),
@@ -50,6 +65,7 @@ const views = [
   store.draw,
   motion(store, messages),
   logsView(byId('logs'), byId('logs-hint')),
+  spacetimeView({ timeline, messages, hold, goLive }),
   cacheView(byId('caches')),
   stockView(byId('shelves'), byId('conserved')),
   verdictView(),
@@ -100,19 +116,13 @@ function schedule() {
   requestAnimationFrame(draw);
 }
 
-const scrub = byId('scrub');
 scrub.oninput = () => {
-  const newest = timeline.newest;
-  if (!newest) return;
+  if (!timeline.newest) return;
   const share = Number(scrub.value) / Number(scrub.max);
-  timeline.hold(share >= 1 ? Infinity : newest.at_ms - SHOWN_MS * (1 - share));
+  timeline.hold(share >= 1 ? Infinity : timeline.newest.at_ms - SHOWN_MS * (1 - share));
   schedule();
 };
-byId('live').onclick = () => {
-  timeline.goLive();
-  scrub.value = scrub.max;
-  schedule();
-};
+byId('live').onclick = goLive;
 byId('heal').onclick = async () => {
   try {
     const { nodes } = await ask('POST', 'heal');

@@ -27,7 +27,7 @@ test('the halves of a purchase become six messages, each of its kind', () => {
   const [request, ordered] = all;
   assert.deepEqual([request.what, request.outcome, request.sent, request.told], ['POST /orders Tux', '200', null, null]);
   assert.equal(timesOf(ordered),
-    'came after 0.30 ms, answered 200 after 4.10 ms, its sender was told 200 after 4.50 ms');
+    'came after 0.30 ms, was answered “200” after 4.10 ms, its sender was told “200” after 4.50 ms');
 });
 
 test('the halves may be in different frames, and come in any order', () => {
@@ -49,13 +49,13 @@ test('what did not come is lost only when its sender was told so', () => {
   assert.equal(isLost(of([100, null, null, 900])), false);
   // The answer was lost, the message was not.
   assert.equal(isLost(of([100, 200, 300, 900], { learned: 'unknown' })), false);
-  assert.match(timesOf(of([100, null, null, 900], { learned: 'unknown' })), /^lost: .* 0\.80 ms \(unknown\)$/);
+  assert.match(timesOf(of([100, null, null, 900], { learned: 'unknown' })), /^was lost; .* “unknown” after 0\.80 ms$/);
 });
 
 test('a half without the others has no time and no sender that is made up', () => {
   const [one] = joined(call('a/1', 'order-3', 'catalog', 'POST /takes (2)', [null, null, 700, null])).between(0, SECOND);
   assert.deepEqual([one.from, one.to, one.sent, one.came, one.kind], [null, 'catalog', null, null, 'other']);
-  assert.match(timesOf(one), /^when it was sent is not known/);
+  assert.match(timesOf(one), /^was sent when nobody saw it, was answered “200” after 0.00 ms$/);
 });
 
 test('a number that comes again much later, or is sent again, is of another message', () => {

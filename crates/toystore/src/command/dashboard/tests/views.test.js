@@ -7,8 +7,9 @@ import { test } from 'node:test';
 import { DRAWN, source } from '../assets/toys.js';
 import { price, receipt, seen } from '../assets/view/shop.js';
 import { drawn } from '../assets/view/strip.js';
-import { edgeWords, path, places } from '../assets/view/topology.js';
+import { edgeWords } from '../assets/view/topology.js';
 import { nodes } from '../assets/model/facts.js';
+import { path, places } from '../assets/model/room.js';
 import { catalog, dead, frame, frontend, order, toy } from './frames.js';
 
 test('every toy of the built-in catalogue has a picture of its own', () => {

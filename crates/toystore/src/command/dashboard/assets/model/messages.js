@@ -136,17 +136,15 @@ export function sampleWords(perSecond, drawn) {
   return `${all} messages a second pass; ${share} of them ${share === '1' ? 'is' : 'are'} drawn, slowed down.`;
 }
 
-/** Times of a message in milliseconds after the first, in words. */
+/** What became of a message and when, in milliseconds after it was seen first: `It …`. */
 export function timesOf(one) {
   const first = begun(one);
-  const at = (us) => `${((us - first) / 1000).toFixed(us - first < 10_000 ? 2 : 1)} ms`;
+  const after = (us) => `${((us - first) / 1000).toFixed(us - first < 10_000 ? 2 : 1)} ms`;
+  if (isLost(one)) return `was lost; its sender was told “${one.learned}” after ${after(one.told)}`;
   const words = [];
-  if (one.sent === null && one.from !== SHOPPERS) words.push('when it was sent is not known');
-  if (one.came !== null) words.push(one.came === first ? 'came' : `came after ${at(one.came)}`);
-  if (one.answered !== null) words.push(`answered ${one.outcome ?? ''} after ${at(one.answered)}`.replace('  ', ' '));
-  if (one.told !== null) {
-    words.push(isLost(one) ? `lost: its sender knew after ${at(one.told)} (${one.learned})`
-      : `its sender was told ${one.learned ?? ''} after ${at(one.told)}`.replace('  ', ' '));
-  }
-  return words.join(', ');
+  if (one.sent === null && one.from !== SHOPPERS) words.push('was sent when nobody saw it');
+  if (one.came !== null) words.push(one.came === first ? 'came' : `came after ${after(one.came)}`);
+  if (one.answered !== null) words.push(`was answered “${one.outcome}” after ${after(one.answered)}`);
+  if (one.told !== null) words.push(`its sender was told “${one.learned}” after ${after(one.told)}`);
+  return words.length > 0 ? words.join(', ') : 'was sent; more is not known';
 }
