@@ -67,7 +67,7 @@ test('an answer is told as what it is', () => {
   const open = receipt('Tux', 1, { no_answer: 'no answer: late', may_be_done: true, frontend: 'frontend-1', micros: 1 });
   assert.equal(open.words, '1 × Tux: nobody knows yet whether it was placed');
   const hit = seen('Tux', said({ micros: 214, body: { data: { quantity: 5 } }, headers: { 'x-cache': 'hit', 'toystore-toy-version': '3' } }));
-  assert.equal(hit, 'Tux: 5 left, version 3, says frontend-1 in 0.2 ms, from its cache.');
+  assert.equal(hit, 'Tux: 5 left, version 3, says frontend-1 in 214 µs, from its cache.');
   assert.equal(price(2599), '25.99');
   assert.equal(price(5), '0.05');
 });
