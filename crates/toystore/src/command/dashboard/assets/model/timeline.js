@@ -14,6 +14,8 @@ export class Timeline {
 
   constructor() {
     this.frames = [];
+    /** How often another process began to speak: what it says of is another run. */
+    this.began = 0;
     /** When that process was started, if it says so. */
     this.started = null;
     /** The moment that is shown, in milliseconds since 1970; null: now. */
@@ -24,7 +26,7 @@ export class Timeline {
   begin(started) {
     if (started === undefined || started === this.started) return;
     this.started = started;
-    this.#of = new Map();
+    this.#again();
   }
 
   /**
@@ -37,7 +39,7 @@ export class Timeline {
     for (const frame of frames) {
       if (this.#of.size > 0 && frame.number <= this.newest.number) {
         if (this.#cameBefore(frame)) continue;
-        this.#of = new Map();
+        this.#again();
       }
       this.#of.set(frame.number, frame.at_ms);
       this.frames.push(frame);
@@ -45,6 +47,11 @@ export class Timeline {
     }
     this.#forget();
     return fresh;
+  }
+
+  #again() {
+    this.#of = new Map();
+    this.began += 1;
   }
 
   #cameBefore({ number, at_ms: atMs }) {
