@@ -109,5 +109,6 @@ test('how much passes and how much of it is drawn is told', () => {
   assert.equal(passedEachSecond([frame(1, three()), frame(2, three())]), null);
   assert.equal(sampleWords(1234.4, 40), '1,234 messages a second pass; 40 of them are drawn, slowed down.');
   assert.equal(sampleWords(3, 9), '3 messages a second pass; all of them are drawn, slowed down.');
+  assert.equal(sampleWords(1234.4, null), '1,234 messages a second pass.');
   assert.deepEqual([sampleWords(0, 0), sampleWords(null, 0)], ['No message passes now.', '']);
 });

@@ -127,11 +127,12 @@ export function passedEachSecond(frames) {
 
 const NUMBERS = new Intl.NumberFormat('en');
 
-/** What passes and how much of it is drawn, in words; '' if no node says. */
+/** What passes and how much of it is drawn (null: nothing moves here), in words; '' if no node says. */
 export function sampleWords(perSecond, drawn) {
   if (perSecond === null) return '';
   const all = NUMBERS.format(Math.round(perSecond));
   if (Math.round(perSecond) === 0) return 'No message passes now.';
+  if (drawn === null) return `${all} messages a second pass.`;
   const share = drawn >= Math.round(perSecond) ? 'all' : NUMBERS.format(drawn);
   return `${all} messages a second pass; ${share} of them ${share === '1' ? 'is' : 'are'} drawn, slowed down.`;
 }

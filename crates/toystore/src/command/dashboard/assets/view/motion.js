@@ -72,6 +72,6 @@ export function motion({ along, dots: layer }, messages) {
       requestAnimationFrame(draw);
     }
     const rate = passedEachSecond(timeline.last(1100));
-    say(hint, timeline.isLive && !still.matches ? sampleWords(rate, play.drawnEachSecond(now)) : '');
+    say(hint, sampleWords(rate, isMoving ? play.drawnEachSecond(now) : null));
   };
 }

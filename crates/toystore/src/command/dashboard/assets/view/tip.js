@@ -1,6 +1,6 @@
 // The words beside a cell of a log: what stands in it. By mouse, by keys and by touch. Made by logs.js.
 
-import { byId, say } from '../dom.js';
+import { byId, say, set } from '../dom.js';
 import { cellWords, Entries } from '../model/entries.js';
 import { termWords } from '../model/facts.js';
 import { ask } from '../stream.js';
@@ -56,6 +56,7 @@ export function cellTip(parent, rowOf) {
   const show = (element) => {
     const near = element?.closest?.('.cell[data-index]');
     if (!near) return;
+    set(near, { 'aria-describedby': 'cell-tip' });
     cell = near;
     draw();
   };
