@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
 import { DRAWN, source } from '../assets/toys.js';
+import { pointAt } from '../assets/view/motion.js';
 import { price, receipt, seen } from '../assets/view/shop.js';
 import { drawn } from '../assets/view/strip.js';
 import { edgeWords } from '../assets/view/topology.js';
@@ -82,4 +83,11 @@ test('the strip has a bar for each frame and a mark for each happening', () => {
   assert.equal(most, 10);
   assert.ok(Math.abs(bars.at(-1).right - 1000) < 1e-9);
   assert.equal(toy('Tux', 1, 1).name, 'Tux');
+});
+
+test('a dot is on its line, however far it is on its way', () => {
+  const line = [{ x: 0, y: 0 }, { x: 10, y: 0 }, { x: 10, y: 10 }];
+  const at = (share) => Object.values(pointAt(line, share));
+  assert.deepEqual([at(0), at(0.25), at(0.75), at(1)], [[0, 0], [5, 0], [10, 5], [10, 10]]);
+  assert.deepEqual([at(-1), at(2)], [[0, 0], [10, 10]]);
 });
