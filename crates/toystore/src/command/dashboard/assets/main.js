@@ -10,7 +10,7 @@ import { cacheView } from './view/cache.js';
 import { inspector } from './view/inspect.js';
 import { loadView } from './view/load.js';
 import { logsView } from './view/logs.js';
-import { legend, motion } from './view/motion.js';
+import { motion } from './view/motion.js';
 import { shopView } from './view/shop.js';
 import { spacetimeView } from './view/spacetime.js';
 import { stockView } from './view/stock.js';
@@ -60,7 +60,6 @@ const store = topology(byId('topology'), {
   onNode: (name, anchor) => inspect.openNode(name, timeline.shown, anchor),
   onEdge: (from, to, anchor) => inspect.openEdge(from, to, timeline.shown, anchor),
 });
-legend(byId('kinds'));
 const views = [
   store.draw,
   motion(store, messages),

@@ -70,7 +70,9 @@ test('a number that comes again much later, or is sent again, is of another mess
 test('frames without messages, and nodes that say nothing, are no trouble', () => {
   const messages = new Messages();
   messages.add([frame(1, three()), frame(2, [{ ...order(1), messages: null }]), { number: 3, at_ms: 3 }]);
-  assert.deepEqual(messages.between(0, SECOND), []);
+  assert.deepEqual([messages.between(0, SECOND), messages.isHeard], [[], false]);
+  messages.add([frame(4, passing(three(), []))]);
+  assert.equal(messages.isHeard, true);
 });
 
 test('only the last minutes are kept, and a bounded number', () => {

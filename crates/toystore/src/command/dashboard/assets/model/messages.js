@@ -55,6 +55,8 @@ export class Messages {
   constructor() {
     this.all = [];
     this.byId = new Map();
+    /** Whether any node ever said anything of messages: a store of an older version does not. */
+    this.isHeard = false;
   }
 
   /** Takes the events out of new frames, in their order: the frames are kept for minutes. */
@@ -62,7 +64,9 @@ export class Messages {
     for (const frame of frames) {
       for (const node of frame.nodes ?? []) {
         for (const event of node.messages?.events ?? []) this.#half(node.name, event, frame.at_ms);
-        if (node.messages) node.messages.events = [];
+        if (!node.messages) continue;
+        node.messages.events = [];
+        this.isHeard = true;
       }
     }
     this.#forget();

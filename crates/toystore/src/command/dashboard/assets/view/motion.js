@@ -27,14 +27,15 @@ export function pointAt(points, share) {
 }
 
 /** What each letter means. */
-export function legend(parent) {
+function legend(parent) {
   parent.append(...Object.entries(KINDS).map(([kind, { letter, words }]) => h('span', { class: 'pair' },
     h('b', { class: `kind kind-${kind}`, 'aria-hidden': 'true' }, letter), words)));
 }
 
 export function motion({ along, dots: layer }, messages) {
   const [play, lines, still] = [new Play(), new WeakMap(), matchMedia('(prefers-reduced-motion: reduce)')];
-  const hint = byId('passing');
+  const [hint, kinds] = [byId('passing'), byId('kinds')];
+  legend(kinds);
   const pool = Array.from({ length: DOTS_MAX }, () =>
     h('g', { class: 'dot', visibility: 'hidden' }, h('circle', { r: 10 }), h('text', { 'text-anchor': 'middle', dy: 5 })));
   layer.append(...pool);
@@ -61,6 +62,7 @@ export function motion({ along, dots: layer }, messages) {
   };
 
   return (frame, _, timeline) => {
+    kinds.hidden = !messages.isHeard;
     const before = timeline.before(1);
     const isMoving = timeline.isLive && !document.hidden && !still.matches;
     const now = performance.now();

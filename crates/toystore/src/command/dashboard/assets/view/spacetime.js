@@ -141,8 +141,9 @@ export function spacetimeView({ timeline, messages, hold, goLive }) {
   };
   const moment = () => `${length} ${timeline.heldAt}`;
   const update = (frame) => {
+    box.hidden = !messages.isHeard;
     say(freeze, timeline.isLive ? 'Freeze' : 'Go on');
-    if (!box.open || !frame) return;
+    if (!box.open || box.hidden || !frame) return;
     const isHeld = !timeline.isLive;
     const isLooked = layer.contains(document.activeElement) || svg.matches(':hover');
     // Nothing runs away under the hand.
