@@ -3,13 +3,16 @@
 
 import { byId, say, set } from './dom.js';
 import { ordersPerSecond } from './model/facts.js';
+import { Messages } from './model/messages.js';
 import { Timeline } from './model/timeline.js';
 import { ask, listen, token } from './stream.js';
 import { cacheView } from './view/cache.js';
 import { inspector } from './view/inspect.js';
 import { loadView } from './view/load.js';
 import { logsView } from './view/logs.js';
+import { motion } from './view/motion.js';
 import { shopView } from './view/shop.js';
+import { spacetimeView } from './view/spacetime.js';
 import { stockView } from './view/stock.js';
 import { SHOWN_MS, stripView } from './view/strip.js';
 import { topology } from './view/topology.js';
@@ -17,6 +20,7 @@ import { tourView } from './view/tour.js';
 import { verdictView } from './view/verdict.js';
 
 const timeline = new Timeline();
+const messages = new Messages();
 let [hello, broken, scheduled] = [null, false, false];
 
 /** Why nothing can be broken now; null if it can. */
@@ -37,13 +41,30 @@ function tell(words, refused) {
   toldFor = setTimeout(() => { line.hidden = true; }, refused ? 15_000 : 6_000);
 }
 
+const scrub = byId('scrub');
+/** Shows another moment, in milliseconds since 1970. */
+function hold(atMs) {
+  timeline.hold(atMs);
+  const ago = timeline.newest.at_ms - timeline.heldAt;
+  scrub.value = timeline.isLive ? scrub.max : Number(scrub.max) * (1 - ago / SHOWN_MS);
+  schedule();
+}
+function goLive() {
+  timeline.goLive();
+  scrub.value = scrub.max;
+  schedule();
+}
+
 const inspect = inspector({ mayBreak, tell });
+const store = topology(byId('topology'), {
+  onNode: (name, anchor) => inspect.openNode(name, timeline.shown, anchor),
+  onEdge: (from, to, anchor) => inspect.openEdge(from, to, timeline.shown, anchor),
+});
 const views = [
-  topology(byId('topology'), {
-    onNode: (name, anchor) => inspect.openNode(name, timeline.shown, anchor),
-    onEdge: (from, to, anchor) => inspect.openEdge(from, to, timeline.shown, anchor),
-  }),
+  store.draw,
+  motion(store, messages),
   logsView(byId('logs'), byId('logs-hint')),
+  spacetimeView({ timeline, messages, hold, goLive }),
   cacheView(byId('caches')),
   stockView(byId('shelves'), byId('conserved')),
   verdictView(),
@@ -94,19 +115,13 @@ function schedule() {
   requestAnimationFrame(draw);
 }
 
-const scrub = byId('scrub');
 scrub.oninput = () => {
-  const newest = timeline.newest;
-  if (!newest) return;
+  if (!timeline.newest) return;
   const share = Number(scrub.value) / Number(scrub.max);
-  timeline.hold(share >= 1 ? Infinity : newest.at_ms - SHOWN_MS * (1 - share));
+  timeline.hold(share >= 1 ? Infinity : timeline.newest.at_ms - SHOWN_MS * (1 - share));
   schedule();
 };
-byId('live').onclick = () => {
-  timeline.goLive();
-  scrub.value = scrub.max;
-  schedule();
-};
+byId('live').onclick = goLive;
 byId('heal').onclick = async () => {
   try {
     const { nodes } = await ask('POST', 'heal');
@@ -133,7 +148,7 @@ theme.onclick = () => {
 
 token();
 listen({
-  onHello: (said) => { hello = said; schedule(); },
-  onFrames: (frames) => { broken = false; timeline.add(frames); schedule(); },
+  onHello: (said) => { hello = said; timeline.begin(said.started); schedule(); },
+  onFrames: (frames) => { broken = false; messages.add(timeline.add(frames)); schedule(); },
   onState: (state) => { broken = state === 'broken'; schedule(); },
 });

@@ -42,3 +42,34 @@ export function frame(number, nodes, over = {}) {
 export function dead(node) {
   return { ...node, state: 'dead', pid: null, said: null, ended: 'killed by SIGKILL' };
 }
+
+/** Nodes with what passed them: `events` of pairs of a node's name and an event. */
+export function passing(nodes, events, passed = events.length) {
+  return nodes.map((node) => {
+    const own = events.filter(([name]) => name === node.name).map(([, event]) => event);
+    return { ...node, messages: { passed, events: own.sort((a, b) => a.at_us - b.at_us) } };
+  });
+}
+
+/** The halves of one call: when it was `[sent, came, answered, told]`; null for what nobody saw. */
+export function call(id, from, to, what, [sent, came, answered, told], { outcome = '200', learned = outcome } = {}) {
+  const half = (node, at_us, event, more) => (at_us === null || node === 'shoppers' ? [] : [[node, { at_us, id, event, ...more }]]);
+  const asked = from === 'shoppers' ? { what } : {};
+  return [
+    ...half(from, sent, 'sent', { to, what }), ...half(to, came, 'came', { from, ...asked }),
+    ...half(to, answered, 'answered', { outcome }), ...half(from, told, 'told', { outcome: learned }),
+  ];
+}
+
+/** One purchase of a store of three replicas that order-3 leads, from `at` microseconds on. */
+export function purchase(number, at) {
+  const id = (name) => `${name}/${number}`;
+  return [
+    ...call(id('frontend-1'), 'shoppers', 'frontend-1', 'POST /orders Tux', [null, at, at + 5000, null]),
+    ...call(id('frontend-1/o'), 'frontend-1', 'order-3', 'POST /orders (1)', [at + 200, at + 500, at + 4300, at + 4700]),
+    ...call(id('order-3/t'), 'order-3', 'catalog', 'POST /takes (1)', [at + 600, at + 900, at + 2400, at + 2700]),
+    ...call(id('catalog/i'), 'catalog', 'frontend-1', 'DELETE /cache Tux', [at + 1200, at + 1500, at + 1600, at + 1900]),
+    ...call(id('order-3/a1'), 'order-3', 'order-1', `POST /log: append ${number}`, [at + 2800, at + 3100, at + 3800, at + 4100]),
+    ...call(id('order-3/a2'), 'order-3', 'order-2', `POST /log: append ${number}`, [at + 2850, at + 3200, at + 3900, at + 4200]),
+  ];
+}

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
-import { availability, load, MEANS, micros, rounds } from '../assets/model/rounds.js';
+import { availability, load, MEANS, rounds, shoppers } from '../assets/model/rounds.js';
 
 const guarantee = (name, verdict, over = {}) =>
   ({ guarantee: name, verdict, promised: true, words: `about ${name}`, counterexamples: [], ...over });
@@ -47,7 +47,9 @@ test('what shoppers meet is told with units, and nothing is made up', () => {
   const met = { per_second: 99.6, p50_us: 870, p99_us: 15_300, answered: 0.5 };
   const said = load({ rounds: { load: { shoppers: 5, probability: '0.5', pause_ms: 100 }, met } });
   assert.deepEqual([said.rate, said.p50, said.p99, said.answered], [100, '870 µs', '15 ms', 0.5]);
-  assert.deepEqual([micros(null), micros(2718), micros(3_200_000)], ['–', '2.7 ms', '3.2 s']);
+  assert.deepEqual(shoppers({ rounds: { load: { shoppers: 5 }, met: { ...met, per_second: 1234.5 } } }),
+    ['5 shoppers', '1,235 requests', 'a second']);
+  assert.deepEqual([shoppers({})[0], shoppers({ rounds: { load: { shoppers: 1 } } })[0]], ['clients', '1 shopper']);
   assert.deepEqual(availability([{ at_ms: 1, rounds: { met } }, { at_ms: 2 }]),
     [{ at_ms: 1, answered: 0.5 }, { at_ms: 2, answered: null }]);
 });

@@ -5,10 +5,12 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
 import { DRAWN, source } from '../assets/toys.js';
+import { pointAt } from '../assets/view/motion.js';
 import { price, receipt, seen } from '../assets/view/shop.js';
 import { drawn } from '../assets/view/strip.js';
-import { edgeWords, path, places } from '../assets/view/topology.js';
+import { edgeWords } from '../assets/view/topology.js';
 import { nodes } from '../assets/model/facts.js';
+import { path, places } from '../assets/model/room.js';
 import { catalog, dead, frame, frontend, order, toy } from './frames.js';
 
 test('every toy of the built-in catalogue has a picture of its own', () => {
@@ -36,7 +38,8 @@ test('no two nodes stand on one place, and every link has a line, whatever the s
     for (const narrow of [false, true]) {
       const room = places(nodes(frame(1, all)), narrow);
       const spots = new Set([...room.at.values()].map(({ x, y }) => `${x} ${y}`));
-      assert.equal(spots.size, all.length);
+      // All nodes, and the shoppers.
+      assert.equal(spots.size, all.length + 1);
       for (const { x, y } of room.at.values()) {
         assert.ok(x > 0 && x < room.width && y > 0 && y < room.height, `${x} ${y}`);
       }
@@ -65,7 +68,7 @@ test('an answer is told as what it is', () => {
   const open = receipt('Tux', 1, { no_answer: 'no answer: late', may_be_done: true, frontend: 'frontend-1', micros: 1 });
   assert.equal(open.words, '1 × Tux: nobody knows yet whether it was placed');
   const hit = seen('Tux', said({ micros: 214, body: { data: { quantity: 5 } }, headers: { 'x-cache': 'hit', 'toystore-toy-version': '3' } }));
-  assert.equal(hit, 'Tux: 5 left, version 3, says frontend-1 in 0.2 ms, from its cache.');
+  assert.equal(hit, 'Tux: 5 left, version 3, says frontend-1 in 214 µs, from its cache.');
   assert.equal(price(2599), '25.99');
   assert.equal(price(5), '0.05');
 });
@@ -80,4 +83,11 @@ test('the strip has a bar for each frame and a mark for each happening', () => {
   assert.equal(most, 10);
   assert.ok(Math.abs(bars.at(-1).right - 1000) < 1e-9);
   assert.equal(toy('Tux', 1, 1).name, 'Tux');
+});
+
+test('a dot is on its line, however far it is on its way', () => {
+  const line = [{ x: 0, y: 0 }, { x: 10, y: 0 }, { x: 10, y: 10 }];
+  const at = (share) => Object.values(pointAt(line, share));
+  assert.deepEqual([at(0), at(0.25), at(0.75), at(1)], [[0, 0], [5, 0], [10, 5], [10, 10]]);
+  assert.deepEqual([at(-1), at(2)], [[0, 0], [10, 10]]);
 });

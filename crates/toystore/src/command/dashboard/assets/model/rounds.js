@@ -3,6 +3,8 @@
 // Pure. A round that is open is judged up to a moment; one that has ended with everything that a
 // store can be asked. What was not judged is never shown as held.
 
+import { lasting } from './time.js';
+
 const MARKS = { held: '✓', broke: '✗', 'not-decided': '?', 'not-judged': '–' };
 const WORDS = { held: 'held', broke: 'broke', 'not-decided': 'not decided', 'not-judged': 'not judged' };
 
@@ -60,17 +62,9 @@ export function rounds(frame) {
   else if (all.open?.ending) state = `Round ${all.open.round} ends: orders are read back, logs and stock compared.`;
   else if (open && open.operations === 0) state = 'Nothing was bought or looked at yet from here: buy a toy, or send shoppers.';
   else if (open) {
-    const behind = all.open.behind_ms < 1000 ? `${all.open.behind_ms} ms` : `${(all.open.behind_ms / 1000).toFixed(1)} s`;
-    state = `Round ${open.round}: ${open.operations} operations judged, up to ${behind} ago.`;
+    state = `Round ${open.round}: ${open.operations} operations judged, up to ${lasting(all.open.behind_ms * 1000)} ago.`;
   }
   return { state, open, ended };
-}
-
-/** A latency as people compare it. */
-export function micros(us) {
-  if (us === null || us === undefined) return '–';
-  if (us < 1000) return `${us} µs`;
-  return us < 1_000_000 ? `${(us / 1000).toFixed(us < 10_000 ? 1 : 0)} ms` : `${(us / 1_000_000).toFixed(1)} s`;
 }
 
 /** What the shoppers of the page meet; null where none shops. */
@@ -80,10 +74,18 @@ export function load(frame) {
   return {
     ...wanted,
     rate: met ? Math.round(met.per_second) : null,
-    p50: micros(met?.p50_us),
-    p99: micros(met?.p99_us),
+    p50: lasting(met?.p50_us),
+    p99: lasting(met?.p99_us),
     answered: met?.answered ?? null,
   };
+}
+
+/** Who asks the frontends, in three lines: clients, of whom those of the page are known. */
+export function shoppers(frame) {
+  const now = load(frame);
+  if (now === null) return ['clients', '', ''];
+  const who = now.shoppers === 1 ? '1 shopper' : `${now.shoppers} shoppers`;
+  return now.rate === null ? [who, '', ''] : [who, `${now.rate.toLocaleString('en')} requests`, 'a second'];
 }
 
 /** The share of requests that was answered, of each frame: for a strip. */

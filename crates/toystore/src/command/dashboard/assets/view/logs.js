@@ -1,23 +1,56 @@
 // The logs of the order replicas, below each other. Called by main.js with every frame.
 
 import { each, h, say, set } from '../dom.js';
+import { stepped } from '../model/entries.js';
 import { logs } from '../model/facts.js';
+import { cellTip } from './tip.js';
 
 /** Wide enough to be seen and pointed at. */
 const CELL_PIXELS = 12;
 const COLUMNS_MAX = 80;
 
+/** Where the keys are in a row: the cell that has the focus, or the newest. */
+function stopOf(cells) {
+  const focused = cells.contains(document.activeElement) ? document.activeElement : null;
+  return focused ?? cells.lastElementChild;
+}
+
+function moved(event) {
+  const cells = event.currentTarget;
+  const all = [...cells.children];
+  const place = stepped(event.key, all.indexOf(document.activeElement), all.length);
+  if (place === null) return;
+  event.preventDefault();
+  for (const cell of all) cell.tabIndex = -1;
+  all[place].tabIndex = 0;
+  all[place].focus();
+}
+
+function drawCell(cell, { index, state }, isLive) {
+  // An entry that was missing is seen to come.
+  const came = isLive && state !== 'missing'
+    && (cell.classList.contains('missing') || cell.classList.contains('came'));
+  set(cell, { class: `cell ${state}${came ? ' came' : ''}`, 'aria-label': `entry ${index}: ${state}` });
+}
+
 export function logsView(parent, hint) {
-  const make = (row) => h('div', { class: 'log', 'data-testid': `log-${row.name}` },
+  let [rows, started] = [[], null];
+  const tip = cellTip(parent, (name) => rows.find((row) => row.name === name && !row.silent) ?? null);
+  const make = (row) => h('div', { class: 'log', 'data-testid': `log-${row.name}`, 'data-node': row.name },
     h('div', { class: 'who' }, h('span', {}, row.name), h('small')),
-    h('div', { class: 'cells', role: 'img' }));
-  return (frame) => {
+    h('div', { class: 'cells', role: 'group', onkeydown: moved }));
+  const makeCell = (cell) => h('span', { 'data-index': cell.index, role: 'img', tabindex: -1 });
+  return (frame, _, timeline) => {
     const width = parent.clientWidth - 130;
     const columns = Math.max(10, Math.min(COLUMNS_MAX, Math.floor(width / CELL_PIXELS)));
-    const { first, newest, rows } = logs(frame, columns);
-    say(hint, newest === 0
+    const all = logs(frame, columns);
+    rows = all.rows;
+    if (started !== timeline.began) tip.forget();
+    started = timeline.began;
+    say(hint, all.newest === 0
       ? 'No order was placed yet.'
-      : `Entries ${first} to ${newest}. An entry is an order, or the beginning of a leader's term.`);
+      : `Entries ${all.first} to ${all.newest}. An entry is an order, or the beginning of a leader's term. `
+        + 'Point at one to read it.');
     each(parent, rows, (row) => row.name, make, (element, row) => {
       const [who, cells] = element.children;
       say(who.children[1], row.leads ? '★ leads' : '');
@@ -27,9 +60,14 @@ export function logsView(parent, hint) {
         return;
       }
       set(cells, { 'aria-label': `${row.name} has entries up to ${row.last}, ${row.committed} are committed` });
-      each(cells, row.cells, (cell) => cell.index, (cell) => h('span', { 'data-index': cell.index }), (cell, { index, state }) => {
-        set(cell, { class: `cell ${state}`, title: `entry ${index}: ${state}` });
-      });
+      const hadFocus = cells.contains(document.activeElement);
+      each(cells, row.cells, (cell) => cell.index, makeCell, (cell, one) => drawCell(cell, one, timeline.isLive));
+      // A cell that leaves at the left end gives its focus to the one that follows.
+      if (hadFocus && !cells.contains(document.activeElement)) cells.firstElementChild.focus();
+      // One stop for the tab key in each row.
+      const stop = stopOf(cells);
+      for (const cell of cells.children) set(cell, { tabindex: cell === stop ? 0 : -1 });
     });
+    tip.draw();
   };
 }

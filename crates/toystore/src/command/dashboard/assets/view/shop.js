@@ -2,6 +2,7 @@
 
 import { byId, each, h, say, set } from '../dom.js';
 import { stock } from '../model/facts.js';
+import { lasting } from '../model/time.js';
 import { ask } from '../stream.js';
 import { picture } from '../toys.js';
 
@@ -12,10 +13,6 @@ export function price(cents) {
   return `${Math.floor(cents / 100)}.${String(cents % 100).padStart(2, '0')}`;
 }
 
-function millis(micros) {
-  return `${(micros / 1000).toFixed(1)} ms`;
-}
-
 /** What a frontend said, in one line and a small one below. */
 export function receipt(toy, many, said) {
   if (said.no_answer) {
@@ -23,7 +20,7 @@ export function receipt(toy, many, said) {
     return { bad: true, words: `${many} × ${toy}: ${words}`, small: said.no_answer };
   }
   const headers = said.headers;
-  const from = `answered by ${headers['toystore-served-by'] ?? said.frontend} in ${millis(said.micros)}`;
+  const from = `answered by ${headers['toystore-served-by'] ?? said.frontend} in ${lasting(said.micros)}`;
   if (said.status === 200) {
     const number = said.body.data.order_number;
     return { bad: false, words: `Order ${number}: ${many} × ${toy}`, number,
@@ -39,7 +36,7 @@ export function seen(name, said) {
   const from = { hit: 'from its cache', miss: 'from the catalog, not in its cache before' };
   const headers = said.headers;
   return `${name}: ${said.body.data.quantity} left, version ${headers['toystore-toy-version']}, says `
-    + `${said.frontend} in ${millis(said.micros)}, ${from[headers['x-cache']] ?? 'past its cache'}.`;
+    + `${said.frontend} in ${lasting(said.micros)}, ${from[headers['x-cache']] ?? 'past its cache'}.`;
 }
 
 export function shopView() {
