@@ -7,11 +7,11 @@ import { cellWords, Entries, ENTRIES_MAX, stepped } from '../assets/model/entrie
 
 test('what is committed is known for good, the rest for now', () => {
   const entries = new Entries();
-  entries.add('order-1', [{ index: 5, term: '0.2@3', words: 'order 4: 2 × Tux' }, { index: 6, term: '0.2@3', words: 'x' }], 5);
-  assert.deepEqual(entries.at('order-1', 5), { term: '0.2@3', words: 'order 4: 2 × Tux', isFinal: true });
+  entries.add('order-1', [{ index: 5, words: 'order 4: 2 × Tux' }, { index: 6, words: 'x' }], 5);
+  assert.deepEqual(entries.at('order-1', 5), { words: 'order 4: 2 × Tux', isFinal: true });
   assert.equal(entries.at('order-1', 6).isFinal, false);
-  entries.add('order-1', [{ index: 6, term: '0.3@2', words: 'y' }], 6);
-  assert.deepEqual(entries.at('order-1', 6), { term: '0.3@2', words: 'y', isFinal: true });
+  entries.add('order-1', [{ index: 6, words: 'y' }], 6);
+  assert.deepEqual(entries.at('order-1', 6), { words: 'y', isFinal: true });
   assert.deepEqual([entries.at('order-1', 7), entries.at('order-2', 5)], [null, null]);
   entries.forget();
   assert.equal(entries.at('order-1', 5), null);
@@ -20,7 +20,7 @@ test('what is committed is known for good, the rest for now', () => {
 
 test('only so many are kept, the ones told last', () => {
   const entries = new Entries();
-  const some = Array.from({ length: ENTRIES_MAX + 10 }, (_, index) => ({ index, term: null, words: `${index}` }));
+  const some = Array.from({ length: ENTRIES_MAX + 10 }, (_, index) => ({ index, words: `${index}` }));
   entries.add('order-1', some, 0);
   assert.deepEqual([entries.at('order-1', 9), entries.at('order-1', 10).words], [null, '10']);
 });

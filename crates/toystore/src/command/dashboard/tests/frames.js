@@ -65,11 +65,11 @@ export function call(id, from, to, what, [sent, came, answered, told], { outcome
 export function purchase(number, at) {
   const id = (name) => `${name}/${number}`;
   return [
-    ...call(id('frontend-1'), 'shoppers', 'frontend-1', 'POST /orders Tux', [null, at, at + 5000, null]),
-    ...call(id('frontend-1/o'), 'frontend-1', 'order-3', 'POST /orders (1)', [at + 200, at + 500, at + 4300, at + 4700]),
-    ...call(id('order-3/t'), 'order-3', 'catalog', 'POST /takes (1)', [at + 600, at + 900, at + 2400, at + 2700]),
-    ...call(id('catalog/i'), 'catalog', 'frontend-1', 'DELETE /cache Tux', [at + 1200, at + 1500, at + 1600, at + 1900]),
-    ...call(id('order-3/a1'), 'order-3', 'order-1', `POST /log: append ${number}`, [at + 2800, at + 3100, at + 3800, at + 4100]),
-    ...call(id('order-3/a2'), 'order-3', 'order-2', `POST /log: append ${number}`, [at + 2850, at + 3200, at + 3900, at + 4200]),
+    ...call(id('frontend-1'), 'shoppers', 'frontend-1', 'order Tuxx1:5f', [null, at, at + 5000, null]),
+    ...call(id('frontend-1/o'), 'frontend-1', 'order-3', 'orders [Tuxx1:5f]', [at + 200, at + 500, at + 4300, at + 4700]),
+    ...call(id('order-3/t'), 'order-3', 'catalog', 'take 0.2@3 floor=1 [1=Tuxx1:5f]', [at + 600, at + 900, at + 2400, at + 2700]),
+    ...call(id('catalog/i'), 'catalog', 'frontend-1', 'invalidate [Tux]', [at + 1200, at + 1500, at + 1600, at + 1900]),
+    ...call(id('order-3/a1'), 'order-3', 'order-1', `append ${number}`, [at + 2800, at + 3100, at + 3800, at + 4100]),
+    ...call(id('order-3/a2'), 'order-3', 'order-2', `append ${number}`, [at + 2850, at + 3200, at + 3900, at + 4200]),
   ];
 }

@@ -25,23 +25,23 @@ test('the halves of a purchase become six messages, each of its kind', () => {
     ['invalidation', 'catalog', 'frontend-1'], ['log', 'order-3', 'order-1'], ['log', 'order-3', 'order-2'],
   ]);
   const [request, ordered] = all;
-  assert.deepEqual([request.what, request.outcome, request.sent, request.told], ['POST /orders Tux', '200', null, null]);
+  assert.deepEqual([request.what, request.outcome, request.sent, request.told], ['order Tuxx1:5f', '200', null, null]);
   assert.equal(timesOf(ordered),
     'came after 0.30 ms, was answered “200” after 4.10 ms, its sender was told “200” after 4.50 ms');
 });
 
 test('the halves may be in different frames, and come in any order', () => {
-  const events = call('a/1', 'order-3', 'order-1', 'POST /log: append 1', [100, 200, 300, 400]);
+  const events = call('a/1', 'order-3', 'order-1', 'append 1', [100, 200, 300, 400]);
   const [sent, came, answered, told] = events;
   for (const parts of [[[sent], [came, answered], [told]], [[told, answered], [came], [sent]], [events]]) {
     const [one, ...others] = joined(...parts).between(0, SECOND);
     assert.deepEqual([others.length, one.sent, one.came, one.answered, one.told, one.what, one.to],
-      [0, 100, 200, 300, 400, 'POST /log: append 1', 'order-1']);
+      [0, 100, 200, 300, 400, 'append 1', 'order-1']);
   }
 });
 
 test('what did not come is lost only when its sender was told so', () => {
-  const of = (times, over) => joined(call('a/1', 'order-3', 'order-1', 'POST /log: x', times, over)).between(0, SECOND)[0];
+  const of = (times, over) => joined(call('a/1', 'order-3', 'order-1', 'heartbeat', times, over)).between(0, SECOND)[0];
   assert.equal(isLost(of([100, null, null, null])), false);
   assert.equal(isLost(of([100, null, null, 900], { learned: 'unknown' })), true);
   assert.equal(isLost(of([100, null, null, 900], { learned: 'refused' })), true);
@@ -53,13 +53,13 @@ test('what did not come is lost only when its sender was told so', () => {
 });
 
 test('a half without the others has no time and no sender that is made up', () => {
-  const [one] = joined(call('a/1', 'order-3', 'catalog', 'POST /takes (2)', [null, null, 700, null])).between(0, SECOND);
+  const [one] = joined(call('a/1', 'order-3', 'catalog', 'take 0.2@3 floor=1 [1=Tuxx1:5f 2=Foxx1:60]', [null, null, 700, null])).between(0, SECOND);
   assert.deepEqual([one.from, one.to, one.sent, one.came, one.kind], [null, 'catalog', null, null, 'other']);
   assert.match(timesOf(one), /^was sent when nobody saw it, was answered “200” after 0.00 ms$/);
 });
 
 test('a number that comes again much later, or is sent again, is of another message', () => {
-  const again = (at) => call('a/1', 'order-3', 'order-1', 'POST /log: x', [at, at + 1, at + 2, at + 3]);
+  const again = (at) => call('a/1', 'order-3', 'order-1', 'heartbeat', [at, at + 1, at + 2, at + 3]);
   assert.equal(joined(again(100), again(500)).between(0, SECOND).length, 2);
   const half = (at) => again(at).filter(([, event]) => event.event === 'came');
   assert.equal(joined(half(100), half(60 * SECOND)).between(0, 61 * SECOND).length, 2);
@@ -78,7 +78,7 @@ test('frames without messages, and nodes that say nothing, are no trouble', () =
 test('only the last minutes are kept, and a bounded number', () => {
   const messages = new Messages();
   const at = (ms, count) => frame(ms / 1000, passing(three(), Array.from({ length: count }, (_, place) =>
-    call(`${ms}/${place}`, 'order-3', 'order-1', 'POST /log: x', [ms * 1000, null, null, null])).flat()));
+    call(`${ms}/${place}`, 'order-3', 'order-1', 'heartbeat', [ms * 1000, null, null, null])).flat()));
   messages.add([at(1000, 10), at(2000, 10)]);
   messages.add([at(KEPT_MS + 2000, 10)]);
   assert.equal(messages.all.length, 20);
@@ -95,12 +95,12 @@ test('the events are taken out of the frames, which are kept for minutes', () =>
 
 test('a call is told apart by who calls whom, and for what', () => {
   const kind = (from, to, what) => kindOf({ from, to, what });
-  assert.equal(kind('frontend-2', 'order-1', 'GET /orders/7'), 'order');
-  assert.equal(kind('order-1', 'catalog', 'POST /settlements'), 'take');
-  assert.equal(kind('frontend-2', 'catalog', 'GET /products/Tux'), 'fill');
-  assert.equal(kind('frontend-2', 'catalog', 'PUT /frontends/2/lease'), 'lease');
+  assert.equal(kind('frontend-2', 'order-1', 'read-order 7'), 'order');
+  assert.equal(kind('order-1', 'catalog', 'settle 0.2@3 []'), 'take');
+  assert.equal(kind('frontend-2', 'catalog', 'fill Tux for frontend-2 g1.1'), 'fill');
+  assert.equal(kind('frontend-2', 'catalog', 'renew-lease frontend-2/1'), 'lease');
   assert.equal(kind('catalog-1', 'catalog-2', 'append 5..7 of term 0.3@2'), 'log');
-  assert.equal(kind('order-1', 'catalog', 'PUT /leader'), 'other');
+  assert.equal(kind('order-1', 'catalog', 'lead 3 after 0.1@1'), 'other');
   assert.equal(kind('order-1', 'catalog', null), 'other');
 });
 

@@ -36,7 +36,7 @@ test('a purchase is drawn hop after hop, each long enough to be seen', () => {
 });
 
 test('what is lost ends half way, with a cross that fades', () => {
-  const play = played(call('a', 'order-3', 'order-1', 'POST /log: x', [1_100_000, null, null, 1_200_000], { learned: 'unknown' }));
+  const play = played(call('a', 'order-3', 'order-1', 'heartbeat', [1_100_000, null, null, 1_200_000], { learned: 'unknown' }));
   const [leg, ...others] = play.legs;
   assert.deepEqual([leg.lost, others.length], [true, 0]);
   const seen = (ms) => play.dots(leg.start + ms).map(({ share, gone }) => [share, gone]);
@@ -48,7 +48,7 @@ test('what is lost ends half way, with a cross that fades', () => {
 
 test('one of which nothing is known but that it was sent is waited for, and drawn when it is known', () => {
   const [messages, play] = [new Messages(), new Play()];
-  const [sent, told] = call('a', 'order-3', 'order-1', 'POST /log: x', [1_100_000, null, null, 1_900_000], { learned: 'unknown' });
+  const [sent, told] = call('a', 'order-3', 'order-1', 'heartbeat', [1_100_000, null, null, 1_900_000], { learned: 'unknown' });
   const frames = [at(1000, []), at(1250, [sent]), at(1500, []), at(1750, []), at(2000, [told]), at(2250, [])];
   const drawn = [];
   for (let place = 1; place < frames.length; place += 1) {

@@ -21,7 +21,7 @@ test('each process has a lane, from those who ask to those who have the toys', (
 });
 
 test('an arrow runs from when it was sent to when it came, its answer back', () => {
-  const all = known(call('a', 'order-3', 'order-1', 'POST /log: x', [1000, 2000, 6000, 7000]));
+  const all = known(call('a', 'order-3', 'order-1', 'heartbeat', [1000, 2000, 6000, 7000]));
   const { arrows: [arrow, ...others], inside } = spacetime(all, NAMES, { from: 0, to: 10_000 });
   assert.deepEqual([others.length, inside, arrow.lost], [0, 1, false]);
   assert.deepEqual(arrow.there, { from: 0.1, to: 0.2, out: 4, into: 2 });
@@ -29,10 +29,10 @@ test('an arrow runs from when it was sent to when it came, its answer back', () 
 });
 
 test('what is lost has an arrow without an end, and a client no clock', () => {
-  const [lost] = spacetime(known(call('a', 'order-3', 'order-1', 'POST /log: x', [1000, null, null, 9000], { learned: 'unknown' })),
+  const [lost] = spacetime(known(call('a', 'order-3', 'order-1', 'heartbeat', [1000, null, null, 9000], { learned: 'unknown' })),
     NAMES, { from: 0, to: 10_000 }).arrows;
   assert.deepEqual([lost.lost, lost.there.to, lost.back], [true, 0.1, null]);
-  const [asked] = spacetime(known(call('b', SHOPPERS, 'frontend-1', 'GET /products/Tux', [null, 4000, 5000, null])),
+  const [asked] = spacetime(known(call('b', SHOPPERS, 'frontend-1', 'fill Tux for frontend-2 g1.1', [null, 4000, 5000, null])),
     NAMES, { from: 0, to: 10_000 }).arrows;
   assert.deepEqual([asked.there, asked.back.from, asked.back.to], [{ from: 0.4, to: 0.4, out: 0, into: 1 }, 0.5, 0.5]);
   // Who sent it is not known: there is no lane to begin in.
@@ -40,7 +40,7 @@ test('what is lost has an arrow without an end, and a client no clock', () => {
 });
 
 test('the span with most to see is chosen, a purchase before leases', () => {
-  const lease = (at) => call(`l${at}`, 'frontend-1', 'catalog', 'PUT /frontends/1/lease', [at, at + 100, at + 200, at + 300]);
+  const lease = (at) => call(`l${at}`, 'frontend-1', 'catalog', 'renew-lease frontend-1/1', [at, at + 100, at + 200, at + 300]);
   const all = known(lease(9_100_000), purchase(1, 9_400_000), lease(9_700_000), lease(9_701_000));
   const span = spanOf(all, 10_000_000, 10_000);
   assert.equal(span.to - span.from, 10_000);
@@ -57,7 +57,7 @@ test('the span with most to see is chosen, a purchase before leases', () => {
 
 test('of too many arrows those of more weight are drawn, and the title says how many', () => {
   const logs = Array.from({ length: 300 }, (_, place) =>
-    call(`a${place}`, 'order-3', 'order-1', 'POST /log: x', [1000 + place, 2000, 3000, 4000]));
+    call(`a${place}`, 'order-3', 'order-1', 'heartbeat', [1000 + place, 2000, 3000, 4000]));
   const { arrows, inside } = spacetime(known(logs.flat(), purchase(1, 2000)), NAMES, { from: 0, to: 10_000 });
   assert.deepEqual([arrows.length, inside], [ARROWS_MAX, 306]);
   assert.ok(arrows.some(({ one }) => one.kind === 'take'));

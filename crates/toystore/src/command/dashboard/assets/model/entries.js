@@ -15,9 +15,9 @@ export class Entries {
   add(name, entries, committed) {
     if (!this.of.has(name)) this.of.set(name, new Map());
     const known = this.of.get(name);
-    for (const { index, term, words } of entries ?? []) {
+    for (const { index, words } of entries ?? []) {
       known.delete(index);
-      known.set(index, { term, words, isFinal: index <= committed });
+      known.set(index, { words, isFinal: index <= committed });
     }
     for (const index of known.keys()) {
       if (known.size <= ENTRIES_MAX) break;
@@ -25,7 +25,7 @@ export class Entries {
     }
   }
 
-  /** `{ term, words, isFinal }`; null if it was not asked for, or is not there any more. */
+  /** `{ words, isFinal }`; null if it was not asked for, or is not there any more. */
   at(name, index) {
     return this.of.get(name)?.get(index) ?? null;
   }

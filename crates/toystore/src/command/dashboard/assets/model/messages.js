@@ -28,17 +28,19 @@ export const MESSAGES_MAX = 30_000;
     counts from 1. In microseconds. */
 const APART_US = 30_000_000;
 
+/** By the first word of a message, in the notation of the traces. */
+const KIND_OF = {
+  orders: 'order', order: 'order', 'read-order': 'order', fate: 'order', resolve: 'order',
+  take: 'take', settle: 'take', fill: 'fill', products: 'fill', invalidate: 'invalidation',
+  'drop-cache': 'invalidation', 'renew-lease': 'lease', 'end-lease': 'lease',
+};
+
 const roleOf = (name) => (name ?? '').replace(/-\d+$/, '');
 
 export function kindOf({ from, to, what }) {
   if (from === SHOPPERS) return 'request';
   if (roleOf(from) === roleOf(to)) return 'log';
-  const [, method, path] = /^([A-Z]+) \/(\S*)/.exec(what ?? '') ?? [null, '', ''];
-  if (path.endsWith('/lease')) return 'lease';
-  if (path.startsWith('orders')) return 'order';
-  if (/^(takes|settlements)/.test(path)) return 'take';
-  if (path.startsWith('cache') && method === 'DELETE') return 'invalidation';
-  return path.startsWith('products') ? 'fill' : 'other';
+  return KIND_OF[/^[\w-]+/.exec(what ?? '')?.[0]] ?? 'other';
 }
 
 /** When the first and the last of it was seen, in microseconds since 1970. */
@@ -47,7 +49,7 @@ export const ended = (one) => one.told ?? one.answered ?? one.came ?? one.sent;
 
 /** Whether it never came, as far as its sender knows. */
 export function isLost(one) {
-  const failed = one.learned === 'unknown' || one.learned === 'refused';
+  const failed = ['unknown', 'refused', 'lost'].includes(one.learned);
   return one.came === null && one.answered === null && failed;
 }
 

@@ -2,7 +2,6 @@
 
 import { byId, say, set } from '../dom.js';
 import { cellWords, Entries } from '../model/entries.js';
-import { termWords } from '../model/facts.js';
 import { ask } from '../stream.js';
 
 /** A replica that could not be asked is left alone for so long; milliseconds. */
@@ -11,7 +10,7 @@ const AGAIN_MS = 2000;
 /** `rowOf(name)` is the row of model/facts.js as it is drawn now. */
 export function cellTip(parent, rowOf) {
   const [tip, entries, asked] = [byId('cell-tip'), new Entries(), new Map()];
-  const [first, second, third] = tip.children;
+  const [first, second] = tip.children;
   let cell = null;
 
   const draw = () => {
@@ -25,7 +24,6 @@ export function cellTip(parent, rowOf) {
     const words = cellWords(name, found, entry);
     say(first, words.first);
     say(second, words.second);
-    say(third, entry ? termWords(entry.term) : '');
     if (found.state !== 'missing' && !entry?.isFinal) fetchRow(name, row);
     const at = cell.getBoundingClientRect();
     tip.hidden = false;
@@ -44,7 +42,7 @@ export function cellTip(parent, rowOf) {
     const now = performance.now();
     if (now - (asked.get(name) ?? -Infinity) < AGAIN_MS) return;
     asked.set(name, now);
-    const path = `log/${encodeURIComponent(name)}?first=${cells[0].index}&last=${Math.min(last, cells.at(-1).index)}`;
+    const path = `log/${encodeURIComponent(name)}/${cells[0].index}/${Math.min(last, cells.at(-1).index)}`;
     try {
       const said = await ask('GET', path);
       entries.add(name, said?.entries, committed);
