@@ -9,7 +9,7 @@ use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::command::{
     catalog, check, client, compare, control, demo, export, frontend, health, migrate, node, order,
-    paint, run, sim, status, top, up,
+    paint, run, sim, status, top, up, view,
 };
 use crate::supervisor::control::Action;
 
@@ -66,6 +66,7 @@ enum Command {
     Migrate(migrate::Migrate),
     Sim(sim::Sim),
     Run(run::Run),
+    View(view::View),
     Compare(compare::Compare),
     Health(health::Health),
 }
@@ -111,6 +112,7 @@ pub fn run() -> ExitCode {
         Command::Migrate(migrate) => migrate.run(),
         Command::Sim(sim) => sim.run(),
         Command::Run(run) => run.run(),
+        Command::View(view) => view.run(),
         Command::Compare(compare) => compare.run(),
         Command::Health(health) => health.run(),
     };

@@ -2,7 +2,7 @@
 //!
 //! A frame is what all nodes said at one moment. The newest minute is kept whole, of the time
 //! before it a frame each second, so that the page can scrub back over things that happened before
-//! anybody opened it. Filled by `mod`, read by `web`.
+//! anybody opened it. Filled by `mod`, read by `web` and, when a round ends, by `rounds`.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -32,6 +32,12 @@ pub struct Frame {
     pub at_ms: u64,
     /// One line of JSON.
     pub json: String,
+}
+
+/// Now, in milliseconds since 1970.
+pub fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// All that is kept.
@@ -73,8 +79,7 @@ impl Feed {
 
     /// Adds what was seen now, and gives it to all that wait.
     pub fn add(&self, seen: Value) {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.add_at(u64::try_from(since.as_millis()).unwrap_or(u64::MAX), seen);
+        self.add_at(now_ms(), seen);
     }
 
     fn add_at(&self, at_ms: u64, mut seen: Value) {
@@ -97,6 +102,11 @@ impl Feed {
         let news = self.news.subscribe();
         self.came.notify_one();
         (old, news)
+    }
+
+    /// What is kept since a moment.
+    pub fn since(&self, at_ms: u64) -> Vec<Arc<Frame>> {
+        self.lock().frames.iter().filter(|frame| frame.at_ms >= at_ms).cloned().collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
@@ -139,6 +149,7 @@ mod tests {
         }
         let (old, mut news) = feed.after(1);
         assert_eq!(numbers(&old), [2, 3]);
+        assert_eq!(numbers(&feed.since(300)), [3]);
         assert!(feed.is_watched());
         feed.add_at(400, serde_json::json!({}));
         let frame = news.try_recv().unwrap();

@@ -159,6 +159,7 @@ fn simulate(
         scenario: Some(text),
         trace: Some(&outcome.trace),
         metrics: Some(serde_json::to_value(&outcome.tally)?),
+        ..Contents::default()
     };
     let verdict = bundle::write(folder, &lines, &contents)?;
     // What the checker says of the history is the verdict's own matter.

@@ -88,7 +88,8 @@ pub(super) async fn play(
     let history = std::fs::read_to_string(&path)
         .with_context(|| format!("cannot read {}", path.display()))?;
     let lines: Vec<String> = history.lines().map(str::to_string).collect();
-    let contents = Contents { scenario: Some(text), trace: None, metrics: Some(outcome.json()) };
+    let metrics = Some(outcome.json());
+    let contents = Contents { scenario: Some(text), metrics, ..Contents::default() };
     Ok(Some(Ended { verdict: bundle::write(folder, &lines, &contents)?, broken }))
 }
 

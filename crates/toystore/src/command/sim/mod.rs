@@ -339,7 +339,7 @@ impl Sim {
         head.repeat = Some(self.replay(seed, trim));
         let lines: Vec<String> = [head.json()].into_iter().chain(lines).collect();
         let metrics = Some(serde_json::to_value(&outcome.tally)?);
-        let contents = Contents { trace: Some(&outcome.trace), metrics, scenario: None };
+        let contents = Contents { trace: Some(&outcome.trace), metrics, ..Contents::default() };
         bundle::write(folder, &lines, &contents)?;
         println!("history, trace, verdict and picture: {}", folder.display());
         Ok(())
