@@ -26,7 +26,8 @@ use replication::Protocol;
 use simulator::{Scenario, run as run_plan};
 
 use super::paint;
-use crate::bundle::{self, Contents, Verdict};
+use super::sim::kept;
+use crate::bundle::Verdict;
 use crate::supervisor::options::replication;
 
 /// Where a scenario is played.
@@ -151,17 +152,10 @@ fn simulate(
     text: &str,
     repeat: &str,
 ) -> Result<Ended> {
-    let outcome = run_plan(&scenario.plan(seed), true);
-    let (mut head, lines) = outcome.history.context("a traced run has its history")?;
-    head.repeat = Some(repeat.to_string());
-    let lines: Vec<String> = [head.json()].into_iter().chain(lines).collect();
-    let contents = Contents {
-        scenario: Some(text),
-        trace: Some(&outcome.trace),
-        metrics: Some(serde_json::to_value(&outcome.tally)?),
-        ..Contents::default()
-    };
-    let verdict = bundle::write(folder, &lines, &contents)?;
+    let plan = scenario.plan(seed);
+    let outcome = run_plan(&plan, true);
+    let repeat = repeat.to_string();
+    let verdict = kept::write(folder, &plan.setting, &outcome, Some(text), repeat)?;
     // What the checker says of the history is the verdict's own matter.
     let others = outcome.broken.filter(|broken| {
         let by_checker = |one: checker::verdict::Guarantee| one.name() == broken.promise;

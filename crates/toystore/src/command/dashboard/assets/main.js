@@ -5,6 +5,7 @@ import { byId, say, set } from './dom.js';
 import { ordersPerSecond } from './model/facts.js';
 import { Timeline } from './model/timeline.js';
 import { ask, listen, token } from './stream.js';
+import { openBundle } from './view/bundle.js';
 import { cacheView } from './view/cache.js';
 import { inspector } from './view/inspect.js';
 import { loadView } from './view/load.js';
@@ -18,9 +19,12 @@ import { verdictView } from './view/verdict.js';
 
 const timeline = new Timeline();
 let [hello, broken, scheduled] = [null, false, false];
+/** The run that is over, where nothing runs. */
+let past = null;
 
 /** Why nothing can be broken now; null if it can. */
 function mayBreak() {
+  if (past) return past.why;
   if (hello && !hello.chaos) return 'Nothing can be broken here: the store was started without --chaos.';
   if (!token()) return 'To break things, open the address that `toystore up` printed: it has the token.';
   if (!timeline.isLive) return 'This is the past: go back to live to break things.';
@@ -46,12 +50,11 @@ const views = [
   logsView(byId('logs'), byId('logs-hint')),
   cacheView(byId('caches')),
   stockView(byId('shelves'), byId('conserved')),
-  verdictView(),
-  shopView(),
   loadView({ mayBreak, tell }),
   inspect.update,
-  tourView(),
 ];
+/** What only a running store has; the verdict of a bundle is not that of a round. */
+const live = [verdictView(), shopView(), tourView()];
 const strip = stripView(byId('strip'));
 
 function count(frame, role, one, many) {
@@ -65,7 +68,7 @@ function draw() {
   if (!frame) return;
   const start = performance.now();
   const minute = timeline.before(60_000) ?? timeline.frames[0];
-  for (const view of views) view(frame, minute, timeline);
+  for (const view of past ? views : [...views, ...live]) view(frame, minute, timeline);
   const { most } = strip(timeline);
   const rate = ordersPerSecond(timeline.before(2000), frame);
   say(byId('facts'), [
@@ -83,6 +86,7 @@ function draw() {
   byId('heal').hidden = mayBreak() !== null;
   const clock = new Date(frame.at_ms).toLocaleTimeString('en-GB');
   say(byId('moment'), `${clock}, ${timeline.isLive ? 'now' : `${ago} s ago`}; at most ${Math.round(most)} orders/s`);
+  past?.draw(frame, timeline, most);
   // What a frame costs, for whoever measures it; the browser keeps them all.
   if (frame.number % 500 === 0) performance.clearMeasures('draw');
   performance.measure('draw', { start });
@@ -99,7 +103,7 @@ scrub.oninput = () => {
   const newest = timeline.newest;
   if (!newest) return;
   const share = Number(scrub.value) / Number(scrub.max);
-  timeline.hold(share >= 1 ? Infinity : newest.at_ms - SHOWN_MS * (1 - share));
+  timeline.hold(share >= 1 ? Infinity : newest.at_ms - (timeline.spanMs ?? SHOWN_MS) * (1 - share));
   schedule();
 };
 byId('live').onclick = () => {
@@ -133,7 +137,11 @@ theme.onclick = () => {
 
 token();
 listen({
-  onHello: (said) => { hello = said; schedule(); },
+  onHello: (said) => {
+    hello = said;
+    if (said.viewing && !past) past = openBundle(said, timeline);
+    schedule();
+  },
   onFrames: (frames) => { broken = false; timeline.add(frames); schedule(); },
   onState: (state) => { broken = state === 'broken'; schedule(); },
 });

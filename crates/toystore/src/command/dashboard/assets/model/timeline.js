@@ -10,6 +10,19 @@ export class Timeline {
     this.frames = [];
     /** The moment that is shown, in milliseconds since 1970; null: now. */
     this.heldAt = null;
+    /** Whether it is a run that is over: nothing of it is forgotten. */
+    this.keepsAll = false;
+  }
+
+  /** From now on it is a run that is over, and this moment of it is shown. */
+  keepAll(heldAt) {
+    this.keepsAll = true;
+    this.heldAt = heldAt;
+  }
+
+  /** How long the run is, in milliseconds, where all of it is kept; else null. */
+  get spanMs() {
+    return this.keepsAll && this.newest ? Math.max(1, this.newest.at_ms - this.frames[0].at_ms) : null;
   }
 
   /** Takes frames, which may have come before: a stream that broke begins a little earlier. */
@@ -22,7 +35,7 @@ export class Timeline {
       this.frames.push(frame);
     }
     const newest = this.frames.at(-1);
-    if (!newest) return;
+    if (!newest || this.keepsAll) return;
     const oldest = newest.at_ms - KEPT_MS;
     const kept = this.frames.findIndex((frame) => frame.at_ms >= oldest);
     if (kept > 0) this.frames.splice(0, kept);

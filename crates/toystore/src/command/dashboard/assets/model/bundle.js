@@ -1,0 +1,31 @@
+// A run that is over: where in it a frame is, and what is drawn of one that has no frames.
+//
+// Pure. What the server says of a bundle is in the first event of its stream.
+
+/** So many seconds, as people read a clock that begins with the run. */
+export function seconds(ms) {
+  return `${(ms / 1000).toFixed(1)} s`;
+}
+
+/** Where in the run a frame is. */
+export function moment(frame, newest) {
+  return `${seconds(frame.clock_ms)} into the run, of ${seconds(newest.clock_ms)}`;
+}
+
+/** What the bundle is, and what is said of it, above the lines of its verdict. */
+export function introduction({ viewing, verdict, differs }, says) {
+  const many = verdict.operations === 1 ? '1 operation' : `${verdict.operations} operations`;
+  const again = differs ? ` ${differs[0].toUpperCase()}${differs.slice(1)}.` : '';
+  return `${viewing}: ${many}, ${says}.${again}`;
+}
+
+/** Bars and marks of the strip out of a history, for a picture so wide; its first second is the left. */
+export function strip({ orders_each_second: orders, marks }, width) {
+  const span = orders.length * 1000;
+  const x = (atMs) => Math.min(width, (atMs / span) * width);
+  return {
+    most: Math.max(0, ...orders),
+    bars: orders.map((rate, second) => ({ left: x(second * 1000), right: x(second * 1000 + 1000), rate })),
+    marks: marks.map((mark) => ({ ...mark, x: x(mark.at_ms) })),
+  };
+}
