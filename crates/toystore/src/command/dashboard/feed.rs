@@ -6,10 +6,12 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::{Notify, broadcast};
+
+use crate::clock::unix_ms;
 
 /// How far back frames are kept.
 const KEPT: Duration = Duration::from_secs(5 * 60);
@@ -32,12 +34,6 @@ pub struct Frame {
     pub at_ms: u64,
     /// One line of JSON.
     pub json: String,
-}
-
-/// Now, in milliseconds since 1970.
-pub fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// All that is kept.
@@ -79,7 +75,7 @@ impl Feed {
 
     /// Adds what was seen now, and gives it to all that wait.
     pub fn add(&self, seen: Value) {
-        self.add_at(now_ms(), seen);
+        self.add_at(unix_ms(), seen);
     }
 
     fn add_at(&self, at_ms: u64, mut seen: Value) {

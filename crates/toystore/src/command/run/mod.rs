@@ -6,6 +6,7 @@
 //! | `real` | real nodes: a store, shoppers, the history of them |
 //! | `stage` | what they are: processes, or containers |
 //! | `wreck` | what goes wrong with them, and its end |
+//! | `watched` | what they said meanwhile |
 //! | `links` | which of their links are broken now |
 //!
 //! Called by the command line; the simulated world is crate `simulator`.
@@ -13,6 +14,7 @@
 mod links;
 pub mod real;
 pub mod stage;
+pub mod watched;
 mod wreck;
 
 use std::path::{Path, PathBuf};

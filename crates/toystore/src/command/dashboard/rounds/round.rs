@@ -23,8 +23,9 @@ use crate::bundle::frames::{Collected, placed};
 use crate::bundle::{self, Contents, Verdict};
 use crate::client::dialect::Dialect;
 use crate::client::runner::{Clock, Party, Report, Running};
+use crate::clock::unix_ms;
 use crate::command::client::history_file::HistoryFile;
-use crate::command::dashboard::feed::{Frame, now_ms};
+use crate::command::dashboard::feed::Frame;
 use crate::command::dashboard::{Dashboard, INTERVAL};
 use crate::http::connection::Url;
 use crate::supervisor::cluster::{Cluster, Member, State};
@@ -61,7 +62,7 @@ pub async fn play(dashboard: &Arc<Dashboard>, number: u64) -> Result<()> {
     let path = folder.join("history.jsonl");
     let repeat = format!("a page's round {number}, seed {}", party.each.seed);
     let history = HistoryFile::begin(&path, &party, Some(cluster), &repeat).await?;
-    let (clock, began_ms) = (Clock::start(), now_ms());
+    let (clock, began_ms) = (Clock::start(), unix_ms());
     {
         let mut shared = rounds.lock();
         shared.told.clear();
