@@ -147,27 +147,34 @@ impl Opened {
         Some(format!("{}: {}", part("promise")?, part("what")?))
     }
 
-    /// What the strip of time shows where there are no frames: orders that were told in each
-    /// second, leaders and faults; all times in milliseconds of the history's clock.
+    /// What the strip of time shows where there are no frames: how many orders were told in each
+    /// `bar_ms`, leaders and faults; on the history's clock.
     pub fn told(&self) -> Value {
         let history = &self.verdict.history;
-        let mut orders = vec![0_u64; (history.end() / SECOND + 1) as usize];
+        let bar = (history.end() / BARS_MAX + 1).max(SECOND);
+        let mut orders = vec![0_u64; (history.end() / bar + 1) as usize];
         for one in &history.operations {
             if matches!(one.outcome, Outcome::Bought(_)) {
-                orders[(one.returned / SECOND) as usize] += 1;
+                orders[(one.returned / bar) as usize] += 1;
             }
         }
         let marks: Vec<Value> =
             history.events.iter().flat_map(|event| marks(history, event)).collect();
-        json!({"orders_each_second": orders, "marks": marks})
+        json!({"bar_ms": bar / 1000, "orders": orders, "marks": marks})
     }
 }
 
 /// On the history's clock.
 const SECOND: Micros = 1_000_000;
 
+/// A bar is a second, or as long as it must be.
+const BARS_MAX: u64 = 1000;
+
 fn marks(history: &History, event: &Event) -> Vec<Value> {
-    let mark = |at: Micros, kind: &str, words: String| json!({"at_ms": at / 1000, "kind": kind, "words": words});
+    let mark = |at: Micros, kind: &str, words: String| {
+        let at_ms = at / 1000;
+        json!({"at_ms": at_ms, "kind": kind, "words": words})
+    };
     match event {
         Event::Leader { at, node, term: _ } => {
             vec![mark(*at, "leader", format!("{} leads", history.name(*node)))]
@@ -190,14 +197,23 @@ mod tests {
     use super::super::{Contents, write};
     use super::*;
 
-    /// A bundle of a stale read, at 40 µs; its folder goes with it.
+    /// A bundle of a stale read that is answered at 2.0099 s; its folder goes with it.
     fn bundle() -> (tempfile::TempDir, std::path::PathBuf) {
+        bundle_of(2_009_900)
+    }
+
+    fn bundle_of(read_us: u64) -> (tempfile::TempDir, std::path::PathBuf) {
         let lines = [
-            r#"{"history":"toystore","format":1,"clock":"us","catalogue":[{"toy":"Tux","quantity":5}],"invalidation":"lease","replication":"raft","keys":false}"#,
-            r#"{"op":"buy","client":1,"invoked":1000,"returned":9000,"toy":"Tux","quantity":2,"outcome":"ok","order":0}"#,
-            r#"{"op":"read","client":2,"invoked":9500,"returned":2009900,"toy":"Tux","outcome":"ok","quantity":5}"#,
-            r#"{"event":"leader","at":500,"node":"order-2"}"#,
-            r#"{"event":"fault","at":600,"until":700000,"node":"order-1","what":"kill"}"#,
+            json!({"history": "toystore", "format": 1, "clock": "us", "invalidation": "lease",
+                "replication": "raft", "keys": false,
+                "catalogue": [{"toy": "Tux", "quantity": 5}]}),
+            json!({"op": "buy", "client": 1, "invoked": 1000, "returned": 9000, "toy": "Tux",
+                "quantity": 2, "outcome": "ok", "order": 0}),
+            json!({"op": "read", "client": 2, "invoked": 9500, "returned": read_us, "toy": "Tux",
+                "outcome": "ok", "quantity": 5}),
+            json!({"event": "leader", "at": 500, "node": "order-2"}),
+            json!({"event": "fault", "at": 600, "until": 700_000, "node": "order-1",
+                "what": "kill"}),
         ];
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("run");
@@ -208,7 +224,7 @@ mod tests {
             })
             .collect();
         let contents = Contents { frames: &frames, ..Contents::default() };
-        write(&path, &lines.map(str::to_string), &contents).unwrap();
+        write(&path, &lines.map(|line| line.to_string()), &contents).unwrap();
         (folder, path)
     }
 
@@ -239,7 +255,7 @@ mod tests {
         let opened = open(&path).unwrap();
         assert!(opened.frames.is_empty());
         let told = opened.told();
-        assert_eq!(told["orders_each_second"], json!([1, 0, 0]));
+        assert_eq!((&told["bar_ms"], &told["orders"]), (&json!(1000), &json!([1, 0, 0])));
         let words: Vec<&str> = told["marks"]
             .as_array()
             .unwrap()
@@ -247,6 +263,14 @@ mod tests {
             .map(|m| m["words"].as_str().unwrap())
             .collect();
         assert_eq!(words, ["order-2 leads", "order-1: kill", "order-1: kill, over"]);
+    }
+
+    /// Also one that somebody made up, and that ends in half a million years.
+    #[test]
+    fn a_long_history_has_no_more_bars_than_can_be_seen() {
+        let (_folder, path) = bundle_of(u64::MAX / 2);
+        let told = open(&path).unwrap().told();
+        assert!(told["orders"].as_array().unwrap().len() <= 1000, "{told}");
     }
 
     #[test]

@@ -19,13 +19,15 @@ export function introduction({ viewing, verdict, differs }, says) {
   return `${viewing}: ${many}, ${says}.${again}`;
 }
 
-/** Bars and marks of the strip out of a history, for a picture so wide; its first second is the left. */
-export function strip({ orders_each_second: orders, marks }, width) {
-  const span = orders.length * 1000;
+/** Bars and marks of the strip out of a history, for a picture so wide; its beginning is the left. */
+export function strip({ bar_ms: bar, orders, marks }, width) {
+  const span = orders.length * bar;
   const x = (atMs) => Math.min(width, (atMs / span) * width);
+  const bars = orders.map((many, place) => ({ left: x(place * bar), right: x((place + 1) * bar), rate: many / (bar / 1000) }));
   return {
-    most: Math.max(0, ...orders),
-    bars: orders.map((rate, second) => ({ left: x(second * 1000), right: x(second * 1000 + 1000), rate })),
+    bars,
+    most: Math.max(0, ...bars.map(({ rate }) => rate)),
+    seconds: span / 1000,
     marks: marks.map((mark) => ({ ...mark, x: x(mark.at_ms) })),
   };
 }

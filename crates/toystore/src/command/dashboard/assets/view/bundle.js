@@ -38,14 +38,14 @@ function showVerdict(hello) {
 
 /** The strip of a bundle without frames: what clients were told, and what was done to nodes. */
 function showTold(svg, told) {
-  const { bars, marks, most } = strip(told, WIDTH);
+  const { bars, marks, most, seconds } = strip(told, WIDTH);
   const high = (rate) => (rate / most) * (HEIGHT - 6);
   const d = bars.filter((bar) => bar.rate > 0).map(({ left, right, rate }) =>
     `M${left.toFixed(1)} ${HEIGHT}V${(HEIGHT - high(rate)).toFixed(1)}H${right.toFixed(1)}V${HEIGHT}Z`);
   svg.append(h('path', { class: 'bars', d: d.join('') }), ...marks.map((mark) => h('line',
     { class: `mark ${mark.kind}`, x1: mark.x, x2: mark.x, y1: 0, y2: HEIGHT,
       'vector-effect': 'non-scaling-stroke' }, h('title', {}, mark.words))));
-  const words = `${bars.length} s of the run; at most ${most} orders/s, and ${marks.length} faults and leaders`;
+  const words = `${Math.round(seconds)} s of the run; at most ${most.toFixed(1)} orders/s, and ${marks.length} faults and leaders`;
   say(byId('moment'), words);
   set(svg, { 'aria-label': words });
 }
