@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { introduction, moment, strip } from '../assets/model/bundle.js';
+import { conclusion, introduction, moment, strip } from '../assets/model/bundle.js';
 import { KEPT_MS, Timeline } from '../assets/model/timeline.js';
 import { drawn } from '../assets/view/strip.js';
 import { frame, order } from './frames.js';
@@ -35,6 +35,14 @@ test('what a bundle is stands above its verdict, also that it is judged otherwis
   assert.equal(introduction(hello, 'held'), 'round-3: 42 operations, held.');
   assert.equal(introduction({ ...hello, differs: 'stock was held' }, 'broke'),
     'round-3: 42 operations, broke. Stock was held.');
+});
+
+test('a verdict ends with what counts of it', () => {
+  const lines = [{ name: 'once', verdict: 'broke' }, { name: 'stock', verdict: 'held' },
+    { name: 'kept', verdict: 'broke' }, { name: 'orders', verdict: 'held' }];
+  assert.equal(conclusion({ mark: '✗', says: 'broke', verdict: 'broke', lines }), '✗ broke: once, kept');
+  assert.equal(conclusion({ mark: '✓', says: 'held', verdict: 'held', lines }),
+    '✓ held: all 2 guarantees that could be judged');
 });
 
 test('without frames the strip is what clients were told, and when', () => {

@@ -19,6 +19,13 @@ export function introduction({ viewing, verdict, differs }, says) {
   return `${viewing}: ${many}, ${says}.${again}`;
 }
 
+/** Of all lines of a verdict, what counts. */
+export function conclusion({ mark, says, verdict, lines }) {
+  const names = lines.filter((one) => one.verdict === verdict).map((one) => one.name);
+  const all = verdict === 'held' ? `all ${names.length} guarantees that could be judged` : names.join(', ');
+  return names.length ? `${mark} ${says}: ${all}` : `${mark} ${says}`;
+}
+
 /** Bars and marks of the strip out of a history, for a picture so wide; its beginning is the left. */
 export function strip({ bar_ms: bar, orders, marks }, width) {
   const span = orders.length * bar;

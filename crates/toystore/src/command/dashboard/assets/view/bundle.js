@@ -2,7 +2,7 @@
 // running store can do. Called by main.js, once the server has said that it shows a bundle.
 
 import { byId, h, say, set } from '../dom.js';
-import { introduction, moment, strip } from '../model/bundle.js';
+import { conclusion, introduction, moment, strip } from '../model/bundle.js';
 import { part } from '../model/rounds.js';
 import { fillLines } from './verdict.js';
 
@@ -27,7 +27,7 @@ function showVerdict(hello) {
   fillLines(list, judged.lines);
   set(list, { 'aria-label': `${hello.viewing}: ${judged.says}` });
   last.hidden = false;
-  say(last, hello.broken ? `✗ The run broke ${hello.broken}` : `${judged.mark} ${judged.says}`);
+  say(last, hello.broken ? `✗ The run broke ${hello.broken}` : conclusion(judged));
   set(last, { class: `last ${hello.broken ? 'broke' : judged.verdict}` });
   const links = hello.links.map((name) => h('a', { href: `api/bundle/${name}`, 'data-file': name,
     'data-testid': `file-${name}`, target: '_blank', rel: 'noopener' }, LINKS[name]));
