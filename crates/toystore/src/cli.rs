@@ -34,6 +34,7 @@ Examples:
   toystore status                             … another one leads …
   toystore start order-3                      … and it comes back
   toystore compare --quick                    the ways of replication, side by side
+  toystore view FOLDER                        a run that is over, in the page
 
 Data goes to stdout, everything else to stderr. Exit code 0: done, and what was checked holds;
 1: not so; 2: wrong usage. Every flag of a service is also an environment variable TOYSTORE_*.";

@@ -29,8 +29,7 @@ pub struct View {
     #[arg(value_name = "BUNDLE")]
     bundle: PathBuf,
     /// Where the page is served
-    #[arg(long, env = "TOYSTORE_DASHBOARD_LISTEN", value_name = "ADDR",
-          default_value_t = LISTEN_DEFAULT)]
+    #[arg(long, value_name = "ADDR", default_value_t = LISTEN_DEFAULT)]
     listen: SocketAddr,
     /// Open the page in the browser
     #[arg(long)]

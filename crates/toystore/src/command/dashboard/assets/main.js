@@ -135,6 +135,8 @@ theme.onclick = () => {
   paint(dark);
 };
 
+// Where nothing runs no frame comes that would draw it anew.
+addEventListener('resize', schedule);
 token();
 listen({
   onHello: (said) => {
