@@ -23,6 +23,7 @@
 //! | [`planted`] | bugs that are planted on purpose, and what must come of each |
 //! | `world`, `queue`, `clock`, [`who`] | what happens |
 //! | `record`, [`recording`] | what clients were told, as a history, and what its judge says |
+//! | [`frames`] | what all nodes said, moment after moment, for whoever looks at a run |
 //! | [`points`] | interesting states that must be reached |
 //! | `costs`, [`comparison`] | what a run costs; ways of replication side by side |
 //! | `tally`, `digest` | what is counted; one number for a run |
@@ -38,6 +39,7 @@ pub mod comparison;
 mod costs;
 mod digest;
 pub mod fault;
+pub mod frames;
 mod members;
 pub mod plan;
 pub mod planted;

@@ -10,6 +10,7 @@ use checker::history::Head;
 use replication::Time;
 
 use crate::costs::Costs;
+use crate::frames::Frame;
 use crate::plan::Plan;
 use crate::record;
 use crate::tally::Tally;
@@ -45,6 +46,8 @@ pub struct Outcome {
     pub digest: u64,
     /// Everything that happened, a line each, if it was wanted.
     pub trace: Vec<String>,
+    /// What nodes said, moment after moment, if it was wanted.
+    pub frames: Vec<Frame>,
     /// What clients were told, as a history: its first line and the others, if it was wanted.
     pub history: Option<(Head, Vec<String>)>,
 }
@@ -70,6 +73,8 @@ fn through(world: &mut World, plan: &Plan, traced: bool) -> Outcome {
     // The world is only read after a panic, for its trace and its numbers.
     let played = catch_unwind(AssertUnwindSafe(|| play(world, plan)));
     let judged = matches!(played, Ok(true));
+    // Whoever panicked says nothing any more.
+    let frames = world.take_frames(played.is_ok());
     if let Err(panic) = played {
         let words = panic.downcast_ref::<String>().cloned();
         let words = words.or_else(|| panic.downcast_ref::<&str>().map(|text| text.to_string()));
@@ -98,6 +103,7 @@ fn through(world: &mut World, plan: &Plan, traced: bool) -> Outcome {
         tally,
         digest: world.digest.value(),
         trace: world.trace.take().unwrap_or_default(),
+        frames,
         history: traced.then(|| (record::head(&plan.setting), world.record.take_lines())),
     }
 }

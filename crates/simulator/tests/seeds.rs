@@ -88,6 +88,11 @@ fn the_same_seed_is_the_same_run_byte_for_byte() {
         assert!(first.trace == second.trace, "seed {seed}");
         assert_eq!(first.digest, second.digest, "seed {seed}");
         assert_eq!(first.digest, run(&plan, false).digest, "a trace changes nothing: seed {seed}");
+        // A look each tenth of a second, and one at the end.
+        let looks: Vec<u64> = first.frames.iter().map(|frame| frame.at.0).collect();
+        assert!(looks.len() > 100 && looks[..2] == [0, 100_000], "{looks:?}: seed {seed}");
+        let seen = |frames: &[simulator::frames::Frame]| format!("{frames:?}");
+        assert_eq!(seen(&first.frames), seen(&second.frames), "seed {seed}");
     }
 }
 

@@ -9,7 +9,7 @@ use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::command::{
     catalog, check, client, compare, control, demo, export, frontend, health, migrate, node, order,
-    paint, run, sim, status, top, up,
+    paint, run, sim, status, top, up, view,
 };
 use crate::supervisor::control::Action;
 
@@ -34,6 +34,7 @@ Examples:
   toystore status                             … another one leads …
   toystore start order-3                      … and it comes back
   toystore compare --quick                    the ways of replication, side by side
+  toystore view FOLDER                        a run that is over, in the page
 
 Data goes to stdout, everything else to stderr. Exit code 0: done, and what was checked holds;
 1: not so; 2: wrong usage. Every flag of a service is also an environment variable TOYSTORE_*.";
@@ -66,6 +67,7 @@ enum Command {
     Migrate(migrate::Migrate),
     Sim(sim::Sim),
     Run(run::Run),
+    View(view::View),
     Compare(compare::Compare),
     Health(health::Health),
 }
@@ -111,6 +113,7 @@ pub fn run() -> ExitCode {
         Command::Migrate(migrate) => migrate.run(),
         Command::Sim(sim) => sim.run(),
         Command::Run(run) => run.run(),
+        Command::View(view) => view.run(),
         Command::Compare(compare) => compare.run(),
         Command::Health(health) => health.run(),
     };

@@ -70,6 +70,8 @@ pub struct Host {
     pub knows: BTreeSet<NodeId>,
     /// Raised by each crash: what was meant for an earlier life is dropped.
     pub life: u32,
+    /// When its process started last.
+    pub started_at: Time,
     /// Its machine has no power: it does not even refuse.
     pub dark: bool,
     /// It was asked to stop.
@@ -109,6 +111,7 @@ impl Host {
             enlisted: true,
             knows: BTreeSet::new(),
             life: 0,
+            started_at: Time(0),
             dark: false,
             stopping: false,
             paused: false,

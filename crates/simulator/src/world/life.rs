@@ -48,7 +48,10 @@ impl World {
         let replicas = replicas.into_iter().collect();
         let process = Process::new(who, &found.recovered, self.now.0, &self.plan, replicas);
         match process {
-            Ok(process) => self.hosts[seat].process = Some(process),
+            Ok(process) => {
+                self.hosts[seat].started_at = self.now;
+                self.hosts[seat].process = Some(process);
+            }
             Err(refused) => {
                 return self.breaks("recovery", format!("{who} does not start: {refused}"));
             }

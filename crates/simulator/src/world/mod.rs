@@ -17,6 +17,7 @@
 //! | `asker` | a client that waits for no answer |
 //! | `check` | what must hold when all is quiet |
 //! | `catalogs`, `orders`, `seen` | what must hold of the replicas of a service at every step |
+//! | `look` | what is seen from outside: frames of all nodes, and messages |
 //! | `operator` | who wants other order replicas, starts them and ends them |
 //!
 //! Made and judged by `run`.
@@ -28,6 +29,7 @@ pub mod disk;
 pub mod host;
 mod lies;
 mod life;
+mod look;
 pub mod network;
 mod operator;
 mod orders;
@@ -163,6 +165,8 @@ pub struct World {
     pub digest: Digest,
     /// Everything that happened so far, if it is wanted.
     pub trace: Option<Vec<String>>,
+    /// What was seen of all nodes, if it is wanted.
+    looks: Option<Box<look::Looks>>,
     /// Kept, so that a step allocates nothing.
     effects: Vec<Effect>,
 }
@@ -218,6 +222,7 @@ impl World {
             tally: Tally::default(),
             digest: Digest::default(),
             trace: traced.then(Vec::new),
+            looks: traced.then(|| Box::new(look::Looks::new(seats.processes()))),
             effects: Vec::new(),
             plan,
         };
@@ -343,6 +348,7 @@ impl World {
     /// The next event.
     fn turn(&mut self) {
         let (at, event) = self.queue.pop().expect("timers go on for ever");
+        self.look_until(at);
         self.now = at;
         self.tally.events += 1;
         self.on_event(event);

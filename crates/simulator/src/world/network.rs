@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use wal::memory::Random;
 
+use crate::frames::Link;
 use crate::setting::Network as Weather;
-use crate::who::Seat;
+use crate::who::{Seat, Who};
 
 /// An edge: from one seat to another.
 pub type Edge = (Seat, Seat);
@@ -142,6 +143,25 @@ impl Network {
     pub fn is_cut(&self, (from, to): Edge) -> bool {
         let line = &self.lines[from * self.seats + to];
         line.cut + line.held > 0
+    }
+
+    /// What is wrong with an edge now, to somebody; the weather is wrong with none.
+    pub fn suffers(&self, (from, to): Edge, whom: Who) -> Option<Link> {
+        let line = &self.lines[from * self.seats + to];
+        let Worse { lost, doubled, delay_us, jitter_us } = line.worse;
+        let jitter_us = jitter_us + self.lags[from].max(self.lags[to]);
+        let cut = line.cut + line.held > 0;
+        let (delay, jitter) = (Duration::from_micros(delay_us), Duration::from_micros(jitter_us));
+        let link = Link { to: whom, cut, lost, doubled, delay, jitter };
+        let fine = Link {
+            cut: false,
+            lost: 0,
+            doubled: 0,
+            delay: Duration::ZERO,
+            jitter: Duration::ZERO,
+            ..link
+        };
+        (link != fine).then_some(link)
     }
 
     /// Makes an edge worse, or as good as before.

@@ -21,15 +21,19 @@ use crate::who::{Seat, Who};
 impl World {
     /// One step of a node, and all that follows from it at once.
     pub(super) fn step(&mut self, seat: Seat, input: Input) {
-        let host = &mut self.hosts[seat];
-        let Some(process) = &mut host.process else { return };
-        let who = host.who;
+        if !self.hosts[seat].is_up() {
+            return;
+        }
+        let who = self.hosts[seat].who;
         self.tally.steps += 1;
         self.digest.note(&(self.now, seat, &input));
+        self.saw_input(seat, &input);
+        let host = &mut self.hosts[seat];
+        let Some(process) = &mut host.process else { return };
         if let Some(trace) = &mut self.trace {
             trace.push(format!("{} {who} <- {input}", self.now));
         }
-        self.points.of_input(host.who, &input);
+        self.points.of_input(who, &input);
         if let (Who::Order(_), Input::Receive { from, .. }) = (who, &input) {
             host.knows.insert(*from);
         }
@@ -104,6 +108,7 @@ impl World {
     ) {
         let life = self.life(from);
         let who = self.who(from);
+        self.saw_call(from, call, to, &request);
         if who.is_client() {
             self.record.begin((from, life, call), who, self.who(to), self.now, &request);
         }
@@ -166,6 +171,7 @@ impl World {
             costs.sent(self.now, &message);
         }
         let to = self.seat(to);
+        self.saw_message(seat, to, &message);
         if !self.can_reach(seat, to) {
             return;
         }
@@ -193,6 +199,7 @@ impl World {
             }
         }
         let Waiting { from, life, call, doubled, .. } = waiting;
+        self.saw_reply(seat, (from, life, call), &response);
         // Of a doubled one, the other may wait still, and be done.
         let nothing_done = matches!(response, Err(Problem::Unavailable(_)));
         let answer = match doubled && nothing_done && self.who(from).is_client() {
@@ -221,6 +228,7 @@ impl World {
             let answer = Answer::Said(Ok(Reply::Done));
             return self.send((to, from), Event::Answer { to: from, life, call, answer });
         }
+        self.saw_request((from, life, call), to, &request);
         self.next_token += 1;
         let token = self.next_token;
         let asked = Asked::of(&request);
@@ -246,6 +254,7 @@ impl World {
                 costs.answered((to, life, call), self.now, &answer);
             }
         }
+        self.saw_answer(to, life, call, &answer);
         if to < self.hosts.len() {
             self.step(to, Input::Answer { call, answer });
         } else {

@@ -23,6 +23,7 @@ pub mod sim;
 pub mod status;
 pub mod top;
 pub mod up;
+pub mod view;
 
 use std::fs::OpenOptions;
 use std::future::Future;

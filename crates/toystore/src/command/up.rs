@@ -25,6 +25,9 @@ use crate::supervisor::ports::Wanted;
 /// The most nodes of one role.
 const NODES_MAX: i64 = 9;
 
+/// What to do where the page cannot be served.
+const NO_DOOR: &str = "--dashboard-listen 127.0.0.1:0 takes a free port, --no-dashboard none";
+
 /// Start a whole store on this machine: one process for each node
 ///
 /// Prints a table of nodes, roles, URLs and pids when all are ready, and writes the same to
@@ -197,7 +200,7 @@ struct Page {
 async fn up(mut options: Options, page: Page) -> Result<ExitCode> {
     let began = Instant::now();
     let door = match page.wanted {
-        true => Some(Door::open(page.listen, options.ports_auto).await?),
+        true => Some(Door::open(page.listen, options.ports_auto, NO_DOOR).await?),
         false => None,
     };
     options.dashboard = door.as_ref().map(|door| door.url.clone());
@@ -238,17 +241,22 @@ fn show(door: Door, cluster: &Cluster, options: &Options, open: bool) -> Result<
     let url = Dashboard::serve(door, cluster, options.chaos)?;
     paint::say(format_args!("page: {url}"));
     if open {
-        let opened = std::process::Command::new("xdg-open")
-            .arg(&url)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        if let Err(error) = opened {
-            paint::say(format_args!("cannot open a browser (xdg-open): {error}"));
-        }
+        open_browser(&url);
     }
     Ok(())
+}
+
+/// Opens a page in the browser; says so where there is none.
+pub fn open_browser(url: &str) {
+    let opened = std::process::Command::new("xdg-open")
+        .arg(url)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    if let Err(error) = opened {
+        paint::say(format_args!("cannot open a browser (xdg-open): {error}"));
+    }
 }
 
 fn print_nodes(cluster: &Cluster) {

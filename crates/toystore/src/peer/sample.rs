@@ -10,8 +10,9 @@
 //! receiver         └─► came ─── answered ──┘
 //! ```
 //!
-//! Of each kind of message on each link a few come through at once, and then one every sixteenth of
-//! a second: one purchase is seen whole, and thousands a second cost no more than that.
+//! Of each kind of message on each link the first few of each quarter second come through, and then
+//! one now and then. One purchase is seen whole; of thousands a second all nodes have the same
+//! moments, and they cost no more than that.
 //!
 //! Called by [`super::Link`] and its outbox (what leaves) and by [`crate::http::site`] (what comes).
 
@@ -34,10 +35,14 @@ pub const ID_HEADER: &str = "toystore-message";
 const LISTENS: Duration = Duration::from_secs(2);
 
 /// Halves of messages that are kept for those who ask.
-const KEPT_MAX: usize = 1024;
+const KEPT_MAX: usize = 2048;
 
-/// Of one kind on one link: so many at once, and one more in each of these times.
-const AT_ONCE: u32 = 6;
+/// Of one kind on one link: the first so many of each window, which begins at the same moment for
+/// all nodes of a machine, and then one in each of these times.
+const WINDOW: Duration = Duration::from_millis(250);
+const CALLS_AT_ONCE: u32 = 6;
+/// A purchase makes several messages between replicas.
+const LOGS_AT_ONCE: u32 = 12;
 const ONE_MORE: Duration = Duration::from_millis(60);
 
 /// Characters of a message that are shown.
@@ -150,11 +155,12 @@ struct Kept {
     budgets: HashMap<(Option<Address>, Kind), Budget>,
 }
 
-/// A token bucket.
-#[derive(Debug)]
+/// What is left of a window.
+#[derive(Debug, Default)]
 struct Budget {
-    left: u32,
-    filled: u64,
+    window: u64,
+    taken: u32,
+    last: u64,
 }
 
 fn now() -> u64 {
@@ -267,9 +273,9 @@ impl Sample {
             self.on.store(false, Ordering::Relaxed);
             return None;
         }
-        let full = Budget { left: AT_ONCE, filled: now };
-        let budget = kept.budgets.entry((to, kind)).or_insert(full);
-        budget.take(now).then_some(kept)
+        let at_once = if kind == Kind::Log { LOGS_AT_ONCE } else { CALLS_AT_ONCE };
+        let budget = kept.budgets.entry((to, kind)).or_default();
+        budget.take(now, at_once).then_some(kept)
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
@@ -297,15 +303,17 @@ impl Kept {
 }
 
 impl Budget {
-    fn take(&mut self, now: u64) -> bool {
-        let more = now.saturating_sub(self.filled) / micros(ONE_MORE);
-        if more > 0 {
-            self.left = self.left.saturating_add(u32::try_from(more).unwrap_or(u32::MAX));
-            self.left = self.left.min(AT_ONCE);
-            self.filled = now;
+    fn take(&mut self, now: u64, at_once: u32) -> bool {
+        let window = now / micros(WINDOW);
+        if self.window != window {
+            *self = Budget { window, taken: 0, last: self.last };
         }
-        let some = self.left > 0;
-        self.left -= u32::from(some);
+        let due = now.saturating_sub(self.last) >= micros(ONE_MORE);
+        let some = self.taken < at_once || due;
+        if some {
+            self.taken += 1;
+            self.last = now;
+        }
         some
     }
 }

@@ -39,6 +39,15 @@ pub struct NodeStatus<S> {
     pub status: S,
 }
 
+impl<S> NodeStatus<S> {
+    /// The same envelope around what a service says.
+    pub fn with<T>(self, status: T) -> NodeStatus<T> {
+        let NodeStatus { node, role, pid, version, uptime_ms, ready, not_ready_because, .. } = self;
+        let faults = self.faults;
+        NodeStatus { node, role, pid, version, uptime_ms, ready, not_ready_because, faults, status }
+    }
+}
+
 /// Asks a node.
 ///
 /// # Errors

@@ -36,6 +36,16 @@ impl Browser {
 
     /// The same for the first time.
     pub fn open_first(store: &Store, width: u32, height: u32) -> Browser {
+        let said = store.said();
+        let url = said.split("page: ").nth(1).unwrap().split_whitespace().next().unwrap();
+        let browser = Browser::at(url, width, height);
+        browser
+            .until("the page is live", "document.getElementById('stream')?.textContent === 'live'");
+        browser
+    }
+
+    /// Whatever is at an address.
+    pub fn at(url: &str, width: u32, height: u32) -> Browser {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let driver = Command::new("chromedriver")
             .arg(format!("--port={port}"))
@@ -57,11 +67,7 @@ impl Browser {
             runtime.block_on(builder.connect(&at)).ok()
         });
         let browser = Browser { runtime, client, driver };
-        let said = store.said();
-        let url = said.split("page: ").nth(1).unwrap().split_whitespace().next().unwrap();
         browser.runtime.block_on(browser.client.goto(url)).unwrap();
-        browser
-            .until("the page is live", "document.getElementById('stream')?.textContent === 'live'");
         browser
     }
 

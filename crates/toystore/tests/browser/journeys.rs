@@ -3,7 +3,9 @@
 use fantoccini::key::Key;
 
 use crate::browser::Browser;
-use crate::store::Store;
+use crate::looks;
+use crate::store::{Store, toystore};
+use crate::viewer::Viewer;
 
 /// Replicas that say they lead, as they are drawn.
 const LEADER: &str = "[...document.querySelectorAll('#topology .node.leads')]\
@@ -186,4 +188,50 @@ fn a_newcomer_is_shown_round_and_can_skip_it() {
     page.until("it comes again", "!document.getElementById('tour').hidden");
     page.click("tour-skip");
     page.until("it is skipped", "document.getElementById('tour').hidden");
+}
+
+#[test]
+fn a_bundle_is_opened_with_nothing_running() {
+    let folder = tempfile::tempdir().unwrap();
+    let bundle = folder.path().join("two-leaders");
+    let scenario = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scenarios/naive-two-leaders.toml");
+    let mut run = toystore(&["run", scenario, "--world", "sim", "--seed", "1", "--out"]);
+    assert!(run.arg(&bundle).output().unwrap().status.success());
+    let viewer = Viewer::open(&bundle);
+    let page = Browser::at(&viewer.url, 1400, 1000);
+    page.until(
+        "it is held at the violation",
+        "document.getElementById('moment').textContent.includes('into the run')",
+    );
+    assert_eq!(page.text("stream"), "bundle two-leaders");
+    page.until("the verdict is read", "document.querySelectorAll('.line.broke').length > 0");
+    assert!(page.text("verdict-state").contains("broke"), "{}", page.text("verdict-state"));
+    let moment = page.text("moment");
+    page.picture("bundle");
+    page.js("const scrub = document.getElementById('scrub'); scrub.value = 0; scrub.oninput()");
+    page.until(
+        "it is the beginning",
+        "document.getElementById('moment').textContent.startsWith('0.0 s')",
+    );
+    page.js(
+        "const scrub = document.getElementById('scrub'); scrub.value = scrub.max; scrub.oninput()",
+    );
+    let shown = "document.getElementById('moment').textContent";
+    page.until("it is the end", &format!("!{shown}.startsWith('0.0 s')"));
+    assert_ne!(page.text("moment"), moment);
+    // What only a running store has is not there.
+    for gone in ["live", "heal", "tour-again", "order", "load-start"] {
+        let hidden = format!("return document.querySelector('[data-testid={gone}]').offsetParent");
+        assert!(page.js(&hidden).is_null(), "{gone}");
+    }
+    assert!(page.text("shut").contains("Nothing runs here"));
+    let picture = page.js("return document.querySelector('[data-file=\"picture.html\"]').href");
+    let words = page.js(&format!(
+        "const request = new XMLHttpRequest(); request.open('GET', {picture}, false); \
+         request.send(); return `${{request.status}} ${{request.responseText.slice(0, 15)}}`"
+    ));
+    assert!(words.as_str().unwrap().starts_with("200 <!doctype html"), "{words}");
+    looks::check(&page, "bundle-end");
+    page.resize(390, 844);
+    looks::check(&page, "bundle-narrow");
 }

@@ -20,7 +20,8 @@ fn none(page: &Browser, what: &str, script: &str) {
     assert_eq!(found, Value::Array(vec![]), "{what}");
 }
 
-fn check(page: &Browser, name: &str) {
+/// What must hold of every page; and its picture.
+pub fn check(page: &Browser, name: &str) {
     page.js("document.getAnimations().forEach((animation) => animation.finish())");
     none(page, &format!("{name}: pale words"), PALE);
     none(page, &format!("{name}: what has no name"), NAMELESS);

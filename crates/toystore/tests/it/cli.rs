@@ -34,9 +34,9 @@ fn check_refused(output: &Output, code: i32, parts: &[&str]) {
     assert!(!words.contains("panicked"), "{words}");
 }
 
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 18] = [
     "up", "catalog", "order", "frontend", "client", "check", "demo", "status", "kill", "pause",
-    "resume", "start", "export", "health", "migrate", "compare", "help",
+    "resume", "start", "export", "health", "migrate", "compare", "view", "help",
 ];
 
 #[test]

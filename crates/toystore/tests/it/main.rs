@@ -24,6 +24,8 @@ mod services;
 mod sound;
 mod store;
 mod tidy;
+mod view;
+mod viewer;
 mod waiting;
 mod wire;
 mod workspace;

@@ -14,25 +14,29 @@ fn bytes(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Stri
     request(method, path, headers, body).replacen("Host: toystore", "Host: localhost", 1)
 }
 
-fn ask(url: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Heard {
+/// Asks the page.
+pub fn ask(url: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Heard {
     let mut raw = Raw::open(url);
     raw.send(bytes(method, path, headers, body));
     raw.hear_as(method).unwrap_or_else(|| panic!("{method} {path}: no answer"))
 }
 
-fn page(store: &Store) -> String {
+/// Where the page of a store is.
+pub fn page(store: &Store) -> String {
     store.cluster()["dashboard"].as_str().expect("cluster.json says where it is").to_string()
 }
 
 /// The frames of the page, as they come.
-struct Frames {
+pub struct Frames {
     raw: Raw,
-    hello: Value,
+    /// What the server says first.
+    pub hello: Value,
     waiting: Vec<Value>,
 }
 
 impl Frames {
-    fn open(url: &str) -> Frames {
+    /// Opens the stream.
+    pub fn open(url: &str) -> Frames {
         let mut raw = Raw::open(url);
         raw.send(bytes("GET", "/api/feed", &[], ""));
         let mut frames = Frames { raw, hello: Value::Null, waiting: vec![] };
@@ -56,7 +60,8 @@ impl Frames {
         }
     }
 
-    fn next(&mut self) -> Value {
+    /// The next frame.
+    pub fn next(&mut self) -> Value {
         if self.waiting.is_empty() {
             self.waiting = match self.event() {
                 (kind, Value::Array(frames)) if kind == "history" => frames,
@@ -68,7 +73,7 @@ impl Frames {
     }
 
     /// The first frame in which something is so.
-    fn until<T>(&mut self, what: &str, mut look: impl FnMut(&Value) -> Option<T>) -> T {
+    pub fn until<T>(&mut self, what: &str, mut look: impl FnMut(&Value) -> Option<T>) -> T {
         wait_at_most(Duration::from_secs(20), what, || look(&self.next()))
     }
 }

@@ -96,7 +96,8 @@ async fn play(
             // So that a gap is the store's, not a shopper's patience.
             party.each.retry_interval = RETRY_INTERVAL;
             let story = Story::silent();
-            let play = Play { stage: &stage, scenario: &scenario, party, folder, story, repeat };
+            let (stage, scenario, watched) = (&stage, &scenario, None);
+            let play = Play { stage, scenario, party, folder, story, repeat, watched };
             let told = &mut |report: &crate::client::runner::Report| {
                 orders.extend(report.samples.iter().filter_map(acknowledged));
             };

@@ -2,14 +2,16 @@
 //!
 //! A frame is what all nodes said at one moment. The newest minute is kept whole, of the time
 //! before it a frame each second, so that the page can scrub back over things that happened before
-//! anybody opened it. Filled by `mod`, read by `web`.
+//! anybody opened it. Filled by `mod`, read by `web` and, when a round ends, by `rounds`.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::{Notify, broadcast};
+
+use crate::clock::unix_ms;
 
 /// How far back frames are kept.
 const KEPT: Duration = Duration::from_secs(5 * 60);
@@ -40,6 +42,8 @@ pub struct Frame {
 /// All that is kept.
 #[derive(Debug)]
 pub struct Feed {
+    /// Milliseconds since 1970: another start counts its frames anew.
+    pub started_ms: u64,
     kept: Mutex<Kept>,
     news: broadcast::Sender<Arc<Frame>>,
     came: Notify,
@@ -54,7 +58,7 @@ struct Kept {
 impl Default for Feed {
     fn default() -> Feed {
         let (news, _) = broadcast::channel(LAG_MAX);
-        Feed { kept: Mutex::default(), news, came: Notify::new() }
+        Feed { started_ms: unix_ms(), kept: Mutex::default(), news, came: Notify::new() }
     }
 }
 
@@ -76,8 +80,7 @@ impl Feed {
 
     /// Adds what was seen now, and gives it to all that wait.
     pub fn add(&self, seen: Value) {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.add_at(u64::try_from(since.as_millis()).unwrap_or(u64::MAX), seen);
+        self.add_at(unix_ms(), seen);
     }
 
     fn add_at(&self, at_ms: u64, mut seen: Value) {
@@ -100,6 +103,11 @@ impl Feed {
         let news = self.news.subscribe();
         self.came.notify_one();
         (old, news)
+    }
+
+    /// What is kept since a moment.
+    pub fn since(&self, at_ms: u64) -> Vec<Arc<Frame>> {
+        self.lock().frames.iter().filter(|frame| frame.at_ms >= at_ms).cloned().collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
@@ -150,6 +158,7 @@ mod tests {
         }
         let (old, mut news) = feed.after(1);
         assert_eq!(numbers(&old), [2, 3]);
+        assert_eq!(numbers(&feed.since(300)), [3]);
         assert!(feed.is_watched());
         feed.add_at(400, serde_json::json!({}));
         let frame = news.try_recv().unwrap();

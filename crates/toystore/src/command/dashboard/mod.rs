@@ -6,7 +6,7 @@
 //! nodes ◄── shoppers ── rounds ── a verdict, with every frame ──► page
 //! ```
 //!
-//! Served by `toystore up`. The page is nothing but files (`assets`), which are part of this
+//! Served by `toystore up`, and of a bundle by `toystore view`. The page is nothing but files (`assets`), which are part of this
 //! program and ask nobody else for anything. It invents nothing: a frame holds what `toystore
 //! status --json` prints, and what a click does is what `toystore kill`, `PUT /faults` or a
 //! shopper's `POST /orders` do.
@@ -20,6 +20,7 @@
 //! | `acts` | what a click does to nodes and links |
 //! | `shop` | looking and buying, as a client of the frontends |
 //! | `rounds` | shoppers, everything that was told, and the verdict on it |
+//! | [`viewing`] | the same page of a bundle, with nothing running |
 //! | `assets/model` | from frames to what is drawn: pure, tested without a browser |
 //! | `assets/view` | drawing |
 //!
@@ -32,6 +33,7 @@ mod feed;
 mod log;
 mod rounds;
 mod shop;
+pub mod viewing;
 mod web;
 
 use std::collections::BTreeMap;
@@ -81,17 +83,14 @@ impl Door {
     /// Opens it. Where nobody said where, and that is taken or `auto`, at any free port.
     ///
     /// # Errors
-    /// If it was said where, and that cannot be had.
-    pub async fn open(wanted: Option<SocketAddr>, auto: bool) -> Result<Door> {
+    /// If it was said where, and that cannot be had: with this hint.
+    pub async fn open(wanted: Option<SocketAddr>, auto: bool, hint: &str) -> Result<Door> {
         let any = SocketAddr::new(LISTEN_DEFAULT.ip(), 0);
         let wanted = wanted.or(auto.then_some(any));
         let listener = match wanted {
-            Some(address) => TcpListener::bind(address).await.with_context(|| {
-                format!(
-                    "cannot serve the page on {address}\n\
-                     hint: --dashboard-listen 127.0.0.1:0 takes a free port, --no-dashboard none"
-                )
-            })?,
+            Some(address) => TcpListener::bind(address)
+                .await
+                .with_context(|| format!("cannot serve the page on {address}\nhint: {hint}"))?,
             None => match TcpListener::bind(LISTEN_DEFAULT).await {
                 Ok(listener) => listener,
                 Err(_) => TcpListener::bind(any).await.context("cannot serve the page")?,

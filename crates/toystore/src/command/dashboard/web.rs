@@ -13,12 +13,13 @@
 //! PUT  /api/load                      {"shoppers":5,"probability":"0.5","pause_ms":100}: send them
 //! DELETE /api/load                    they end                              both need the token
 //! GET  /api/rounds/N/FILE             history.jsonl, verdict.txt, picture.html: of one that ended
+//! GET  /api/rounds/N/bundle.tar.gz    everything about it, for `toystore view`
 //! ```
 
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
@@ -37,6 +38,7 @@ use super::log;
 use super::rounds::Load;
 use super::shop::request_of;
 use super::{Dashboard, Door, error};
+use crate::bundle::archive;
 use crate::http::connection::Ask;
 use crate::peer::faults::EdgeFaults;
 
@@ -80,7 +82,7 @@ pub async fn serve(door: Door, dashboard: Arc<Dashboard>) -> std::io::Result<()>
 
 /// A page of elsewhere can have a name of its own resolved to this machine, and would speak to us
 /// as if it were ours (DNS rebinding): such a name is not ours.
-async fn from_this_machine(request: Request, next: Next) -> Response {
+pub async fn from_this_machine(request: Request, next: Next) -> Response {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     let name = host.and_then(|host| host.parse::<axum::http::uri::Authority>().ok());
     let is_ours = name.is_some_and(|name| {
@@ -110,7 +112,7 @@ async fn with_token(State(dashboard): Served, request: Request, next: Next) -> R
 }
 
 /// A file of the page.
-async fn file(method: Method, headers: HeaderMap, uri: Uri) -> Response {
+pub async fn file(method: Method, headers: HeaderMap, uri: Uri) -> Response {
     if method != Method::GET && method != Method::HEAD {
         return error(StatusCode::METHOD_NOT_ALLOWED, "only GET is known there").into_response();
     }
@@ -148,7 +150,9 @@ async fn feed(State(dashboard): Served, headers: HeaderMap) -> Response {
     }
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
     let (old, news) = dashboard.feed.after(last.unwrap_or(0));
-    let hello = json!({"chaos": dashboard.token.is_some(), "version": env!("CARGO_PKG_VERSION")});
+    let (chaos, started) = (dashboard.token.is_some(), dashboard.feed.started_ms);
+    let version = env!("CARGO_PKG_VERSION");
+    let hello = json!({"chaos": chaos, "version": version, "started": started});
     let hello = Event::default().event("hello").data(hello.to_string());
     let first = [hello].into_iter().chain(history(&old));
     let rest = stream::unfold(news, |mut news| async {
@@ -255,22 +259,51 @@ async fn no_load(State(dashboard): Served) -> Json<Value> {
     done(Value::Null)
 }
 
-/// A file of a round that ended.
+/// A file of a round that ended, or all of them in one.
 async fn bundle(State(dashboard): Served, Path((number, file)): Path<(u64, String)>) -> Response {
-    let kind = match &*file {
-        "history.jsonl" => "application/jsonl",
-        "verdict.txt" => "text/plain; charset=utf-8",
-        "picture.html" => "text/html; charset=utf-8",
-        _ => {
-            let why = "a round has history.jsonl, verdict.txt and picture.html";
-            return error(StatusCode::NOT_FOUND, why).into_response();
+    let folder = dashboard.rounds.bundle(number);
+    let packed = file == "bundle.tar.gz";
+    if !packed && kind_of(&file).is_none() {
+        let why = "a round has history.jsonl, verdict.txt, picture.html and bundle.tar.gz";
+        return error(StatusCode::NOT_FOUND, why).into_response();
+    }
+    let name = format!("round-{number}");
+    let read = {
+        let (file, name) = (file.clone(), name.clone());
+        move || match packed {
+            // The picture is written last: with it everything is there.
+            true if folder.join("picture.html").exists() => archive::pack(&folder, &name).ok(),
+            true => None,
+            false => std::fs::read(folder.join(file)).ok(),
         }
     };
-    // What is not kept any more, or not there yet.
-    let path = dashboard.rounds.bundle(number).join(&file);
-    let Ok(Ok(bytes)) = tokio::task::spawn_blocking(move || std::fs::read(path)).await else {
+    let Ok(Some(bytes)) = tokio::task::spawn_blocking(read).await else {
         let why = format!("round {number} is not kept any more, or has not ended");
         return error(StatusCode::NOT_FOUND, &why).into_response();
+    };
+    if packed {
+        let attached = format!("attachment; filename=\"toystore-{name}.tar.gz\"");
+        let kind = (header::CONTENT_TYPE, "application/gzip".to_string());
+        return ([kind, (header::CONTENT_DISPOSITION, attached)], bytes).into_response();
+    }
+    of_bundle(&file, bytes)
+}
+
+/// What a file of a bundle is, if it is one that a page links to.
+fn kind_of(file: &str) -> Option<&'static str> {
+    match file {
+        "history.jsonl" => Some("application/jsonl"),
+        "verdict.txt" | "trace.txt" => Some("text/plain; charset=utf-8"),
+        "picture.html" => Some("text/html; charset=utf-8"),
+        _ => None,
+    }
+}
+
+/// A file of a bundle.
+pub fn of_bundle(file: &str, bytes: impl Into<Body>) -> Response {
+    let Some(kind) = kind_of(file) else {
+        let why = "a bundle shows history.jsonl, verdict.txt, trace.txt and picture.html";
+        return error(StatusCode::NOT_FOUND, why).into_response();
     };
     let head = [
         (header::CONTENT_TYPE, kind),
@@ -278,7 +311,7 @@ async fn bundle(State(dashboard): Served, Path((number, file)): Path<(u64, Strin
         // Drawn with styles of its own, and without a script.
         (header::CONTENT_SECURITY_POLICY, "script-src 'none'; frame-ancestors 'none'"),
     ];
-    (head, bytes).into_response()
+    (head, bytes.into()).into_response()
 }
 
 async fn node(State(dashboard): Served, Path((name, action)): Path<(String, String)>) -> Done {

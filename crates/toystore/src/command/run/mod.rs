@@ -6,6 +6,7 @@
 //! | `real` | real nodes: a store, shoppers, the history of them |
 //! | `stage` | what they are: processes, or containers |
 //! | `wreck` | what goes wrong with them, and its end |
+//! | `watched` | what they said meanwhile |
 //! | `links` | which of their links are broken now |
 //!
 //! Called by the command line; the simulated world is crate `simulator`.
@@ -13,6 +14,7 @@
 mod links;
 pub mod real;
 pub mod stage;
+pub mod watched;
 mod wreck;
 
 use std::path::{Path, PathBuf};
@@ -26,7 +28,8 @@ use replication::Protocol;
 use simulator::{Scenario, run as run_plan};
 
 use super::paint;
-use crate::bundle::{self, Contents, Verdict};
+use super::sim::kept;
+use crate::bundle::Verdict;
 use crate::supervisor::options::replication;
 
 /// Where a scenario is played.
@@ -151,16 +154,10 @@ fn simulate(
     text: &str,
     repeat: &str,
 ) -> Result<Ended> {
-    let outcome = run_plan(&scenario.plan(seed), true);
-    let (mut head, lines) = outcome.history.context("a traced run has its history")?;
-    head.repeat = Some(repeat.to_string());
-    let lines: Vec<String> = [head.json()].into_iter().chain(lines).collect();
-    let contents = Contents {
-        scenario: Some(text),
-        trace: Some(&outcome.trace),
-        metrics: Some(serde_json::to_value(&outcome.tally)?),
-    };
-    let verdict = bundle::write(folder, &lines, &contents)?;
+    let plan = scenario.plan(seed);
+    let outcome = run_plan(&plan, true);
+    let repeat = repeat.to_string();
+    let verdict = kept::write(folder, &plan.setting, &outcome, Some(text), repeat)?;
     // What the checker says of the history is the verdict's own matter.
     let others = outcome.broken.filter(|broken| {
         let by_checker = |one: checker::verdict::Guarantee| one.name() == broken.promise;

@@ -17,6 +17,7 @@ use simulator::fault::{Fault, Target};
 use simulator::who::Who;
 
 use super::stage::Stage;
+use super::watched::Watched;
 use super::wreck::{self, Wreck};
 use super::{Ended, World};
 use crate::bundle::{self, Contents};
@@ -67,6 +68,7 @@ pub(super) async fn play(
         Store::start(&options, report(story), asked_to_stop).await?.map(Stage::Processes)
     };
     let Some(stage) = started else { return Ok(None) };
+    let watched = Watched::default();
     let played = tokio::select! {
         biased;
         () = signals.asked_to_stop() => {
@@ -75,7 +77,8 @@ pub(super) async fn play(
         }
         played = async {
             let party = party(scenario, &stage.cluster(), seed)?;
-            let play = Play { stage: &stage, scenario, party, folder, story, repeat };
+            let watched = Some(&watched);
+            let play = Play { stage: &stage, scenario, party, folder, story, repeat, watched };
             play.shop_and_break(&mut |_| {}).await
         } => played.map(Some),
     };
@@ -88,7 +91,8 @@ pub(super) async fn play(
     let history = std::fs::read_to_string(&path)
         .with_context(|| format!("cannot read {}", path.display()))?;
     let lines: Vec<String> = history.lines().map(str::to_string).collect();
-    let contents = Contents { scenario: Some(text), trace: None, metrics: Some(outcome.json()) };
+    let (metrics, frames) = (Some(outcome.json()), watched.take());
+    let contents = Contents { scenario: Some(text), trace: None, metrics, frames: &frames };
     Ok(Some(Ended { verdict: bundle::write(folder, &lines, &contents)?, broken }))
 }
 
@@ -106,6 +110,8 @@ pub struct Play<'a> {
     pub story: Story,
     /// How it is played again.
     pub repeat: &'a str,
+    /// Where what nodes say of themselves goes, if it is wanted.
+    pub watched: Option<&'a Watched>,
 }
 
 impl Play<'_> {
@@ -118,12 +124,13 @@ impl Play<'_> {
         &self,
         told: &mut dyn FnMut(&Report),
     ) -> Result<(Outcome, Option<String>)> {
-        let Play { stage, scenario, party, folder, story, repeat } = self;
+        let Play { stage, scenario, party, folder, story, repeat, watched } = self;
         let path = folder.join("history.jsonl");
         let mut history = HistoryFile::begin(&path, party, Some(stage.cluster()), repeat).await?;
         story.tell(format_args!("{} shoppers begin", party.clients));
         let clock = Clock::start();
         let (stage, scenario) = ((*stage).clone(), (*scenario).clone());
+        let _looking = watched.map(|watched| watched.begin(stage.clone(), clock));
         let expected = scenario.expected.clone();
         let wreck = Wreck::new(stage, scenario, party.each.seed, clock, *story)?;
         let mut wrecking = tokio::spawn(wreck.clone().run());

@@ -5,11 +5,13 @@
 //! | --- | --- |
 //! | `pool` | seeds over threads |
 //! | `table` | what is printed |
+//! | `kept` | everything about a run, as a bundle |
 //! | `replay` | the command that runs a seed again |
 //! | `ledger` | the file in which suites are summed |
 //!
 //! Called by the command line; crate `simulator` does the work.
 
+pub mod kept;
 mod ledger;
 mod pool;
 mod replay;
@@ -31,7 +33,6 @@ use simulator::{Broken, Outcome, Plan, Scenario, Tally, Trim, Wishes};
 
 use super::paint;
 use super::run::read_scenario;
-use crate::bundle::{self, Contents};
 use crate::supervisor::options::replication;
 pub use pool::quietly;
 use replication::Protocol;
@@ -224,7 +225,7 @@ impl Sim {
             println!("{line}");
         }
         if let Some(folder) = &self.out {
-            self.bundle(folder, seed, &self.trim, &outcome)?;
+            self.bundle(folder, &plan, &self.trim, &outcome)?;
         }
         let mut suite = Suite::new(wishes);
         let again = self.twice.then(|| pool::measured(&plan, false));
@@ -330,18 +331,15 @@ impl Sim {
         }
         println!("  {} --trace", self.replay(seed, &shrunk.trim));
         let folder = self.out.clone().unwrap_or_else(|| PathBuf::from(format!("sim-{seed}")));
-        self.bundle(&folder, seed, &shrunk.trim, &shrunk.outcome)
+        self.bundle(&folder, plan, &shrunk.trim, &shrunk.outcome)
     }
 
     /// Writes down everything about a run.
-    fn bundle(&self, folder: &Path, seed: u64, trim: &Trim, outcome: &Outcome) -> Result<()> {
-        let Some((mut head, lines)) = outcome.history.clone() else { return Ok(()) };
-        head.repeat = Some(self.replay(seed, trim));
-        let lines: Vec<String> = [head.json()].into_iter().chain(lines).collect();
-        let metrics = Some(serde_json::to_value(&outcome.tally)?);
-        let contents = Contents { trace: Some(&outcome.trace), metrics, scenario: None };
-        bundle::write(folder, &lines, &contents)?;
-        println!("history, trace, verdict and picture: {}", folder.display());
+    fn bundle(&self, folder: &Path, plan: &Plan, trim: &Trim, outcome: &Outcome) -> Result<()> {
+        let repeat = self.replay(plan.setting.seed, trim);
+        kept::write(folder, &plan.setting, outcome, None, repeat)?;
+        println!("history, frames, trace, verdict and picture: {}", folder.display());
+        println!("  toystore view {}", folder.display());
         Ok(())
     }
 

@@ -6,6 +6,7 @@ import { ordersPerSecond } from './model/facts.js';
 import { Messages } from './model/messages.js';
 import { Timeline } from './model/timeline.js';
 import { ask, listen, token } from './stream.js';
+import { openBundle } from './view/bundle.js';
 import { cacheView } from './view/cache.js';
 import { inspector } from './view/inspect.js';
 import { loadView } from './view/load.js';
@@ -22,9 +23,12 @@ import { verdictView } from './view/verdict.js';
 const timeline = new Timeline();
 const messages = new Messages();
 let [hello, broken, scheduled] = [null, false, false];
+/** The run that is over, where nothing runs. */
+let past = null;
 
 /** Why nothing can be broken now; null if it can. */
 function mayBreak() {
+  if (past) return past.why;
   if (hello && !hello.chaos) return 'Nothing can be broken here: the store was started without --chaos.';
   if (!token()) return 'To break things, open the address that `toystore up` printed: it has the token.';
   if (!timeline.isLive) return 'This is the past: go back to live to break things.';
@@ -46,7 +50,8 @@ const scrub = byId('scrub');
 function hold(atMs) {
   timeline.hold(atMs);
   const ago = timeline.newest.at_ms - timeline.heldAt;
-  scrub.value = timeline.isLive ? scrub.max : Number(scrub.max) * (1 - ago / SHOWN_MS);
+  const span = timeline.spanMs ?? SHOWN_MS;
+  scrub.value = timeline.isLive ? scrub.max : Number(scrub.max) * (1 - ago / span);
   schedule();
 }
 function goLive() {
@@ -67,12 +72,11 @@ const views = [
   spacetimeView({ timeline, messages, hold, goLive }),
   cacheView(byId('caches')),
   stockView(byId('shelves'), byId('conserved')),
-  verdictView(),
-  shopView(),
   loadView({ mayBreak, tell }),
   inspect.update,
-  tourView(),
 ];
+/** What only a running store has; the verdict of a bundle is not that of a round. */
+const live = [verdictView(), shopView(), tourView()];
 const strip = stripView(byId('strip'));
 
 function count(frame, role, one, many) {
@@ -86,7 +90,7 @@ function draw() {
   if (!frame) return;
   const start = performance.now();
   const minute = timeline.before(60_000) ?? timeline.frames[0];
-  for (const view of views) view(frame, minute, timeline);
+  for (const view of past ? views : [...views, ...live]) view(frame, minute, timeline);
   const { most } = strip(timeline);
   const rate = ordersPerSecond(timeline.before(2000), frame);
   say(byId('facts'), [
@@ -104,6 +108,7 @@ function draw() {
   byId('heal').hidden = mayBreak() !== null;
   const clock = new Date(frame.at_ms).toLocaleTimeString('en-GB');
   say(byId('moment'), `${clock}, ${timeline.isLive ? 'now' : `${ago} s ago`}; at most ${Math.round(most)} orders/s`);
+  past?.draw(frame, timeline, most);
   // What a frame costs, for whoever measures it; the browser keeps them all.
   if (frame.number % 500 === 0) performance.clearMeasures('draw');
   performance.measure('draw', { start });
@@ -118,7 +123,8 @@ function schedule() {
 scrub.oninput = () => {
   if (!timeline.newest) return;
   const share = Number(scrub.value) / Number(scrub.max);
-  timeline.hold(share >= 1 ? Infinity : timeline.newest.at_ms - SHOWN_MS * (1 - share));
+  const span = timeline.spanMs ?? SHOWN_MS;
+  timeline.hold(share >= 1 ? Infinity : timeline.newest.at_ms - span * (1 - share));
   schedule();
 };
 byId('live').onclick = goLive;
@@ -146,9 +152,16 @@ theme.onclick = () => {
   paint(dark);
 };
 
+// Where nothing runs no frame comes that would draw it anew.
+addEventListener('resize', schedule);
 token();
 listen({
-  onHello: (said) => { hello = said; timeline.begin(said.started); schedule(); },
+  onHello: (said) => {
+    hello = said;
+    timeline.begin(said.started);
+    if (said.viewing && !past) past = openBundle(said, timeline);
+    schedule();
+  },
   onFrames: (frames) => { broken = false; messages.add(timeline.add(frames)); schedule(); },
   onState: (state) => { broken = state === 'broken'; schedule(); },
 });

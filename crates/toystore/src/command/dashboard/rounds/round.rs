@@ -19,10 +19,13 @@ use tokio::sync::watch;
 use super::gauge::Gauge;
 use super::window::Window;
 use super::{BUNDLES_KEPT, Load, Rounds};
+use crate::bundle::frames::{Collected, placed};
 use crate::bundle::{self, Contents, Verdict};
 use crate::client::dialect::Dialect;
 use crate::client::runner::{Clock, Party, Report, Running};
+use crate::clock::unix_ms;
 use crate::command::client::history_file::HistoryFile;
+use crate::command::dashboard::feed::Frame;
 use crate::command::dashboard::{Dashboard, INTERVAL};
 use crate::http::connection::Url;
 use crate::supervisor::cluster::{Cluster, Member, State};
@@ -59,7 +62,7 @@ pub async fn play(dashboard: &Arc<Dashboard>, number: u64) -> Result<()> {
     let path = folder.join("history.jsonl");
     let repeat = format!("a page's round {number}, seed {}", party.each.seed);
     let history = HistoryFile::begin(&path, &party, Some(cluster), &repeat).await?;
-    let clock = Clock::start();
+    let (clock, began_ms) = (Clock::start(), unix_ms());
     {
         let mut shared = rounds.lock();
         shared.told.clear();
@@ -100,7 +103,9 @@ pub async fn play(dashboard: &Arc<Dashboard>, number: u64) -> Result<()> {
             .with_context(|| format!("cannot remove {}", folder.display()))?;
         return Ok(());
     }
-    let judged = tokio::task::spawn_blocking(move || judge_all(&folder)).await??;
+    let frames = dashboard.feed.since(began_ms);
+    let judged = move || judge_all(&folder, &frames, began_ms);
+    let judged = tokio::task::spawn_blocking(judged).await??;
     let ended = json!({"round": number, "operations": operations, "verdict": judged});
     rounds.lock().ended = ended;
     forget_old(rounds, number)
@@ -291,13 +296,16 @@ fn undecide(judged: &mut Value, others: u64) {
     }
 }
 
-/// Judges a round that has ended, and makes its bundle.
-fn judge_all(folder: &Path) -> Result<Value> {
+/// Judges a round that has ended, and makes its bundle, with the frames since it began.
+fn judge_all(folder: &Path, frames: &[Arc<Frame>], began_ms: u64) -> Result<Value> {
     let path = folder.join("history.jsonl");
     let text = std::fs::read_to_string(&path)
         .with_context(|| format!("cannot read {}", path.display()))?;
     let lines: Vec<String> = text.lines().map(str::to_string).collect();
-    let Verdict { history, judged } = bundle::write(folder, &lines, &Contents::default())?;
+    let mut seen = Collected::default();
+    frames.iter().for_each(|frame| seen.add(placed(&frame.json, frame.at_ms - began_ms)));
+    let contents = Contents { frames: &seen.lines(), ..Contents::default() };
+    let Verdict { history, judged } = bundle::write(folder, &lines, &contents)?;
     let mut json = shown(report::json(&history, &judged));
     let others = others_in(&history);
     if others > 0 {

@@ -39,7 +39,7 @@ function lineOf(one) {
 }
 
 /** One line for each guarantee, of the open round or the one that ended last; null without one. */
-function part(round) {
+export function part(round) {
   if (!round?.verdict) return null;
   const { verdict, guarantees, others } = round.verdict;
   return {

@@ -20,6 +20,19 @@ export class Timeline {
     this.started = null;
     /** The moment that is shown, in milliseconds since 1970; null: now. */
     this.heldAt = null;
+    /** Whether it is a run that is over: nothing of it is forgotten. */
+    this.keepsAll = false;
+  }
+
+  /** From now on it is a run that is over, and this moment of it is shown. */
+  keepAll(heldAt) {
+    this.keepsAll = true;
+    this.heldAt = heldAt;
+  }
+
+  /** How long the run is, in milliseconds, where all of it is kept; else null. */
+  get spanMs() {
+    return this.keepsAll && this.newest ? Math.max(1, this.newest.at_ms - this.frames[0].at_ms) : null;
   }
 
   /** A server begins to speak, which says when it was started: its frames are counted from 1. */
@@ -63,7 +76,7 @@ export class Timeline {
 
   #forget() {
     const newest = this.newest;
-    if (!newest) return;
+    if (!newest || this.keepsAll) return;
     const kept = this.frames.findIndex((frame) => frame.at_ms >= newest.at_ms - KEPT_MS);
     for (const frame of this.frames.splice(0, Math.max(kept, this.frames.length - FRAMES_MAX))) {
       if (this.#of.get(frame.number) === frame.at_ms) this.#of.delete(frame.number);

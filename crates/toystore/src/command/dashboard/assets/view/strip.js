@@ -20,9 +20,9 @@ function passed(before, after) {
 }
 
 /** Bars and marks of the strip, for a picture of 1000 by 60. */
-export function drawn(frames, nowMs) {
-  const from = nowMs - SHOWN_MS;
-  const x = (atMs) => ((atMs - from) / SHOWN_MS) * WIDTH;
+export function drawn(frames, nowMs, spanMs = SHOWN_MS) {
+  const from = nowMs - spanMs;
+  const x = (atMs) => ((atMs - from) / spanMs) * WIDTH;
   const [bars, marks] = [[], []];
   let most = 0;
   for (let place = 1; place < frames.length; place += 1) {
@@ -42,7 +42,8 @@ export function stripView(svg) {
   svg.append(bars, marks, cursor);
   return (timeline) => {
     const now = timeline.newest.at_ms;
-    const all = drawn(timeline.frames, now);
+    const span = timeline.spanMs ?? SHOWN_MS;
+    const all = drawn(timeline.frames, now, span);
     const high = (rate) => (all.most > 0 ? (rate / all.most) * (HEIGHT - 6) : 0);
     const d = all.bars.filter((bar) => bar.rate > 0).map(({ left, right, rate }) =>
       `M${left.toFixed(1)} ${HEIGHT}V${(HEIGHT - high(rate)).toFixed(1)}H${right.toFixed(1)}V${HEIGHT}Z`);
@@ -50,7 +51,7 @@ export function stripView(svg) {
     marks.replaceChildren(...all.marks.map((mark) => h('line',
       { class: `mark ${mark.kind}`, x1: mark.x, x2: mark.x, y1: 0, y2: HEIGHT,
         'vector-effect': 'non-scaling-stroke' }, h('title', {}, mark.words))));
-    const at = ((timeline.shown.at_ms - (now - SHOWN_MS)) / SHOWN_MS) * WIDTH;
+    const at = ((timeline.shown.at_ms - (now - span)) / span) * WIDTH;
     set(cursor, { x1: at, x2: at, y1: 0, y2: HEIGHT, 'vector-effect': 'non-scaling-stroke' });
     return all;
   };

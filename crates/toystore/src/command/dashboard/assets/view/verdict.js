@@ -3,7 +3,14 @@
 import { byId, each, h, say, set } from '../dom.js';
 import { rounds } from '../model/rounds.js';
 
-const FILES = { picture: 'picture.html', verdict: 'verdict.txt', history: 'history.jsonl' };
+const FILES = {
+  picture: 'picture.html', verdict: 'verdict.txt', history: 'history.jsonl', bundle: 'bundle.tar.gz',
+};
+
+/** The lines of a verdict, each brought up to date. */
+export function fillLines(list, lines) {
+  each(list, lines, (one) => one.name, line, fill);
+}
 
 function line() {
   return h('li', { class: 'line' },
@@ -30,7 +37,7 @@ export function verdictView() {
     say(state, words);
     // Until there is something to say of the open round, what the last one came to.
     const shown = open && open.operations > 0 ? open : ended ?? open;
-    each(lines, shown ? shown.lines : [], (one) => one.name, line, fill);
+    fillLines(lines, shown ? shown.lines : []);
     set(lines, { 'aria-label': shown ? `Round ${shown.round}: ${shown.says}` : 'No verdict yet' });
     last.hidden = ended === null;
     // What is in the files is judged as if nobody else had bought.

@@ -7,10 +7,22 @@
 //! | `history.jsonl` | what clients asked and were told, and events (docs/formats.md) |
 //! | `trace.txt` | every step of every node, in a simulated world |
 //! | `metrics.json` | what was counted |
+//! | `frames.jsonl` | what all nodes said of themselves, moment after moment: what the page shows |
 //! | `verdict.txt`, `verdict.json` | what the checker says |
 //! | `picture.html` | the same, drawn |
 //!
-//! Written by the commands `sim`, `run` and `demo`; calls crate `checker`.
+//! Written by the commands `sim`, `run` and `demo` and by the page's rounds, packed into one file
+//! by the page, opened again by `view`; calls crate `checker`.
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | [`frames`] | collecting frames, and reading them |
+//! | [`archive`] | a bundle as one file |
+//! | [`opened`] | a bundle that is looked at |
+
+pub mod archive;
+pub mod frames;
+pub mod opened;
 
 use std::path::Path;
 
@@ -18,6 +30,18 @@ use anyhow::{Context, Result};
 use checker::history::{History, Reader};
 use checker::{Judged, STEPS_DEFAULT, picture, report};
 use serde_json::Value;
+
+/// The files of a bundle; the logs of real nodes have a folder of their own in it.
+pub const FILES: [&str; 8] = [
+    "history.jsonl",
+    "verdict.txt",
+    "verdict.json",
+    "picture.html",
+    "frames.jsonl",
+    "scenario.toml",
+    "trace.txt",
+    "metrics.json",
+];
 
 /// What goes into a bundle beside what is made of its history.
 #[derive(Debug, Default)]
@@ -28,6 +52,8 @@ pub struct Contents<'a> {
     pub trace: Option<&'a [String]>,
     /// What was counted.
     pub metrics: Option<Value>,
+    /// What nodes said, a line for each moment.
+    pub frames: &'a [String],
 }
 
 /// A history, and what the checker says of it.
@@ -68,6 +94,9 @@ pub fn write(folder: &Path, lines: &[String], contents: &Contents<'_>) -> Result
     };
     let Verdict { history, judged } = &verdict;
     put("history.jsonl", &(lines.join("\n") + "\n"))?;
+    if !contents.frames.is_empty() {
+        put("frames.jsonl", &(contents.frames.join("\n") + "\n"))?;
+    }
     put("verdict.txt", &report::text(history, judged))?;
     put("verdict.json", &(serde_json::to_string_pretty(&report::json(history, judged))? + "\n"))?;
     put("picture.html", &picture::page(history, judged))?;
