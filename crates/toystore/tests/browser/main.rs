@@ -18,6 +18,7 @@ mod looks;
 #[allow(dead_code, reason = "tests of processes use the rest of it")]
 #[path = "../it/store.rs"]
 mod store;
+#[allow(dead_code, reason = "tests of processes use the rest of it")]
 #[path = "../it/viewer.rs"]
 mod viewer;
 #[allow(dead_code, reason = "tests of processes use the rest of it")]

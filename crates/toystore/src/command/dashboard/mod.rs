@@ -6,10 +6,10 @@
 //! nodes ◄── shoppers ── rounds ── a verdict, with every frame ──► page
 //! ```
 //!
-//! Served by `toystore up`, and of a bundle by `toystore view`. The page is nothing but files (`assets`), which are part of this
-//! program and ask nobody else for anything. It invents nothing: a frame holds what `toystore
-//! status --json` prints, and what a click does is what `toystore kill`, `PUT /faults` or a
-//! shopper's `POST /orders` do.
+//! Served by `toystore up`, and of a bundle by `toystore view`. The page is nothing but files
+//! (`assets`), which are part of this program and ask nobody else for anything. It invents nothing:
+//! a frame holds what `toystore status --json` prints, and what a click does is what `toystore
+//! kill`, `PUT /faults` or a shopper's `POST /orders` do.
 //!
 //! | file | what it holds |
 //! | --- | --- |

@@ -16,7 +16,7 @@ const [WIDTH, HEIGHT] = [1000, 60];
 
 /** Says in a panel why there is nothing in it; what else it has is hidden. */
 function shut(panel, words) {
-  for (const child of panel.children) child.hidden = child.tagName !== 'H2';
+  for (const child of panel.children) child.toggleAttribute('hidden', child.tagName !== 'H2');
   panel.append(h('p', { class: 'hint', 'data-testid': 'shut' }, words));
 }
 
@@ -64,7 +64,8 @@ export function openBundle(hello, timeline) {
   byId('load').hidden = true;
   showVerdict(hello);
   if (hello.told) {
-    for (const name of ['store', 'logs', 'stock', 'cache', 'load']) shut(document.querySelector(`.panel.${name}`), NO_FRAMES);
+    for (const name of ['store', 'logs', 'stock', 'cache']) shut(document.querySelector(`.panel.${name}`), NO_FRAMES);
+    document.querySelector('.panel.load').hidden = true;
     scrub.disabled = true;
     showTold(byId('strip'), hello.told);
   } else {
