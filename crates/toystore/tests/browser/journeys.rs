@@ -115,6 +115,35 @@ fn with_push_and_a_late_link_the_verdict_turns_red() {
 }
 
 #[test]
+fn naive_is_convicted_when_its_leader_is_cut_off_and_hangs() {
+    let store = Store::start_settled(&["--replication", "naive"]);
+    let page = Browser::open(&store, 1400, 1000);
+    // The highest number leads, without anybody's vote.
+    let old = &leader(&page);
+    assert_eq!(old, "node-order-3");
+    for link in ["edge-order-1-order-3", "edge-order-2-order-3"] {
+        page.enter(link);
+        page.click("do-cut-both-ways");
+        let mark = format!("document.querySelector('[data-testid=\"{link}\"] .mark').textContent");
+        page.until("the link is marked", &format!("{mark} === 'cut'"));
+        page.press(&Key::Escape);
+    }
+    page.click("load-start");
+    page.until(
+        "it acknowledges what nobody else has",
+        "document.querySelector('[data-testid=\"log-order-1\"]')
+            .querySelectorAll('.cell.missing').length > 5",
+    );
+    page.click(old);
+    page.click("do-pause");
+    wait_for_another(&page, old);
+    page.until("numbers are given twice", &format!("{} === 'broke'", verdict("once")));
+    let words = page.text("guarantee-once");
+    assert!(words.contains("was given to purchase"), "{words}");
+    page.picture("naive-broke");
+}
+
+#[test]
 fn the_past_is_shown_and_left_again() {
     let store = Store::start_settled(&[]);
     let page = Browser::open(&store, 1400, 1000);

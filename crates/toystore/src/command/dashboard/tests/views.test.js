@@ -56,6 +56,7 @@ test('what a link suffers is said once, or for each way', () => {
   assert.equal(edgeWords({ from: 'a', to: 'b', there: null, back: null }), '');
   assert.equal(edgeWords({ from: 'a', to: 'b', there: cut, back: cut }), 'cut');
   assert.equal(edgeWords({ from: 'a', to: 'b', there: null, back: cut }), 'b → a cut');
+  assert.equal(edgeWords({ from: 'a', to: 'b', there: null, back: cut }, true), '→ a cut');
 });
 
 test('an answer is told as what it is', () => {

@@ -77,7 +77,7 @@ function bow(a, b, row) {
   const right = a.x + BOX_WIDTH / 2;
   const out = right + Math.min(26 * far, 90);
   const d = `M${right} ${a.y}C${out} ${a.y} ${out} ${b.y} ${right} ${b.y}`;
-  return { d, x: out - 8, y: (a.y + b.y) / 2 };
+  return { d, x: right + 8, y: (a.y + b.y) / 2, anchor: 'start' };
 }
 
 /** Orders and takes on the right, products and what is between replicas on the left; clients stand

@@ -6,12 +6,12 @@ import { SHOPPERS } from '../model/messages.js';
 import { BOX_HEIGHT, BOX_WIDTH, CLIENTS_WIDTH, path, places } from '../model/room.js';
 import { shoppers } from '../model/rounds.js';
 
-export function edgeWords(edge) {
+/** What a link suffers. `short`: in the picture, where its beginning can be seen. */
+export function edgeWords(edge, short = false) {
   const [there, back] = [faultWords(edge.there), faultWords(edge.back)];
   if (there && there === back) return there;
-  const one = there && `${edge.from} → ${edge.to} ${there}`;
-  const other = back && `${edge.to} → ${edge.from} ${back}`;
-  return [one, other].filter(Boolean).join('; ');
+  const way = (from, to, words) => words && `${short ? '' : `${from} `}→ ${to} ${words}`;
+  return [way(edge.from, edge.to, there), way(edge.to, edge.from, back)].filter(Boolean).join('; ');
 }
 
 /** Those who ask: no process of the store, so nothing can be done to them. */
@@ -88,12 +88,12 @@ export function topology(svg, { onNode, onEdge }) {
     });
     each(lines, edges(frame), (edge) => `${edge.from} ${edge.to}`, makeEdge, (element, edge) => {
       const words = edgeWords(edge);
-      const { d, x, y } = path(edge, room);
+      const { d, x, y, anchor = 'middle' } = path(edge, room);
       const [seen, hit, mark] = element.children;
       set(seen, { d });
       set(hit, { d });
-      set(mark, { x, y });
-      say(mark, words);
+      set(mark, { x, y, 'text-anchor': anchor });
+      say(mark, edgeWords(edge, true));
       set(element, {
         class: words ? 'edge faulty' : 'edge',
         'aria-label': `link of ${edge.from} and ${edge.to}: ${words || 'nothing is wrong'}`,
