@@ -28,23 +28,26 @@ function moved(event) {
 
 function drawCell(cell, { index, state }, isLive) {
   // An entry that was missing is seen to come.
-  const came = isLive && state !== 'missing'
+  const came = isLive && state !== 'missing' && cell.dataset.index === String(index)
     && (cell.classList.contains('missing') || cell.classList.contains('came'));
-  set(cell, { class: `cell ${state}${came ? ' came' : ''}`, 'aria-label': `entry ${index}: ${state}` });
+  set(cell, { 'data-index': index, class: `cell ${state}${came ? ' came' : ''}`, 'aria-label': `entry ${index}: ${state}` });
 }
 
 export function logsView(parent, hint) {
-  let [rows, started] = [[], null];
+  let [rows, started, shift, shown] = [[], null, 0, { first: 1, newest: 0 }];
   const tip = cellTip(parent, (name) => rows.find((row) => row.name === name && !row.silent) ?? null);
   const make = (row) => h('div', { class: 'log', 'data-testid': `log-${row.name}`, 'data-node': row.name },
     h('div', { class: 'who' }, h('span', {}, row.name), h('small')),
     h('div', { class: 'cells', role: 'group', onkeydown: moved }));
-  const makeCell = (cell) => h('span', { 'data-index': cell.index, role: 'img', tabindex: -1 });
+  const makeCell = () => h('span', { role: 'img', tabindex: -1 });
   return (frame, _, timeline) => {
     const width = parent.clientWidth - 130;
     const columns = Math.max(10, Math.min(COLUMNS_MAX, Math.floor(width / CELL_PIXELS)));
     const all = logs(frame, columns);
     rows = all.rows;
+    // Where every entry is another one than before, the cells are used again.
+    if (all.first > shown.newest) shift += all.first - shown.first;
+    shown = all;
     if (started !== timeline.began) tip.forget();
     started = timeline.began;
     say(hint, all.newest === 0
@@ -61,7 +64,7 @@ export function logsView(parent, hint) {
       }
       set(cells, { 'aria-label': `${row.name} has entries up to ${row.last}, ${row.committed} are committed` });
       const hadFocus = cells.contains(document.activeElement);
-      each(cells, row.cells, (cell) => cell.index, makeCell, (cell, one) => drawCell(cell, one, timeline.isLive));
+      each(cells, row.cells, (cell) => cell.index - shift, makeCell, (cell, one) => drawCell(cell, one, timeline.isLive));
       // A cell that leaves at the left end gives its focus to the one that follows.
       if (hadFocus && !cells.contains(document.activeElement)) cells.firstElementChild.focus();
       // One stop for the tab key in each row.
