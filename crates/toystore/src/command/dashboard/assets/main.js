@@ -6,6 +6,7 @@ import { ordersPerSecond } from './model/facts.js';
 import { Timeline } from './model/timeline.js';
 import { ask, listen, token } from './stream.js';
 import { cacheView } from './view/cache.js';
+import { chaosView } from './view/chaos.js';
 import { inspector } from './view/inspect.js';
 import { loadView } from './view/load.js';
 import { logsView } from './view/logs.js';
@@ -21,10 +22,16 @@ let [hello, broken, scheduled] = [null, false, false];
 
 /** Why nothing can be broken now; null if it can. */
 function mayBreak() {
-  if (hello && !hello.chaos) return 'Nothing can be broken here: the store was started without --chaos.';
-  if (!token()) return 'To break things, open the address that `toystore up` printed: it has the token.';
+  if (hello && !hello.chaos) return 'Nothing can be broken here: the store, or its page, was started without --chaos.';
+  if (!token()) return 'To break things, open the address that was printed when the page began: it has the token.';
   if (!timeline.isLive) return 'This is the past: go back to live to break things.';
   return null;
+}
+
+/** The same of nodes: whoever runs them may not be reached from the page. */
+function mayKill() {
+  if (hello && !hello.hands) return 'Others run these nodes: from here only links can be broken.';
+  return mayBreak();
 }
 
 let toldFor = 0;
@@ -37,7 +44,7 @@ function tell(words, refused) {
   toldFor = setTimeout(() => { line.hidden = true; }, refused ? 15_000 : 6_000);
 }
 
-const inspect = inspector({ mayBreak, tell });
+const inspect = inspector({ mayBreak, mayKill, tell });
 const views = [
   topology(byId('topology'), {
     onNode: (name, anchor) => inspect.openNode(name, timeline.shown, anchor),
@@ -49,6 +56,7 @@ const views = [
   verdictView(),
   shopView(),
   loadView({ mayBreak, tell }),
+  chaosView({ mayBreak, tell }),
   inspect.update,
   tourView(),
 ];
