@@ -34,9 +34,25 @@ fn check_refused(output: &Output, code: i32, parts: &[&str]) {
     assert!(!words.contains("panicked"), "{words}");
 }
 
-const COMMANDS: [&str; 17] = [
-    "up", "catalog", "order", "frontend", "client", "check", "demo", "status", "kill", "pause",
-    "resume", "start", "export", "health", "migrate", "compare", "help",
+const COMMANDS: [&str; 18] = [
+    "up",
+    "catalog",
+    "order",
+    "frontend",
+    "client",
+    "check",
+    "demo",
+    "status",
+    "kill",
+    "pause",
+    "resume",
+    "start",
+    "export",
+    "health",
+    "migrate",
+    "compare",
+    "dashboard",
+    "help",
 ];
 
 #[test]
