@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::command::{
-    catalog, check, client, compare, control, demo, export, frontend, health, migrate, node, order,
-    paint, run, sim, status, top, up, view,
+    catalog, check, client, compare, control, dashboard, demo, export, frontend, health, migrate,
+    node, order, paint, run, sim, status, top, up, view,
 };
 use crate::supervisor::control::Action;
 
@@ -47,6 +47,7 @@ enum Command {
     Demo(demo::Demo),
     Status(status::Status),
     Top(top::Top),
+    Dashboard(dashboard::elsewhere::DashboardCommand),
     Catalog(catalog::CatalogCommand),
     Order(order::OrderCommand),
     Frontend(frontend::FrontendCommand),
@@ -101,6 +102,7 @@ pub fn run() -> ExitCode {
         Command::Demo(demo) => demo.run(),
         Command::Status(status) => status.run(),
         Command::Top(top) => top.run(),
+        Command::Dashboard(dashboard) => dashboard.run(),
         Command::Catalog(catalog) => catalog.run(),
         Command::Order(order) => order.run(),
         Command::Frontend(frontend) => frontend.run(),

@@ -52,12 +52,8 @@ pub struct Service {
     /// Where it is reached
     #[arg(long, env = "TOYSTORE_LISTEN", value_name = "ADDR")]
     pub listen: SocketAddr,
-    /// A file with the secret that nodes show each other; made at `up`, the same for all nodes
-    #[arg(long, env = "TOYSTORE_CLUSTER_TOKEN_FILE", value_name = "FILE")]
-    cluster_token_file: Option<PathBuf>,
-    /// The secret itself; better a file, since others may see an environment
-    #[arg(long, env = "TOYSTORE_CLUSTER_TOKEN", value_name = "SECRET", hide_env_values = true)]
-    cluster_token: Option<String>,
+    #[command(flatten)]
+    token: Token,
     /// Connections at once; those beyond are told 503
     #[arg(long, env = "TOYSTORE_CONNECTIONS_MAX", value_name = "N",
           default_value_t = CONNECTIONS_MAX_DEFAULT,
@@ -78,6 +74,37 @@ pub struct Service {
     log_format: LogFormat,
     #[command(flatten)]
     traces: trace::Flags,
+}
+
+/// The secret of a cluster.
+#[derive(Debug, Args)]
+pub struct Token {
+    /// A file with the secret that nodes show each other; made at `up`, the same for all nodes
+    #[arg(long, env = "TOYSTORE_CLUSTER_TOKEN_FILE", value_name = "FILE")]
+    cluster_token_file: Option<PathBuf>,
+    /// The secret itself; better a file, since others may see an environment
+    #[arg(long, env = "TOYSTORE_CLUSTER_TOKEN", value_name = "SECRET", hide_env_values = true)]
+    cluster_token: Option<String>,
+}
+
+impl Token {
+    /// The secret, if it is given.
+    ///
+    /// # Errors
+    /// If its file cannot be read, or it is none.
+    pub fn read(&self) -> Result<Option<String>> {
+        let token = match (&self.cluster_token_file, &self.cluster_token) {
+            (Some(file), _) => std::fs::read_to_string(file)
+                .with_context(|| format!("cannot read the cluster token {}", file.display()))?,
+            (None, Some(token)) => token.clone(),
+            (None, None) => return Ok(None),
+        };
+        let token = token.trim();
+        if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            bail!("the cluster token must be visible ASCII characters, at least one");
+        }
+        Ok(Some(token.to_string()))
+    }
 }
 
 /// How log lines are written.
@@ -287,20 +314,10 @@ impl Service {
     }
 
     fn token(&self) -> Result<String> {
-        let token = match (&self.cluster_token_file, &self.cluster_token) {
-            (Some(file), _) => std::fs::read_to_string(file)
-                .with_context(|| format!("cannot read the cluster token {}", file.display()))?,
-            (None, Some(token)) => token.clone(),
-            (None, None) => bail!(
-                "no cluster token is given\n\
-                 hint: --cluster-token-file FILE, with the same secret for every node"
-            ),
-        };
-        let token = token.trim();
-        if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            bail!("the cluster token must be visible ASCII characters, at least one");
-        }
-        Ok(token.to_string())
+        self.token.read()?.context(
+            "no cluster token is given\n\
+             hint: --cluster-token-file FILE, with the same secret for every node",
+        )
     }
 
     fn log_to_stderr(&self) {

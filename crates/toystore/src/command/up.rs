@@ -4,7 +4,8 @@ use replication::Protocol;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{ExitCode, Stdio};
+use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -13,7 +14,8 @@ use clap::{Args, ValueEnum};
 use shop::invalidation::{Invalidation, duration};
 
 use super::catalog::read_catalogue;
-use super::dashboard::{Dashboard, Door};
+use super::dashboard::source::Source;
+use super::dashboard::{Dashboard, Door, announce};
 use super::{Signals, paint};
 use crate::supervisor::Store;
 use crate::supervisor::cluster::Cluster;
@@ -22,11 +24,11 @@ use crate::supervisor::layout::Role;
 use crate::supervisor::options::{Logs, Options, Timers, replication};
 use crate::supervisor::ports::Wanted;
 
+/// What else there is where the page's port cannot be had.
+const NO_PORT_HINT: &str = "--dashboard-listen 127.0.0.1:0 takes a free port, --no-dashboard none";
+
 /// The most nodes of one role.
 const NODES_MAX: i64 = 9;
-
-/// What to do where the page cannot be served.
-const NO_DOOR: &str = "--dashboard-listen 127.0.0.1:0 takes a free port, --no-dashboard none";
 
 /// Start a whole store on this machine: one process for each node
 ///
@@ -200,7 +202,7 @@ struct Page {
 async fn up(mut options: Options, page: Page) -> Result<ExitCode> {
     let began = Instant::now();
     let door = match page.wanted {
-        true => Some(Door::open(page.listen, options.ports_auto, NO_DOOR).await?),
+        true => Some(Door::open(page.listen, options.ports_auto, NO_PORT_HINT).await?),
         false => None,
     };
     options.dashboard = door.as_ref().map(|door| door.url.clone());
@@ -223,7 +225,8 @@ async fn up(mut options: Options, page: Page) -> Result<ExitCode> {
         paint::say("two catalogs are no safer than one: when either is lost, nothing is sold");
     }
     if let Some(door) = door {
-        show(door, &store.cluster(), &options, page.open)?;
+        let source = Arc::new(Source::Up(store.folder().path().to_path_buf()));
+        announce(&Dashboard::serve(door, source, options.chaos)?, page.open);
     }
     print_nodes(&store.cluster());
     let folder = store.folder();
@@ -234,29 +237,6 @@ async fn up(mut options: Options, page: Page) -> Result<ExitCode> {
     paint::say("stopping: frontends, order replicas, catalog");
     store.stop().await;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Serves the page, says where it is, and opens it if that is wanted.
-fn show(door: Door, cluster: &Cluster, options: &Options, open: bool) -> Result<()> {
-    let url = Dashboard::serve(door, cluster, options.chaos)?;
-    paint::say(format_args!("page: {url}"));
-    if open {
-        open_browser(&url);
-    }
-    Ok(())
-}
-
-/// Opens a page in the browser; says so where there is none.
-pub fn open_browser(url: &str) {
-    let opened = std::process::Command::new("xdg-open")
-        .arg(url)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn();
-    if let Err(error) = opened {
-        paint::say(format_args!("cannot open a browser (xdg-open): {error}"));
-    }
 }
 
 fn print_nodes(cluster: &Cluster) {

@@ -11,8 +11,7 @@ use anyhow::{Context, Result};
 use checker::report;
 use clap::Args;
 
-use super::dashboard::{Door, viewing};
-use super::up::open_browser;
+use super::dashboard::{Door, announce, viewing};
 use super::{Signals, paint};
 use crate::bundle::opened::{self, Opened};
 
@@ -52,11 +51,8 @@ impl View {
         let door = Door::open(Some(self.listen), false, hint).await?;
         introduce(&bundle);
         let url = door.url.clone();
-        paint::say(format_args!("page: {url}"));
+        announce(&url, self.open);
         paint::say("Ctrl-C ends it");
-        if self.open {
-            open_browser(&url);
-        }
         tokio::select! {
             served = viewing::serve(door, bundle) => {
                 served.context("the page is served no more")?;

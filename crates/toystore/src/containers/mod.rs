@@ -4,6 +4,7 @@
 //! | module | what it holds |
 //! | --- | --- |
 //! | [`compose`] | the Compose file: which containers, networks, volumes |
+//! | [`composed`] | containers that somebody else composed, for the page |
 //! | [`engine`] | the commands of Docker and Compose |
 //! | `operate` | kill, end, pause, resume, start, cut off, fill a volume |
 //!
@@ -13,6 +14,7 @@
 //! same.
 
 pub mod compose;
+pub mod composed;
 pub mod engine;
 mod operate;
 
@@ -133,6 +135,7 @@ impl Project {
             replication: self.replication,
             dashboard: None,
             data: self.folder.clone(),
+            secret: None,
             nodes: self.lock().iter().map(member).collect(),
         }
     }

@@ -8,11 +8,11 @@ use anyhow::{Context, Result, bail};
 use super::compose::{self, SMALL_MIB};
 use super::engine::docker;
 use super::{DRAIN_SECONDS, Node, Project};
-use crate::supervisor::cluster::State;
+use crate::supervisor::cluster::{State, no_node};
 use crate::supervisor::health::LIVE;
 
 /// How long a node that is started again may take until it answers.
-const LIVE_DEADLINE: Duration = Duration::from_secs(20);
+pub const LIVE_DEADLINE: Duration = Duration::from_secs(20);
 /// What fills a volume: a file of this machine, and where it goes.
 pub const BALLAST_FILE: &str = "ballast";
 const BALLAST: &str = "/data/ballast";
@@ -146,7 +146,8 @@ impl Project {
     fn expect(&self, name: &str, states: &[State]) -> Result<Node> {
         let nodes = self.lock();
         let node = nodes.iter().find(|node| node.plan.name == name);
-        let node = node.with_context(|| format!("there is no node {name:?}"))?;
+        let names = || nodes.iter().map(|node| node.plan.name.as_str());
+        let node = node.with_context(|| no_node(name, names()))?;
         if !states.contains(&node.state) {
             bail!("{name} is {}", node.state);
         }

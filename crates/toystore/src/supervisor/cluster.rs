@@ -29,6 +29,9 @@ pub struct Cluster {
     pub dashboard: Option<String>,
     /// The data folder.
     pub data: PathBuf,
+    /// The secret of the internal endpoints, where it is not in the data folder.
+    #[serde(skip)]
+    pub secret: Option<String>,
     /// Every node.
     pub nodes: Vec<Member>,
 }
@@ -135,16 +138,35 @@ impl Cluster {
         self.nodes.iter().filter(move |member| member.role == role)
     }
 
+    /// The node of this name.
+    ///
+    /// # Errors
+    /// If there is none; says which there are.
+    pub fn member(&self, name: &str) -> Result<&Member> {
+        let found = self.nodes.iter().find(|member| member.name == name);
+        let names = || self.nodes.iter().map(|node| node.name.as_str());
+        found.with_context(|| no_node(name, names()))
+    }
+
     /// The secret of the internal endpoints.
     ///
     /// # Errors
     /// If its file cannot be read.
     pub fn token(&self) -> Result<String> {
+        if let Some(secret) = &self.secret {
+            return Ok(secret.clone());
+        }
         let path = self.data.join("cluster-token");
         let text = fs::read_to_string(&path)
             .with_context(|| format!("cannot read the cluster token {}", path.display()))?;
         Ok(text.trim().to_string())
     }
+}
+
+/// What whoever names a node that is not there is told; `names` are those that there are.
+pub fn no_node<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<&str> = names.collect();
+    format!("there is no node {name:?}; this store has {}", names.join(", "))
 }
 
 impl Member {

@@ -101,6 +101,7 @@ impl Store {
             replication: self.made.replication,
             dashboard: self.dashboard.clone(),
             data: self.folder.path().to_path_buf(),
+            secret: None,
             nodes: nodes.all.iter().map(Node::member).collect(),
         }
     }
@@ -196,9 +197,10 @@ impl Nodes {
         let names: Vec<String> = self.all.iter().map(|node| node.plan.name.clone()).collect();
         let has = |name: &str| names.iter().any(|known| known == name);
         let name = if name == "catalog-1" && !has(name) { "catalog" } else { name };
-        self.all.iter_mut().find(|node| node.plan.name == name).with_context(|| {
-            format!("there is no node {name:?}; this store has {}", names.join(", "))
-        })
+        self.all
+            .iter_mut()
+            .find(|node| node.plan.name == name)
+            .with_context(|| cluster::no_node(name, names.iter().map(String::as_str)))
     }
 
     fn running(&mut self, name: &str) -> Result<&mut Node> {

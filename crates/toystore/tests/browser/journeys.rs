@@ -144,6 +144,36 @@ fn naive_is_convicted_when_its_leader_is_cut_off_and_hangs() {
 }
 
 #[test]
+fn chaos_is_switched_on_and_off() {
+    let store = Store::start_settled(&[]);
+    let page = Browser::open(&store, 1400, 1000);
+    page.js("document.getElementById('chaos-seed').value = 'seven'");
+    page.click("chaos-switch");
+    page.until("a wrong seed is refused", "document.querySelector('#told.refused')?.textContent");
+    page.js("document.getElementById('chaos-seed').value = '4'");
+    page.tab_to("chaos-switch");
+    page.press(&Key::Enter);
+    page.until(
+        "a strike is named",
+        "document.getElementById('chaos-now').textContent.startsWith('Chaos, seed 4: strike 1')",
+    );
+    page.click("chaos-now");
+    page.until("a strike is over", "document.querySelector('#chaos-last li')?.textContent");
+    page.picture("chaos");
+    page.click("chaos-switch");
+    page.until(
+        "its seed is told",
+        "document.getElementById('told').textContent.includes('Seed 4 strikes the same again')",
+    );
+    page.until("it is off", "document.getElementById('chaos-box').hidden");
+    page.until(
+        "all are up",
+        "document.querySelectorAll('#topology .node.up').length === 5 && \
+         document.querySelectorAll('#topology .edge.faulty').length === 0",
+    );
+}
+
+#[test]
 fn the_past_is_shown_and_left_again() {
     let store = Store::start_settled(&[]);
     let page = Browser::open(&store, 1400, 1000);

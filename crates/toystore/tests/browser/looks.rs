@@ -56,6 +56,12 @@ fn it_can_be_read_on_every_screen_by_day_and_night() {
             check(&page, &format!("{size}-{theme}"));
         }
     }
+    page.click("chaos-switch");
+    page.click("chaos-now");
+    page.until("a strike is over", "document.querySelector('#chaos-last li')?.textContent");
+    check(&page, "chaos-narrow-dark");
+    page.click("theme");
+    check(&page, "chaos-narrow-light");
 }
 
 /// Under 16 ms of scripting for each frame, while shoppers ask as fast as they can.

@@ -16,7 +16,7 @@ use crate::waiting::wait_at_most;
 pub const IMAGE: &str = "toystore:latest";
 /// The program that is built beside it: shoppers and checker outside.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_toystore");
-/// Every node of `compose.yaml`, and no other.
+/// Every node of `compose.yaml`; the page is none.
 pub const NODES: [&str; 5] = ["catalog", "order-1", "order-2", "order-3", "frontend"];
 
 /// How long anything may take that should take some seconds, on a busy machine.
@@ -121,6 +121,7 @@ impl Store {
         }
         command.env("TOYSTORE_SECRET", self.folder.path().join("token"));
         command.env("TOYSTORE_PORT", self.port.to_string()).env("TOYSTORE_SEED_PORT", "0");
+        command.env("TOYSTORE_DASHBOARD_PORT", "0").env("TOYSTORE_CHAOS", "true");
         command
     }
 
@@ -142,6 +143,16 @@ impl Store {
     /// A field of `docker inspect` of a node's container.
     pub fn inspect(&self, node: &str, field: &str) -> String {
         docker(&["inspect", "--format", field, &self.container(node)])
+    }
+
+    /// What Compose calls it.
+    pub fn project(&self) -> &str {
+        &self.name
+    }
+
+    /// Where its page is reached on this machine.
+    pub fn page(&self) -> String {
+        format!("http://{}", self.compose(&["port", "dashboard", "8070"]))
     }
 
     /// Where its frontend is reached on this machine.

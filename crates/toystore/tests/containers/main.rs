@@ -13,6 +13,7 @@ mod engine;
 #[path = "../it/exchange.rs"]
 mod exchange;
 mod image;
+mod page;
 mod upgrade;
 #[allow(dead_code, reason = "tests of processes use the rest of it")]
 #[path = "../it/waiting.rs"]

@@ -34,9 +34,26 @@ fn check_refused(output: &Output, code: i32, parts: &[&str]) {
     assert!(!words.contains("panicked"), "{words}");
 }
 
-const COMMANDS: [&str; 18] = [
-    "up", "catalog", "order", "frontend", "client", "check", "demo", "status", "kill", "pause",
-    "resume", "start", "export", "health", "migrate", "compare", "view", "help",
+const COMMANDS: [&str; 19] = [
+    "up",
+    "catalog",
+    "order",
+    "frontend",
+    "client",
+    "check",
+    "demo",
+    "status",
+    "kill",
+    "pause",
+    "resume",
+    "start",
+    "export",
+    "health",
+    "migrate",
+    "compare",
+    "dashboard",
+    "view",
+    "help",
 ];
 
 #[test]

@@ -7,6 +7,7 @@ mod catalogs;
 mod cli;
 mod compare;
 mod docs;
+mod elsewhere;
 mod exchange;
 mod faults;
 mod history;

@@ -73,12 +73,21 @@ impl Frames {
     }
 
     /// The first frame in which something is so.
-    pub fn until<T>(&mut self, what: &str, mut look: impl FnMut(&Value) -> Option<T>) -> T {
-        wait_at_most(Duration::from_secs(20), what, || look(&self.next()))
+    pub fn until<T>(&mut self, what: &str, look: impl FnMut(&Value) -> Option<T>) -> T {
+        self.until_within(Duration::from_secs(20), what, look)
+    }
+
+    fn until_within<T>(
+        &mut self,
+        patience: Duration,
+        what: &str,
+        mut look: impl FnMut(&Value) -> Option<T>,
+    ) -> T {
+        wait_at_most(patience, what, || look(&self.next()))
     }
 }
 
-fn node<'a>(frame: &'a Value, name: &str) -> &'a Value {
+pub fn node<'a>(frame: &'a Value, name: &str) -> &'a Value {
     let nodes = frame["nodes"].as_array().unwrap();
     nodes.iter().find(|node| node["name"] == name).unwrap_or_else(|| panic!("no {name}: {frame}"))
 }
@@ -220,6 +229,8 @@ fn nodes_and_links_are_broken_and_healed_with_the_token() {
             ("POST", "/api/nodes/order-1/kill"),
             ("PUT", "/api/links/order-1/order-2"),
             ("POST", "/api/heal"),
+            ("PUT", "/api/chaos"),
+            ("DELETE", "/api/chaos"),
         ] {
             ask(&url, method, path, headers, "{}").is_error(401, "needs the token");
         }
@@ -323,6 +334,68 @@ fn what_is_bought_from_here_is_judged_and_nothing_else() {
     });
 }
 
+/// Strike after strike under shoppers; when it is off, everything is well and every promise was
+/// kept.
+#[test]
+fn chaos_strikes_as_its_seed_says_and_mends_what_it_broke() {
+    let store = Store::start_settled(&[]);
+    let url = page(&store);
+    let bearer = format!("Bearer {}", store.token());
+    let with = [("Authorization", bearer.as_str())];
+    for (wrong, words) in [
+        ("7", "expected such as"),
+        (r#"{"sed":7}"#, "unknown field `sed`"),
+        (r#"{"seed":-1}"#, "expected u64"),
+        (r#"{"seed":9007199254740992}"#, "too large: at most 9007199254740991"),
+    ] {
+        ask(&url, "PUT", "/api/chaos", &with, wrong).is_error(400, words);
+    }
+    let mut frames = Frames::open(&url);
+    frames.until("it is off", |frame| frame["chaos"].is_null().then_some(()));
+    let load = r#"{"shoppers":3,"probability":"0.5","pause_ms":20}"#;
+    assert_eq!(ask(&url, "PUT", "/api/load", &with, load).status, 200);
+    // What a click broke is not chaos's to mend.
+    let late = r#"{"delay_ms":1}"#;
+    assert_eq!(ask(&url, "PUT", "/api/links/order-1/order-3", &with, late).status, 200);
+
+    let on = ask(&url, "PUT", "/api/chaos", &with, r#"{"seed":4}"#).json();
+    assert_eq!(on["data"]["seed"], 4, "{on}");
+    let struck = frames.until_within(Duration::from_secs(60), "some strikes are over", |frame| {
+        let last = frame["chaos"]["last"].as_array()?;
+        (last.len() >= 3).then(|| frame["chaos"].clone())
+    });
+    assert_eq!(struck["seed"], 4);
+    assert!(!struck.to_string().contains("not mended"), "{struck}");
+    assert_eq!(ask(&url, "DELETE", "/api/chaos", &with, "").status, 200);
+    frames.until("all is well, but for what was clicked", |frame| {
+        let well = |node: &Value| {
+            let faults = node["said"]["faults"]["edges"].as_array();
+            let mine = usize::from(node["name"] == "order-1");
+            node["said"]["ready"] == true && faults.is_some_and(|edges| edges.len() == mine)
+        };
+        let all = frame["nodes"].as_array()?;
+        (frame["chaos"].is_null() && all.iter().all(well)).then_some(())
+    });
+    assert_eq!(ask(&url, "DELETE", "/api/load", &with, "").status, 200);
+    let ended = frames.until_within(Duration::from_secs(60), "the round has ended", |frame| {
+        let ended = &frame["rounds"]["ended"];
+        (ended["operations"].as_u64()? > 10).then(|| ended.clone())
+    });
+    assert_eq!(ended["verdict"]["verdict"], "held", "{ended}");
+
+    // The same strikes, in the same order.
+    let words = |chaos: &Value| {
+        let last = chaos["last"].as_array().unwrap().iter();
+        last.map(|one| one["words"].to_string()).rev().collect::<Vec<String>>()
+    };
+    assert_eq!(ask(&url, "PUT", "/api/chaos", &with, r#"{"seed":4}"#).status, 200);
+    let again = frames.until("two strikes are over", |frame| {
+        let chaos = &frame["chaos"];
+        (chaos["last"].as_array()?.len() == 2).then(|| chaos.clone())
+    });
+    assert_eq!(words(&again), words(&struck)[..2]);
+}
+
 #[test]
 fn without_chaos_nothing_can_be_broken_and_without_a_page_there_is_none() {
     let mut store = Store::start(&["--chaos=false"]);
@@ -331,6 +404,7 @@ fn without_chaos_nothing_can_be_broken_and_without_a_page_there_is_none() {
     let bearer = format!("Bearer {}", store.token());
     let with = [("Authorization", bearer.as_str())];
     ask(&url, "POST", "/api/nodes/order-1/kill", &with, "").is_error(404, "--chaos");
+    ask(&url, "PUT", "/api/chaos", &with, "{}").is_error(404, "--chaos");
     let said = store.said();
     assert!(said.contains(&format!("page: {url}\n")), "{said}");
     store.interrupt();

@@ -3,6 +3,7 @@
 //! A node obeys the faults of what it sends, and forgets them when it ends, so it is asked which
 //! are in force before one of its links is changed. Called by `web`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -11,19 +12,21 @@ use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
+use super::source::Source;
 use crate::http::connection::ask_once;
 use crate::peer::faults::{EdgeFaults, FaultSet};
 use crate::supervisor::cluster::{Cluster, Member, State};
-use crate::supervisor::control::{self, Action};
+use crate::supervisor::control::Action;
 use crate::supervisor::node_status;
 
 /// How long a node may take to obey.
 const DEADLINE: Duration = Duration::from_secs(2);
 
 /// What can be done to the store.
-#[derive(Debug)]
 pub struct Acts {
-    token: String,
+    /// Without it nothing is done to links.
+    token: Option<String>,
+    source: Arc<Source>,
     /// One change of a node's links at a time: each reads the set and writes it.
     links: Mutex<()>,
 }
@@ -34,25 +37,37 @@ struct Answered {
     data: FaultSet,
 }
 
+/// What a word of a path means.
+///
+/// # Errors
+/// If it means nothing.
+pub fn action(word: &str) -> Result<Action> {
+    Ok(match word {
+        "kill" => Action::Kill,
+        "pause" => Action::Pause,
+        "resume" => Action::Resume,
+        "start" => Action::Start,
+        other => bail!("{other:?} is nothing that can be done: kill, pause, resume or start"),
+    })
+}
+
 impl Acts {
-    /// With the token of the store.
-    pub fn new(token: String) -> Acts {
-        Acts { token, links: Mutex::default() }
+    /// With the token of the store, if it is known.
+    pub fn new(token: Option<String>, source: Arc<Source>) -> Acts {
+        Acts { token, source, links: Mutex::default() }
     }
 
-    /// `kill`, `pause`, `resume`, `start`.
+    /// Whether nodes can be killed, paused and started from here.
+    pub fn has_hands(&self) -> bool {
+        self.source.has_hands()
+    }
+
+    /// Kills, pauses, resumes or starts a node.
     ///
     /// # Errors
-    /// If it is none of these, or the store refuses.
-    pub async fn node(&self, cluster: &Cluster, name: &str, action: &str) -> Result<String> {
-        let action = match action {
-            "kill" => Action::Kill,
-            "pause" => Action::Pause,
-            "resume" => Action::Resume,
-            "start" => Action::Start,
-            other => bail!("{other:?} is nothing that can be done: kill, pause, resume or start"),
-        };
-        control::ask(&cluster.data, action, name).await
+    /// If there are no hands for it, or the store refuses.
+    pub async fn node(&self, cluster: &Cluster, name: &str, action: Action) -> Result<String> {
+        self.source.act(cluster, action, name).await
     }
 
     /// Sets the faults of everything that `from` sends to `faults.to`.
@@ -61,17 +76,36 @@ impl Acts {
     /// If there is no such node, it does not answer, or it refuses: says why.
     pub async fn link(&self, cluster: &Cluster, from: &str, faults: EdgeFaults) -> Result<String> {
         let _one_at_a_time = self.links.lock().await;
-        let member = member(cluster, from)?;
-        let mut set = self.faults_of(member).await?;
-        set.edges.retain(|edge| edge.to != faults.to);
+        let member = cluster.member(from)?;
+        let set = self.faults_of(member).await?;
         let to = faults.to.clone();
-        set.edges.push(faults);
-        let set = self.put(member, &set).await?;
+        let set = self.put(member, &with(set, faults)).await?;
         let now = set.edges.iter().find(|edge| edge.to == to);
         Ok(match now {
             Some(edge) => format!("{from} to {to}: {}", words(edge)),
             None => format!("{from} to {to}: mended"),
         })
+    }
+
+    /// The same, but only where what `from` sends there suffers `was` now. Returns whether it did.
+    ///
+    /// # Errors
+    /// As [`Acts::link`].
+    pub async fn swap(
+        &self,
+        cluster: &Cluster,
+        from: &str,
+        was: &EdgeFaults,
+        faults: EdgeFaults,
+    ) -> Result<bool> {
+        let _one_at_a_time = self.links.lock().await;
+        let member = cluster.member(from)?;
+        let set = self.faults_of(member).await?;
+        let none = EdgeFaults { to: was.to.clone(), ..EdgeFaults::default() };
+        if set.edges.iter().find(|edge| edge.to == was.to).unwrap_or(&none) != was {
+            return Ok(false);
+        }
+        self.put(member, &with(set, faults)).await.map(|_| true)
     }
 
     /// Mends all links, lets what is paused go on, and starts what is dead.
@@ -90,8 +124,8 @@ impl Acts {
 
     async fn heal_one(&self, cluster: &Cluster, member: &Member) -> Result<Option<String>> {
         let started = match member.state {
-            State::Dead => return self.node(cluster, &member.name, "start").await.map(Some),
-            State::Paused => Some(self.node(cluster, &member.name, "resume").await?),
+            State::Dead => return self.node(cluster, &member.name, Action::Start).await.map(Some),
+            State::Paused => Some(self.node(cluster, &member.name, Action::Resume).await?),
             State::Starting | State::Running | State::Stopped => None,
         };
         let _one_at_a_time = self.links.lock().await;
@@ -106,14 +140,14 @@ impl Acts {
         let name = &member.name;
         let said = node_status::ask_within::<IgnoredAny>(member, DEADLINE).await;
         let said = said.map_err(|why| anyhow!("{name} does not obey: {why}"))?;
-        said.faults.with_context(|| {
-            format!("{name} causes no faults: the store was started with --chaos=false")
-        })
+        said.faults
+            .with_context(|| format!("{name} causes no faults: it was started without --chaos"))
     }
 
     async fn put(&self, member: &Member, set: &FaultSet) -> Result<FaultSet> {
         let name = &member.name;
-        let said = ask_once(&member.url()?, &set.request(&self.token), DEADLINE).await;
+        let token = self.token.as_ref().context("the token of the store is not known here")?;
+        let said = ask_once(&member.url()?, &set.request(token), DEADLINE).await;
         let said = said.map_err(|why| anyhow!("{name} does not obey: {why}"))?;
         if said.status != 200 {
             bail!("{name} refuses: {}", said.message());
@@ -124,17 +158,15 @@ impl Acts {
     }
 }
 
-/// # Errors
-/// If there is no such node: says which there are.
-pub fn member<'a>(cluster: &'a Cluster, name: &str) -> Result<&'a Member> {
-    let names =
-        || cluster.nodes.iter().map(|node| node.name.as_str()).collect::<Vec<_>>().join(", ");
-    let found = cluster.nodes.iter().find(|member| member.name == name);
-    found.with_context(|| format!("there is no node {name:?}; this store has {}", names()))
+/// A set in which one edge has these faults in the place of its own.
+fn with(mut set: FaultSet, faults: EdgeFaults) -> FaultSet {
+    set.edges.retain(|edge| edge.to != faults.to);
+    set.edges.push(faults);
+    set
 }
 
 /// What an edge suffers, as the page says it.
-fn words(edge: &EdgeFaults) -> String {
+pub fn words(edge: &EdgeFaults) -> String {
     if edge.cut {
         return "cut".to_string();
     }

@@ -18,7 +18,8 @@ const DEADLINE: Duration = Duration::from_millis(200);
 /// What was heard of each node up to now.
 #[derive(Debug)]
 pub struct Ear {
-    token: String,
+    /// Without it no node tells anything.
+    token: Option<String>,
     nodes: BTreeMap<String, Heard>,
 }
 
@@ -42,18 +43,18 @@ struct Told {
 }
 
 impl Ear {
-    /// With the token of the store.
-    pub fn new(token: String) -> Ear {
+    /// With the token of the store, if it is known.
+    pub fn new(token: Option<String>) -> Ear {
         Ear { token, nodes: BTreeMap::new() }
     }
 
     /// What each node that runs saw since it was asked last, by name: `{"passed": 1234, "events":
     /// […]}`.
     pub async fn listen(&mut self, cluster: &Cluster) -> BTreeMap<String, Value> {
+        let Some(token) = &self.token else { return BTreeMap::new() };
         let running = cluster.nodes.iter().filter(|member| member.state == State::Running);
         let asked = running.map(|member| {
             let heard = self.nodes.remove(&member.name);
-            let token = &self.token;
             async move { (member.name.clone(), ask(member, heard, token).await) }
         });
         let mut all = BTreeMap::new();

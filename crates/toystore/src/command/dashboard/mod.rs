@@ -4,41 +4,49 @@
 //! nodes ── /status ──► feed ── server-sent events ──► page        a frame every quarter second
 //! nodes ◄── faults, signals, orders ── acts ◄── POST, PUT ── page
 //! nodes ◄── shoppers ── rounds ── a verdict, with every frame ──► page
+//! nodes ◄── acts ◄── chaos ── a plan of the seed ◄── PUT, DELETE ── page
 //! ```
 //!
-//! Served by `toystore up`, and of a bundle by `toystore view`. The page is nothing but files
-//! (`assets`), which are part of this program and ask nobody else for anything. It invents nothing:
-//! a frame holds what `toystore status --json` prints, and what a click does is what `toystore
-//! kill`, `PUT /faults` or a shopper's `POST /orders` do.
+//! Served by `toystore up` and `demo`, by `toystore dashboard` for a store that others run, and of a
+//! bundle by `toystore view`. The page is nothing but files (`assets`), which are part of this
+//! program and ask nobody else for anything. It invents nothing: a frame holds what `toystore status
+//! --json` prints, and what a click does is what `toystore kill`, `PUT /faults` or a shopper's `POST
+//! /orders` do.
 //!
 //! | file | what it holds |
 //! | --- | --- |
 //! | `feed` | the frames of the last minutes, and who waits for the next |
 //! | `web` | paths, the files, the stream |
+//! | `source` | where the store is, and who kills and starts its nodes |
+//! | `elsewhere` | the command `dashboard` |
 //! | `ear` | the messages that nodes saw pass, a sample |
 //! | `log` | what stands in a cell of a log |
 //! | `acts` | what a click does to nodes and links |
+//! | `chaos` | strike after strike, as a seed plans them |
 //! | `shop` | looking and buying, as a client of the frontends |
 //! | `rounds` | shoppers, everything that was told, and the verdict on it |
 //! | [`viewing`] | the same page of a bundle, with nothing running |
 //! | `assets/model` | from frames to what is drawn: pure, tested without a browser |
 //! | `assets/view` | drawing |
 //!
-//! Whoever may break things holds the cluster's token, which is in the address that `up` prints,
+//! Whoever may break things holds the cluster's token, which is in the address that is printed,
 //! behind a `#`, where no server sees it.
 
 mod acts;
+mod chaos;
 mod ear;
+pub mod elsewhere;
 mod feed;
 mod log;
 mod rounds;
 mod shop;
+pub mod source;
 pub mod viewing;
 mod web;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,10 +54,12 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use super::paint;
 use super::status::{Said, look, to_json};
 use crate::supervisor::cluster::Cluster;
 use ear::Ear;
 use feed::Feed;
+use source::Source;
 
 /// Between two looks while somebody watches, and while nobody does.
 const INTERVAL: Duration = Duration::from_millis(250);
@@ -61,12 +71,12 @@ pub const LISTEN_DEFAULT: SocketAddr =
 
 /// The page of one store.
 pub struct Dashboard {
-    /// The folder of the store, in which it says who runs.
-    data: PathBuf,
+    source: Arc<Source>,
     /// What whoever breaks things must know; absent where nothing can be broken.
     token: Option<String>,
     feed: Feed,
     acts: acts::Acts,
+    chaos: chaos::Chaos,
     shop: shop::Shop,
     rounds: rounds::Rounds,
 }
@@ -83,7 +93,7 @@ impl Door {
     /// Opens it. Where nobody said where, and that is taken or `auto`, at any free port.
     ///
     /// # Errors
-    /// If it was said where, and that cannot be had: with this hint.
+    /// If it was said where, and that cannot be had; `hint` says what else there is.
     pub async fn open(wanted: Option<SocketAddr>, auto: bool, hint: &str) -> Result<Door> {
         let any = SocketAddr::new(LISTEN_DEFAULT.ip(), 0);
         let wanted = wanted.or(auto.then_some(any));
@@ -103,36 +113,57 @@ impl Door {
 }
 
 impl Dashboard {
-    /// Serves the page of the store in a folder, as long as the process lives. `chaos`: whether
-    /// whoever knows the token may break it. Returns its address, with the token if there is one.
+    /// Serves the page of a store, as long as the process lives. `chaos`: whether whoever knows the
+    /// token may break it. Returns its address, with the token if there is one.
     ///
     /// # Errors
-    /// If the store's token cannot be read.
-    pub fn serve(door: Door, cluster: &Cluster, chaos: bool) -> Result<String> {
-        let token = cluster.token()?;
-        let secret = if chaos { format!("/#token={token}") } else { String::new() };
+    /// If the store is not there, or its token cannot be read.
+    pub fn serve(door: Door, source: Arc<Source>, chaos: bool) -> Result<String> {
+        let token = source.token()?;
+        let secret = match &token {
+            Some(token) if chaos => format!("/#token={token}"),
+            Some(_) | None => String::new(),
+        };
         let address = format!("{}{secret}", door.url);
         let dashboard = Arc::new(Dashboard {
-            data: cluster.data.clone(),
-            acts: acts::Acts::new(token.clone()),
-            token: chaos.then_some(token),
+            acts: acts::Acts::new(token.clone(), source.clone()),
+            token: token.clone().filter(|_| chaos),
             feed: Feed::default(),
+            chaos: chaos::Chaos::new(),
             shop: shop::Shop::new(),
-            rounds: rounds::Rounds::new(cluster.data.join("rounds")),
+            rounds: rounds::Rounds::new(source.cluster()?.data.join("rounds")),
+            source,
         });
-        let ear = Ear::new(cluster.token()?);
-        tokio::spawn(watch(dashboard.clone(), ear));
+        tokio::spawn(watch(dashboard.clone(), Ear::new(token)));
         tokio::spawn(rounds::run(dashboard.clone()));
+        tokio::spawn(chaos::run(dashboard.clone()));
         tokio::spawn(async move {
             if let Err(error) = web::serve(door, dashboard).await {
-                super::paint::say(format_args!("the page is served no more: {error}"));
+                paint::say(format_args!("the page is served no more: {error}"));
             }
         });
         Ok(address)
     }
 
     fn cluster(&self) -> Result<Cluster> {
-        Cluster::find(&self.data)
+        self.source.cluster()
+    }
+}
+
+/// Says where the page is, and opens it if that is wanted.
+pub fn announce(url: &str, open: bool) {
+    paint::say(format_args!("page: {url}"));
+    if !open {
+        return;
+    }
+    let opened = std::process::Command::new("xdg-open")
+        .arg(url)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    if let Err(error) = opened {
+        paint::say(format_args!("cannot open a browser (xdg-open): {error}"));
     }
 }
 
@@ -157,6 +188,7 @@ async fn watch(dashboard: Arc<Dashboard>, mut ear: Ear) {
                 node["messages"] = json!(messages.get(&member.member.name));
             }
             frame["rounds"] = dashboard.rounds.shown();
+            frame["chaos"] = dashboard.chaos.shown();
             dashboard.feed.add(frame);
         }
         let interval = if dashboard.feed.is_watched() { INTERVAL } else { INTERVAL_UNWATCHED };

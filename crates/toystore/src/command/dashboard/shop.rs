@@ -16,7 +16,7 @@ use shop::message::{Consistency, NewOrder, OrderNumber, Request, RequestId};
 use shop::toy::Quantity;
 
 use crate::http::connection::{Ask, Connection, NoAnswer, Said};
-use crate::supervisor::cluster::Cluster;
+use crate::supervisor::cluster::{Cluster, no_node};
 use crate::supervisor::layout::Role;
 
 /// How long a frontend may take: as long as it tries itself.
@@ -64,8 +64,8 @@ impl Shop {
         let mut frontends = cluster.of(Role::Frontend);
         let found = frontends.find(|member| frontend.is_none_or(|name| name == member.name));
         let Some(member) = found else {
-            let names: Vec<&str> = cluster.of(Role::Frontend).map(|m| m.name.as_str()).collect();
-            bail!("there is no frontend {frontend:?}; this store has {}", names.join(", "))
+            let names = cluster.of(Role::Frontend).map(|member| member.name.as_str());
+            bail!(no_node(frontend.unwrap_or("frontend"), names))
         };
         let url = member.url()?;
         let idle = self.lock().get_mut(&member.url).and_then(Vec::pop);

@@ -12,6 +12,9 @@
 //! POST /api/heal                      everything works again                needs the token
 //! PUT  /api/load                      {"shoppers":5,"probability":"0.5","pause_ms":100}: send them
 //! DELETE /api/load                    they end                              both need the token
+//! PUT  /api/chaos                     {"seed":7}, or {} for a random one: strike after strike
+//! DELETE /api/chaos                   mended, and no more of it             both need the token
+//! GET  /api/cluster.json              which nodes there are, for `toystore dashboard --cluster`
 //! GET  /api/rounds/N/FILE             history.jsonl, verdict.txt, picture.html: of one that ended
 //! GET  /api/rounds/N/bundle.tar.gz    everything about it, for `toystore view`
 //! ```
@@ -33,10 +36,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 
+use super::acts::action;
+use super::chaos::SEED_MAX;
 use super::feed::Frame;
 use super::log;
 use super::rounds::Load;
 use super::shop::request_of;
+use super::source::{CLUSTER_PATH, public};
 use super::{Dashboard, Door, error};
 use crate::bundle::archive;
 use crate::http::connection::Ask;
@@ -64,11 +70,13 @@ pub async fn serve(door: Door, dashboard: Arc<Dashboard>) -> std::io::Result<()>
         .route("/api/links/{from}/{to}", put(link))
         .route("/api/heal", post(heal))
         .route("/api/load", put(load).delete(no_load))
+        .route("/api/chaos", put(chaos).delete(no_chaos))
         .layer(middleware::from_fn_with_state(dashboard.clone(), with_token));
     let mut router = Router::new()
         .route("/api/feed", get(feed))
         .route("/api/shop/{*path}", get(shop).post(shop))
         .route("/api/log/{name}/{first}/{last}", get(entries))
+        .route(CLUSTER_PATH, get(cluster))
         .route("/api/rounds/{number}/{file}", get(bundle))
         .merge(broken)
         .fallback(file)
@@ -100,14 +108,14 @@ pub async fn from_this_machine(request: Request, next: Next) -> Response {
 /// Only with the cluster's token.
 async fn with_token(State(dashboard): Served, request: Request, next: Next) -> Response {
     let Some(token) = &dashboard.token else {
-        let why = "nothing can be broken here: start the store with --chaos";
+        let why = "nothing can be broken here: start the store, or its page, with --chaos";
         return error(StatusCode::NOT_FOUND, why).into_response();
     };
     let given = request.headers().get(header::AUTHORIZATION).map(|value| value.as_bytes());
     if given == Some(format!("Bearer {token}").as_bytes()) {
         return next.run(request).await;
     }
-    let why = "whoever breaks things needs the token: open the address that `toystore up` printed";
+    let why = "whoever breaks things needs the token: open the address that was printed with it";
     error(StatusCode::UNAUTHORIZED, why).into_response()
 }
 
@@ -150,9 +158,12 @@ async fn feed(State(dashboard): Served, headers: HeaderMap) -> Response {
     }
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
     let (old, news) = dashboard.feed.after(last.unwrap_or(0));
-    let (chaos, started) = (dashboard.token.is_some(), dashboard.feed.started_ms);
-    let version = env!("CARGO_PKG_VERSION");
-    let hello = json!({"chaos": chaos, "version": version, "started": started});
+    let hello = json!({
+        "chaos": dashboard.token.is_some(),
+        "hands": dashboard.source.has_hands(),
+        "started": dashboard.feed.started_ms,
+        "version": env!("CARGO_PKG_VERSION"),
+    });
     let hello = Event::default().event("hello").data(hello.to_string());
     let first = [hello].into_iter().chain(history(&old));
     let rest = stream::unfold(news, |mut news| async {
@@ -314,8 +325,9 @@ pub fn of_bundle(file: &str, bytes: impl Into<Body>) -> Response {
     (head, bytes.into()).into_response()
 }
 
-async fn node(State(dashboard): Served, Path((name, action)): Path<(String, String)>) -> Done {
-    let words = dashboard.acts.node(&dashboard.cluster()?, &name, &action).await?;
+async fn node(State(dashboard): Served, Path((name, word)): Path<(String, String)>) -> Done {
+    let action = action(&word)?;
+    let words = dashboard.acts.node(&dashboard.cluster()?, &name, action).await?;
     Ok(done(json!({"done": words})))
 }
 
@@ -330,21 +342,25 @@ async fn entries(
     }
     let told = async {
         let cluster = dashboard.cluster()?;
-        let member = super::acts::member(&cluster, &name)?;
-        log::entries(member, &cluster.token()?, first..=last).await
+        let member = cluster.member(&name)?;
+        log::entries(member, &dashboard.source.token()?.unwrap_or_default(), first..=last).await
     };
     told.await.map(done).map_err(Refused).into_response()
 }
 
-/// What a link suffers from now on.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Suffers {
-    cut: bool,
-    delay_ms: u64,
-    jitter_ms: u64,
-    loss: f64,
-    duplicate: f64,
+/// What a link suffers from now on: [`EdgeFaults`], of which the path has the destination.
+fn suffers(body: &[u8], to: String) -> Result<EdgeFaults, String> {
+    let understood = || -> serde_json::Result<EdgeFaults> {
+        let mut faults: serde_json::Map<String, Value> = serde_json::from_slice(body)?;
+        faults.insert("to".to_string(), to.into());
+        serde_json::from_value(faults.into())
+    };
+    understood().map_err(|why| {
+        format!(
+            "not understood: {why}; expected such as \
+             {{\"cut\":true}}, {{\"delay_ms\":50,\"jitter_ms\":20}}, {{\"loss\":0.1}}, {{}}"
+        )
+    })
 }
 
 async fn link(
@@ -352,21 +368,47 @@ async fn link(
     Path((from, to)): Path<(String, String)>,
     body: Bytes,
 ) -> Response {
-    let suffers: Suffers = match serde_json::from_slice(&body) {
-        Ok(suffers) => suffers,
-        Err(why) => {
-            let why = format!(
-                "not understood: {why}; expected such as \
-                 {{\"cut\":true}}, {{\"delay_ms\":50,\"jitter_ms\":20}}, {{\"loss\":0.1}}, {{}}"
-            );
-            return error(StatusCode::BAD_REQUEST, &why).into_response();
-        }
+    let faults = match suffers(&body, to) {
+        Ok(faults) => faults,
+        Err(why) => return error(StatusCode::BAD_REQUEST, &why).into_response(),
     };
-    let Suffers { cut, delay_ms, jitter_ms, loss, duplicate } = suffers;
-    let faults = EdgeFaults { to, cut, delay_ms, jitter_ms, loss, duplicate };
     let words = async { dashboard.acts.link(&dashboard.cluster()?, &from, faults).await };
     let told = words.await.map(|words| done(json!({"done": words})));
     told.map_err(Refused).into_response()
+}
+
+/// What `PUT /api/chaos` takes.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    seed: Option<u64>,
+}
+
+async fn chaos(State(dashboard): Served, body: Bytes) -> Response {
+    let wanted: Result<Wanted, String> =
+        serde_json::from_slice(&body).map_err(|why| format!("not understood: {why}"));
+    let seed = wanted.and_then(|wanted| match wanted.seed {
+        Some(seed) if seed > SEED_MAX => {
+            Err(format!("seed {seed} is too large: at most {SEED_MAX}"))
+        }
+        seed => Ok(seed),
+    });
+    match seed {
+        Ok(seed) => done(json!({"seed": dashboard.chaos.on(seed)})).into_response(),
+        Err(why) => {
+            let why = format!("{why}; expected such as {{\"seed\":7}}, or {{}} for a random one");
+            error(StatusCode::BAD_REQUEST, &why).into_response()
+        }
+    }
+}
+
+async fn no_chaos(State(dashboard): Served) -> Done {
+    dashboard.chaos.off().await?;
+    Ok(done(Value::Null))
+}
+
+async fn cluster(State(dashboard): Served) -> Result<Json<Value>, Refused> {
+    Ok(Json(public(&dashboard.cluster()?)))
 }
 
 async fn heal(State(dashboard): Served) -> Done {

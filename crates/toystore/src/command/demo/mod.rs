@@ -30,6 +30,8 @@ use serde_json::json;
 use shop::shopper::{Config, Probability, Summary};
 
 use super::client::history_file::HistoryFile;
+use super::dashboard::source::Source;
+use super::dashboard::{Dashboard, Door};
 use super::{Signals, paint};
 use crate::bundle::{self, Verdict};
 use crate::client::dialect::Dialect;
@@ -108,6 +110,9 @@ pub struct Demo {
     /// Where the checker's picture goes
     #[arg(long, value_name = "FILE", default_value = "toystore-demo.html")]
     picture: PathBuf,
+    /// Serve no page meanwhile; with --json there is none
+    #[arg(long, env = "TOYSTORE_NO_DASHBOARD")]
+    no_dashboard: bool,
     /// Print the verdict as one JSON object
     #[arg(long, env = "TOYSTORE_JSON")]
     json: bool,
@@ -167,10 +172,19 @@ impl Demo {
             self.frontends,
             if self.frontends == 1 { "" } else { "s" }
         ));
-        let options = self.options()?;
         let mut signals = Signals::listen()?;
+        let door = match self.no_dashboard || self.json {
+            true => None,
+            false => Some(Door::open(None, false, "--no-dashboard serves none").await?),
+        };
+        let options = self.options(door.as_ref())?;
         let started = Store::start(&options, report(story), signals.asked_to_stop()).await?;
         let Some(store) = started else { return Ok(ExitCode::FAILURE) };
+        if let Some(door) = door {
+            let source = Arc::new(Source::Up(store.folder().path().to_path_buf()));
+            let address = Dashboard::serve(door, source, self.chaos)?;
+            story.tell(format_args!("to look at it meanwhile: {address}"));
+        }
         let done = tokio::select! {
             biased;
             () = signals.asked_to_stop() => Ok(None),
@@ -226,7 +240,7 @@ impl Demo {
         Ok(Judged { played, verdict, checks: verdict::judge(&evidence) })
     }
 
-    fn options(&self) -> Result<Options> {
+    fn options(&self, door: Option<&Door>) -> Result<Options> {
         Ok(Options {
             frontends: self.frontends,
             orders: None,
@@ -243,7 +257,7 @@ impl Demo {
             wanted: Wanted::loopback(),
             data: self.keep.as_ref().map(std::path::absolute).transpose()?,
             logs: Logs::Files,
-            dashboard: None,
+            dashboard: door.map(|door| door.url.clone()),
         })
     }
 

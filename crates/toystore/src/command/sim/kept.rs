@@ -62,7 +62,7 @@ fn shown(replication: Protocol, frame: &Frame) -> Value {
     let seen: Vec<Seen> = frame.nodes.iter().map(seen).collect();
     let nodes = seen.iter().map(|node| node.member.clone()).collect();
     let data = PathBuf::new();
-    let cluster = Cluster { pid: 0, replication, dashboard: None, data, nodes };
+    let cluster = Cluster { pid: 0, replication, dashboard: None, data, nodes, secret: None };
     let mut json = to_json(&cluster, &seen);
     for (place, node) in frame.nodes.iter().enumerate() {
         json["nodes"][place]["messages"] = messages(&node.passed);

@@ -53,6 +53,18 @@ pub struct Seen {
     pub said: Result<Said, String>,
 }
 
+impl Seen {
+    /// Whether it says that it can serve.
+    pub fn is_ready(&self) -> bool {
+        match &self.said {
+            Ok(Said::Catalog(said)) => said.ready,
+            Ok(Said::Order(said)) => said.ready,
+            Ok(Said::Frontend(said)) => said.ready,
+            Err(_) => false,
+        }
+    }
+}
+
 impl Status {
     /// Asks and shows.
     ///

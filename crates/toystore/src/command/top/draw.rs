@@ -334,7 +334,7 @@ pub mod tests {
     pub fn cluster() -> Cluster {
         let nodes = seen(0, 0).into_iter().map(|node| node.member).collect();
         let (replication, data) = (Protocol::Raft, "/data".into());
-        Cluster { pid: 1, replication, dashboard: None, data, nodes }
+        Cluster { pid: 1, replication, dashboard: None, data, secret: None, nodes }
     }
 
     fn drawn(columns: u16, rows: u16, seen: &[Seen], history: &History) -> String {

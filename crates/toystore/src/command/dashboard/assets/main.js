@@ -8,6 +8,7 @@ import { Timeline } from './model/timeline.js';
 import { ask, listen, token } from './stream.js';
 import { openBundle } from './view/bundle.js';
 import { cacheView } from './view/cache.js';
+import { chaosView } from './view/chaos.js';
 import { inspector } from './view/inspect.js';
 import { loadView } from './view/load.js';
 import { logsView } from './view/logs.js';
@@ -29,10 +30,16 @@ let past = null;
 /** Why nothing can be broken now; null if it can. */
 function mayBreak() {
   if (past) return past.why;
-  if (hello && !hello.chaos) return 'Nothing can be broken here: the store was started without --chaos.';
-  if (!token()) return 'To break things, open the address that `toystore up` printed: it has the token.';
+  if (hello && !hello.chaos) return 'Nothing can be broken here: the store, or its page, was started without --chaos.';
+  if (!token()) return 'To break things, open the address that was printed when the page began: it has the token.';
   if (!timeline.isLive) return 'This is the past: go back to live to break things.';
   return null;
+}
+
+/** The same of nodes: whoever runs them may not be reached from the page. */
+function mayKill() {
+  if (hello && !hello.hands) return 'Others run these nodes: from here only links can be broken.';
+  return mayBreak();
 }
 
 let toldFor = 0;
@@ -60,7 +67,7 @@ function goLive() {
   schedule();
 }
 
-const inspect = inspector({ mayBreak, tell });
+const inspect = inspector({ mayBreak, mayKill, tell });
 const store = topology(byId('topology'), {
   onNode: (name, anchor) => inspect.openNode(name, timeline.shown, anchor),
   onEdge: (from, to, anchor) => inspect.openEdge(from, to, timeline.shown, anchor),
@@ -73,6 +80,7 @@ const views = [
   cacheView(byId('caches')),
   stockView(byId('shelves'), byId('conserved')),
   loadView({ mayBreak, tell }),
+  chaosView({ mayBreak, tell }),
   inspect.update,
 ];
 /** What only a running store has; the verdict of a bundle is not that of a round. */

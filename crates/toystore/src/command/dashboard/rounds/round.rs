@@ -27,6 +27,7 @@ use crate::clock::unix_ms;
 use crate::command::client::history_file::HistoryFile;
 use crate::command::dashboard::feed::Frame;
 use crate::command::dashboard::{Dashboard, INTERVAL};
+use crate::command::status::{Seen, look};
 use crate::http::connection::Url;
 use crate::supervisor::cluster::{Cluster, Member, State};
 use crate::supervisor::layout::Role;
@@ -88,12 +89,7 @@ pub async fn play(dashboard: &Arc<Dashboard>, number: u64) -> Result<()> {
     rounds.lock().clock = None;
     let operations = round.window.len();
     let unknown = round.window.open_keys();
-    let whole = dashboard
-        .cluster()?
-        .nodes
-        .iter()
-        .all(|member| member.role == Role::Frontend || member.state == State::Running);
-    match whole {
+    match is_whole(&dashboard.cluster()?).await {
         true => round.history.end(&party, clock, unknown).await?,
         false => round.history.break_off(&party, clock, unknown).await?,
     }
@@ -109,6 +105,15 @@ pub async fn play(dashboard: &Arc<Dashboard>, number: u64) -> Result<()> {
     let ended = json!({"round": number, "operations": operations, "verdict": judged});
     rounds.lock().ended = ended;
     forget_old(rounds, number)
+}
+
+/// Whether the final logs and the stock can be read: everybody who has them answers, to whoever
+/// knows the token.
+async fn is_whole(cluster: &Cluster) -> bool {
+    let answers = |node: &Seen| node.member.state == State::Running && node.said.is_ok();
+    let seen = look(cluster).await;
+    let mut kept = seen.iter().filter(|node| node.member.role != Role::Frontend);
+    cluster.token().is_ok() && kept.all(answers)
 }
 
 /// The shoppers of a load; none without one. Frontends that run are tried first.

@@ -139,6 +139,7 @@ fn shown(seen: &[Seen]) -> String {
         replication: Protocol::Naive,
         dashboard: None,
         data: "/data".into(),
+        secret: None,
         nodes: vec![],
     };
     anstream::adapter::strip_str(&lines(&cluster, seen).join("\n")).to_string()

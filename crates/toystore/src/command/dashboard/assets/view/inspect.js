@@ -13,8 +13,11 @@ const WORDS = {
   resume: ['Resume', 'primary'], start: ['Start again', 'primary'],
 };
 
-/** `mayBreak()`: null, or why nothing can be broken; `tell(words, refused)` says what came of it. */
-export function inspector({ mayBreak, tell }) {
+/**
+ * `mayBreak()`: null, or why nothing can be broken; `mayKill()`: the same of nodes;
+ * `tell(words, refused)` says what came of it.
+ */
+export function inspector({ mayBreak, mayKill, tell }) {
   const [box, title, body] = [byId('inspect'), byId('inspect-title'), byId('inspect-body')];
   let shown = null;
   let drawn = '';
@@ -36,25 +39,25 @@ export function inspector({ mayBreak, tell }) {
       tell(error.message, true);
     }
   };
-  const button = (words, kind, does) => h('button', {
-    type: 'button', class: kind, disabled: mayBreak() !== null, onclick: does,
+  const button = (words, kind, does, may = mayBreak) => h('button', {
+    type: 'button', class: kind, disabled: may() !== null, onclick: does,
     'data-testid': `do-${words.replace(/ \(.*/, '').replaceAll(/[ ,]+/g, '-').toLowerCase()}`,
   }, words);
   const facts = (pairs) => h('dl', {}, pairs.filter(([, value]) => value !== null && value !== '')
     .map(([name, value]) => [h('dt', {}, name), h('dd', {}, String(value))]));
-  const why = () => (mayBreak() ? h('p', { class: 'hint' }, mayBreak()) : null);
+  const why = (may = mayBreak) => (may() ? h('p', { class: 'hint' }, may()) : null);
 
   const node = (frame, name) => {
     const found = nodes(frame).find((one) => one.name === name);
     if (!found) return null;
     const acts = ACTS[found.health].map((what) => {
       const [words, kind] = WORDS[what];
-      return button(words, kind, () => act('POST', `nodes/${encodeURIComponent(name)}/${what}`));
+      return button(words, kind, () => act('POST', `nodes/${encodeURIComponent(name)}/${what}`), mayKill);
     });
     return [
       facts([['does', found.health], ['because', found.why], ['is', found.rank], ['has', found.line],
         ['process', found.pid], ['at', found.url]]),
-      h('div', { class: 'row' }, acts), why(),
+      h('div', { class: 'row' }, acts), why(mayKill),
     ];
   };
   const link = (frame, from, to) => {
