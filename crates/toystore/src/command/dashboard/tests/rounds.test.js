@@ -28,6 +28,13 @@ test('each guarantee has its line, and what was not judged is not held', () => {
   assert.ok(open.lines.every((line) => line.means !== ''));
 });
 
+test('operations of which none is judged yet are not nothing', () => {
+  const none = { ...verdict('not-judged', []), operations: 0 };
+  const said = (operations) => rounds({ rounds: { open: { round: 2, operations, behind_ms: 9, verdict: none } } }).state;
+  assert.match(said(0), /^Nothing was bought or looked at yet/);
+  assert.match(said(7), /^Round 2: nothing is judged while a client waits/);
+});
+
 test('what broke is told by its first example', () => {
   const broke = guarantee('stock', 'broke', { counterexamples: [{ sentence: 'line 7 saw Tux 9' }, { sentence: 'more' }] });
   const { ended } = rounds({ rounds: { ended: { round: 1, verdict: verdict('broke', [broke]) } } });

@@ -60,7 +60,9 @@ export function rounds(frame) {
   let state = 'No round has begun.';
   if (all.open?.why) state = `Round ${all.open.round} did not begin: ${all.open.why}`;
   else if (all.open?.ending) state = `Round ${all.open.round} ends: orders are read back, logs and stock compared.`;
-  else if (open && open.operations === 0) state = 'Nothing was bought or looked at yet from here: buy a toy, or send shoppers.';
+  else if (open?.operations === 0 && all.open.operations > 0) {
+    state = `Round ${all.open.round}: nothing is judged while a client waits that asked before all others were told anything.`;
+  } else if (open?.operations === 0) state = 'Nothing was bought or looked at yet from here: buy a toy, or send shoppers.';
   else if (open) {
     state = `Round ${open.round}: ${open.operations} operations judged, up to ${lasting(all.open.behind_ms * 1000)} ago.`;
   }
