@@ -47,6 +47,11 @@ test('what shoppers meet is told with units, and nothing is made up', () => {
   const met = { per_second: 99.6, p50_us: 870, p99_us: 15_300, answered: 0.5 };
   const said = load({ rounds: { load: { shoppers: 5, probability: '0.5', pause_ms: 100 }, met } });
   assert.deepEqual([said.rate, said.p50, said.p99, said.answered], [100, '870 µs', '15 ms', 0.5]);
+  assert.deepEqual([said.wanted, said.late], [null, '']);
+  const open = { load: { shoppers: 5, rate: 200 }, met: { ...met, late_p99_us: 1500, given_up: 0 } };
+  assert.deepEqual([load({ rounds: open }).wanted, load({ rounds: open }).late], [200, ', late by p99 1.5 ms']);
+  open.met.given_up = 7;
+  assert.match(load({ rounds: open }).late, /; 7 were not begun, over 5 s late/);
   assert.deepEqual([micros(null), micros(2718), micros(3_200_000)], ['–', '2.7 ms', '3.2 s']);
   assert.deepEqual(availability([{ at_ms: 1, rounds: { met } }, { at_ms: 2 }]),
     [{ at_ms: 1, answered: 0.5 }, { at_ms: 2, answered: null }]);
