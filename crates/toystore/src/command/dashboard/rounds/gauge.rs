@@ -45,8 +45,9 @@ impl Gauge {
         self.given_up += requests;
     }
 
-    /// Requests a second; latencies, and by how much requests began late, in microseconds; and the share that was answered; without
-    /// requests nothing is known of the last two.
+    /// Requests a second; latencies, and by how much requests began late, in microseconds; how many
+    /// were not begun so far; and the share that was answered. Without requests nothing is known of
+    /// latencies and answers.
     pub fn read(&mut self, now: Time) -> Value {
         while self.ended.front().is_some_and(|one| now.since(one.at) > SPAN) {
             self.ended.pop_front();
