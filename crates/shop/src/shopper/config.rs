@@ -6,6 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::pace::Pace;
 use crate::message::Consistency;
 use crate::toy::ToyName;
 
@@ -123,6 +124,9 @@ pub struct Config {
     pub retry_interval: Duration,
     /// How long it thinks after each round, so that it shops for a while; zero: not at all.
     pub pause: Duration,
+    /// When its looks and orders are meant to begin; absent: as soon as what was before has ended,
+    /// and it has thought. With a pace it does not think.
+    pub pace: Option<Pace>,
     /// How long one call may take, see [`CALL_DEADLINE_DEFAULT`].
     pub call_deadline: Duration,
     /// How fresh the answers to its reads must be.
@@ -146,6 +150,7 @@ impl Config {
             retries: RETRIES_DEFAULT,
             retry_interval: RETRY_INTERVAL_DEFAULT,
             pause: Duration::ZERO,
+            pace: None,
             call_deadline: CALL_DEADLINE_DEFAULT,
             consistency: Consistency::Linearizable,
             seed,

@@ -43,7 +43,10 @@ pub(super) enum Next {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Errand {
     pub request: Request,
+    /// When it was meant to begin.
     pub began: Time,
+    /// When it did.
+    pub sent: Option<Time>,
     /// Since when what it reads has had time to be everywhere.
     acknowledged: Time,
     pub retries: u32,
@@ -55,9 +58,16 @@ pub(super) struct Errand {
 }
 
 impl Errand {
-    pub fn new(request: Request, began: Time, acknowledged: Time, call: CallId) -> Errand {
-        let doing = Doing::Calling(call);
-        Errand { request, began, acknowledged, retries: 0, doing, refused: 0, reached: false }
+    /// One that waits until it is time to begin.
+    pub fn new(request: Request, began: Time, acknowledged: Time) -> Errand {
+        let (doing, sent) = (Doing::Waiting(began), None);
+        Errand { request, began, sent, acknowledged, retries: 0, doing, refused: 0, reached: false }
+    }
+
+    /// A call of it is on its way.
+    pub fn call(&mut self, now: Time, call: CallId) {
+        self.sent.get_or_insert(now);
+        self.doing = Doing::Calling(call);
     }
 
     /// Judges an answer.

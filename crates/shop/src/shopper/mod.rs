@@ -22,6 +22,7 @@
 //! | `stage` | what it is at |
 //! | `plan` | what it does next, drawn from the seed |
 //! | `errand` | one request until it is answered or given up |
+//! | `pace` | when requests are meant to begin, in an open loop |
 //! | `book` | where it writes down what happened |
 //! | `record` | what it writes down |
 //!
@@ -30,6 +31,7 @@
 mod book;
 mod config;
 mod errand;
+mod pace;
 mod plan;
 mod record;
 mod stage;
@@ -41,10 +43,12 @@ pub use config::{
     CALL_DEADLINE_DEFAULT, Config, Draw, Probability, REQUESTS_DEFAULT, RETRIES_DEFAULT,
     RETRY_INTERVAL_DEFAULT,
 };
+pub use pace::{LATE_MAX, Pace};
 pub use record::{Difference, Kind, OrderLine, Outcome, Sample, Side, Summary};
 
 use book::Book;
 use errand::{Doing, Errand, Next};
+use pace::Beat;
 use plan::Plan;
 use stage::Stage;
 
@@ -86,6 +90,8 @@ pub struct Shopper {
     /// The place in `config.frontends` of the one in use.
     frontend: usize,
     calls: u64,
+    /// When its requests are meant to begin.
+    beat: Option<Beat>,
     book: Book,
 }
 
@@ -105,6 +111,7 @@ impl Shopper {
             compares_since: None,
             frontend: 0,
             calls: 0,
+            beat: config.pace.map(Beat::new),
             book: Book::new(&config),
             config,
         }
@@ -123,6 +130,12 @@ impl Shopper {
     /// The requests finished since this was called last.
     pub fn take_samples(&mut self) -> Vec<Sample> {
         self.book.take_samples()
+    }
+
+    /// The requests that were given up since this was called last: they would have begun more than
+    /// [`LATE_MAX`] late.
+    pub fn take_given_up(&mut self) -> u64 {
+        self.beat.as_mut().map_or(0, |beat| std::mem::take(&mut beat.given_up))
     }
 
     /// Whether it has nothing more to do.
@@ -154,10 +167,14 @@ impl Shopper {
     }
 
     fn begin(&mut self, now: Time, stage: Stage, request: Request, effects: &mut Vec<Effect>) {
+        let beat = self.beat.as_mut().filter(|_| stage.is_paced());
+        let begins = beat.map_or(now, |beat| beat.next(now));
         self.stage = stage;
-        let call = self.call(request.clone(), effects);
-        let acknowledged = self.compares_since.unwrap_or(now);
-        self.errand = Some(Errand::new(request, now, acknowledged, call));
+        let mut errand = Errand::new(request, begins, self.compares_since.unwrap_or(now));
+        if begins <= now {
+            errand.call(now, self.call(errand.request.clone(), effects));
+        }
+        self.errand = Some(errand);
     }
 
     fn begin_page(&mut self, now: Time, effects: &mut Vec<Effect>) {
@@ -171,7 +188,7 @@ impl Shopper {
         if let Some(number) = self.lookup.take().and_then(|drawn| self.book.any_number(drawn)) {
             let request = Request::ReadOrder { number, consistency: self.config.consistency };
             self.begin(now, Stage::LookingUp, request, effects);
-        } else if self.config.pause.is_zero() || self.plan.left() == 0 {
+        } else if self.config.pause.is_zero() || self.beat.is_some() || self.plan.left() == 0 {
             self.begin_round(now, effects);
         } else {
             self.stage = Stage::Pausing(now + self.config.pause);
@@ -236,7 +253,7 @@ impl Shopper {
         match errand.on_answer(now, &self.config, answer) {
             Next::CallNextFrontend => {
                 self.turn();
-                errand.doing = Doing::Calling(self.call(errand.request.clone(), effects));
+                errand.call(now, self.call(errand.request.clone(), effects));
                 self.errand = Some(errand);
             }
             Next::Wait(until) => {
@@ -269,6 +286,7 @@ impl Shopper {
         let sample = Sample {
             kind,
             began: errand.began,
+            late: errand.sent.unwrap_or(now).since(errand.began),
             latency: now.since(errand.began),
             outcome,
             retries: errand.retries,
@@ -340,7 +358,7 @@ impl Node for Shopper {
                 }
                 let Some(mut errand) = self.errand.take() else { return };
                 if matches!(errand.doing, Doing::Waiting(until) if until <= now) {
-                    errand.doing = Doing::Calling(self.call(errand.request.clone(), effects));
+                    errand.call(now, self.call(errand.request.clone(), effects));
                 }
                 self.errand = Some(errand);
             }

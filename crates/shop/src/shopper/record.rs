@@ -76,8 +76,10 @@ impl fmt::Display for Outcome {
 pub struct Sample {
     /// What was asked.
     pub kind: Kind,
-    /// When its first attempt began.
+    /// When its first attempt began; with a pace, when it was meant to.
     pub began: Time,
+    /// By how much its first attempt began later than it was meant to; zero without a pace.
+    pub late: Duration,
     /// Until its end, waits between attempts included.
     pub latency: Duration,
     /// How it ended.

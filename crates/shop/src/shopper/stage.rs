@@ -30,6 +30,19 @@ pub(super) enum Stage {
 }
 
 impl Stage {
+    /// Whether its request begins at its own moment, if the shopper has a pace.
+    pub fn is_paced(&self) -> bool {
+        match self {
+            Stage::Looking(_) | Stage::Ordering(_) | Stage::LookingUp => true,
+            Stage::New
+            | Stage::Listing
+            | Stage::Pausing(_)
+            | Stage::Asking(_)
+            | Stage::Comparing(_)
+            | Stage::Finished => false,
+        }
+    }
+
     /// What kind of request is under way.
     pub fn kind(&self) -> Option<Kind> {
         match self {

@@ -122,6 +122,10 @@ impl World {
         if let Some(millis) = args.take_key("pause") {
             config.pause = Duration::from_millis(millis.parse()?);
         }
+        if let Some(millis) = args.take_key("every") {
+            let every = Duration::from_millis(millis.parse()?);
+            config.pace = Some(Pace { first: Duration::ZERO, every });
+        }
         if args.take_key("list").is_some() {
             config.toys.clear();
         }
@@ -135,9 +139,17 @@ impl World {
             writeln!(out, "{}", order.fields().join(","))?;
         }
         for sample in self.shopper.take_samples() {
-            let Sample { kind, latency, outcome, retries, frontend, .. } = sample;
+            let Sample { kind, late, latency, outcome, retries, frontend, .. } = sample;
             let millis = latency.as_millis();
-            writeln!(out, "{kind:?} {outcome:?} {millis}ms retries={retries} by {frontend}")?;
+            let late = match late.as_millis() {
+                0 => String::new(),
+                late => format!(", begun {late}ms late"),
+            };
+            writeln!(out, "{kind:?} {outcome:?} {millis}ms retries={retries} by {frontend}{late}")?;
+        }
+        match self.shopper.take_given_up() {
+            0 => {}
+            many => writeln!(out, "given up: {many}")?,
         }
         Ok(())
     }

@@ -103,6 +103,7 @@ mod tests {
         Sample {
             kind: Kind::Query,
             began: Time::default(),
+            late: Duration::ZERO,
             latency: Duration::from_millis(millis),
             outcome: Outcome::Ok,
             retries: 0,

@@ -1,4 +1,4 @@
-//! The page of a store in containers: the one that is composed with it, and one beside Docker, which
+//! The page of a store in containers: the one that is composed with it, and one beside Docker, that
 //! kills and pauses.
 
 use std::fs;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::raw::{Heard, Raw, request};
 use crate::store::Store;
-use crate::waiting::{wait_at_most, wait_for};
+use crate::waiting::{wait_at_most, wait_for, watch_for};
 
 /// A page is asked under a name of this machine.
 fn bytes(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> String {
@@ -290,6 +290,8 @@ fn what_is_bought_from_here_is_judged_and_nothing_else() {
         (&*load.replace('3', "65"), "65 shoppers: expected 1 to 64"),
         (&*load.replace("0.5", "1.5"), "expected 0 to 1"),
         (&*load.replace("20", "60001"), "too long to think"),
+        (&*load.replace('}', ",\"rate\":20001}"), "20001 requests a second: expected 1 to 20000"),
+        (&*load.replace('}', ",\"rate\":0}"), "0 requests a second"),
     ] {
         ask(&url, "PUT", "/api/load", &with, wrong).is_error(400, words);
     }
@@ -332,6 +334,39 @@ fn what_is_bought_from_here_is_judged_and_nothing_else() {
         let undecided = |one: &Value| one["verdict"] == "not-decided";
         (open["verdict"]["others"] == 1).then(|| assert!(all.iter().all(undecided), "{open}"))
     });
+}
+
+/// With a rate, a store that stands still is asked all the same: what waits is counted from when it
+/// was meant to begin, and the rate is made up for.
+#[test]
+fn shoppers_keep_a_rate_and_a_pause_of_the_store_is_seen_by_all_who_wait() {
+    let store = Store::start_settled(&[]);
+    let url = page(&store);
+    let bearer = format!("Bearer {}", store.token());
+    let with = [("Authorization", bearer.as_str())];
+    let load = r#"{"shoppers":4,"probability":"0","pause_ms":0,"rate":100}"#;
+    assert_eq!(ask(&url, "PUT", "/api/load", &with, load).status, 200);
+    let mut frames = Frames::open(&url);
+    let met = |frame: &Value, name: &str| frame["rounds"]["met"][name].as_f64();
+    // At first they also ask for the list of toys.
+    frames.until("they keep it", |frame| {
+        let rate = met(frame, "per_second")?;
+        (met(frame, "seconds")? >= 5.0 && rate > 90.0 && rate < 115.0).then_some(())
+    });
+    let act = |what: &str| {
+        let said = ask(&url, "POST", &format!("/api/nodes/frontend-1/{what}"), &with, "");
+        assert_eq!(said.status, 200, "{said:?}");
+    };
+    act("pause");
+    frames
+        .until("it hangs", |frame| (node(frame, "frontend-1")["state"] == "paused").then_some(()));
+    watch_for(Duration::from_secs(1), || drop(frames.next()));
+    act("resume");
+    // Of a second in which four waited for an answer, a hundred requests were late, not four.
+    frames.until("it is seen", |frame| {
+        (met(frame, "p50_us")? > 20_000.0 || met(frame, "late_p99_us")? > 500_000.0).then_some(())
+    });
+    assert_eq!(ask(&url, "DELETE", "/api/load", &with, "").status, 200);
 }
 
 /// Strike after strike under shoppers; when it is off, everything is well and every promise was

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use replication::Time;
 use shop::message::{Problem, Request};
 use shop::node::{Address, Answer, Effect, Input, Node};
-use shop::shopper::{Config, OrderLine, Sample, Shopper, Summary};
+use shop::shopper::{Config, OrderLine, Pace, Sample, Shopper, Summary};
 use simulator::recording::{Attempt, Recorder};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -63,6 +63,8 @@ pub struct Party {
     pub clients: u32,
     /// Whether every operation is recorded, for a history.
     pub recorded: bool,
+    /// How many requests a second they make together; absent: as fast as they are answered.
+    pub rate: Option<u32>,
     /// What each is told; its number and the frontend that it tries first are filled in here.
     pub each: Config,
 }
@@ -80,6 +82,8 @@ pub struct Report {
     pub samples: Vec<Sample>,
     /// Its operations as lines of a history, if they are recorded.
     pub operations: Vec<String>,
+    /// Requests that it did not begin, since they were too late.
+    pub given_up: u64,
     /// Why the last attempt will be repeated, or was given up, in words.
     pub trouble: Option<String>,
 }
@@ -136,7 +140,8 @@ impl Party {
         let count = u8::try_from(self.urls.len()).expect("the command line takes at most 255");
         let mut frontends: Vec<u8> = (1..=count).collect();
         frontends.rotate_left((session - 1) as usize % self.urls.len());
-        Config { session, frontends, ..self.each.clone() }
+        let pace = self.rate.map(|rate| Pace::of(rate, self.clients, session));
+        Config { session, frontends, pace, ..self.each.clone() }
     }
 }
 
@@ -204,6 +209,7 @@ impl Task {
                 orders: self.shopper.take_orders(),
                 samples: self.shopper.take_samples(),
                 operations: std::mem::take(&mut self.operations),
+                given_up: self.shopper.take_given_up(),
                 trouble: self.trouble.take(),
             };
             let told = !report.samples.is_empty() || !report.operations.is_empty();

@@ -112,7 +112,7 @@ fn party(urls: Vec<Url>, clients: u32) -> Party {
     each.probability = Probability::from_millionths(500_000).unwrap();
     each.draw = Draw::Exact;
     each.retry_interval = Duration::from_millis(10);
-    Party { urls, dialect: Dialect::Lab, clients, recorded: false, each }
+    Party { urls, dialect: Dialect::Lab, clients, recorded: false, rate: None, each }
 }
 
 async fn run(party: &Party) -> (Vec<Summary>, Vec<Report>) {

@@ -194,7 +194,7 @@ impl Client {
             ..Config::new(0, vec![], seed)
         };
         let (dialect, clients, recorded) = (self.dialect, self.clients, self.history.is_some());
-        Ok(Party { urls, dialect, clients, recorded, each })
+        Ok(Party { urls, dialect, clients, recorded, rate: None, each })
     }
 
     /// The store that is shopped at, if it is the one in the data folder: its catalog and replicas

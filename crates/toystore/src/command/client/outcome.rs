@@ -206,6 +206,7 @@ mod tests {
             let sample = Sample {
                 kind: *kind,
                 began: Time::default(),
+                late: Duration::ZERO,
                 latency: Duration::from_millis(1),
                 outcome: *ending,
                 retries: 0,
@@ -218,6 +219,7 @@ mod tests {
                 orders: vec![],
                 samples: vec![sample],
                 operations: vec![],
+                given_up: 0,
                 trouble: None,
             };
             outcome.take_in(&report);
@@ -254,6 +256,7 @@ mod tests {
         let report = |words: &str| Report {
             session: 1,
             done: 0,
+            given_up: 0,
             orders: vec![],
             samples: vec![],
             operations: vec![],

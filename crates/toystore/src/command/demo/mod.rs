@@ -271,7 +271,7 @@ impl Demo {
         };
         let urls = urls.collect::<Result<Vec<Url>>>()?;
         let (dialect, clients) = (Dialect::Lab, self.clients);
-        Ok(Party { urls, dialect, clients, recorded: true, each })
+        Ok(Party { urls, dialect, clients, recorded: true, rate: None, each })
     }
 
     fn repeat(&self, seed: u64) -> String {

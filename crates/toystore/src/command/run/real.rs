@@ -254,7 +254,7 @@ pub fn party(scenario: &Scenario, cluster: &Cluster, seed: u64) -> Result<Party>
         ..Config::new(0, vec![], seed)
     };
     let clients = scenario.seats.shoppers.into();
-    Ok(Party { urls, dialect: Dialect::Lab, clients, recorded: true, each })
+    Ok(Party { urls, dialect: Dialect::Lab, clients, recorded: true, rate: None, each })
 }
 
 /// What the supervisor notices and nobody did on purpose.

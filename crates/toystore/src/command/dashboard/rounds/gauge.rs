@@ -18,12 +18,14 @@ const SPAN: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub struct Gauge {
     ended: VecDeque<Ended>,
+    given_up: u64,
 }
 
 #[derive(Debug)]
 struct Ended {
     at: Time,
     latency: Duration,
+    late: Duration,
     answered: bool,
 }
 
@@ -35,25 +37,35 @@ impl Gauge {
             Outcome::Unavailable | Outcome::Unknown | Outcome::Failed => false,
         };
         let at = sample.began + sample.latency;
-        self.ended.push_back(Ended { at, latency: sample.latency, answered });
+        self.ended.push_back(Ended { at, latency: sample.latency, late: sample.late, answered });
     }
 
-    /// Requests a second, latencies in microseconds, and the share that was answered; without
-    /// requests nothing is known of the last two.
+    /// So many requests were not begun: they were too late.
+    pub fn give_up(&mut self, requests: u64) {
+        self.given_up += requests;
+    }
+
+    /// Requests a second; latencies, and by how much requests began late, in microseconds; how many
+    /// were not begun so far; and the share that was answered. Without requests nothing is known of
+    /// latencies and answers.
     pub fn read(&mut self, now: Time) -> Value {
         while self.ended.front().is_some_and(|one| now.since(one.at) > SPAN) {
             self.ended.pop_front();
         }
         let mut latencies: Vec<Duration> = self.ended.iter().map(|one| one.latency).collect();
+        let mut lates: Vec<Duration> = self.ended.iter().map(|one| one.late).collect();
         latencies.sort();
+        lates.sort();
         let any = !latencies.is_empty();
-        let quantile = |percent| any.then(|| quantile(&latencies, percent).as_micros() as u64);
+        let of = |all: &[Duration], percent| any.then(|| quantile(all, percent).as_micros() as u64);
         let answered = self.ended.iter().filter(|one| one.answered).count();
         let seconds = SPAN.min(now.since(Time(0))).as_secs_f64().max(0.001);
         json!({
             "per_second": latencies.len() as f64 / seconds,
-            "p50_us": quantile(50),
-            "p99_us": quantile(99),
+            "p50_us": of(&latencies, 50),
+            "p99_us": of(&latencies, 99),
+            "late_p99_us": of(&lates, 99),
+            "given_up": self.given_up,
             "answered": any.then(|| answered as f64 / latencies.len() as f64),
             "seconds": seconds,
         })
@@ -69,6 +81,7 @@ mod tests {
         Sample {
             kind: Kind::Query,
             began: Time::from_millis(began_ms),
+            late: Duration::from_millis(latency_ms / 2),
             latency: Duration::from_millis(latency_ms),
             outcome,
             retries: 0,
@@ -89,6 +102,9 @@ mod tests {
         assert_eq!(said["per_second"], 11.0 / 5.0);
         assert_eq!((&said["p50_us"], &said["p99_us"]), (&json!(6_000), &json!(200_000)));
         assert_eq!(said["answered"], 10.0 / 11.0);
+        gauge.give_up(3);
+        let said = gauge.read(Time::from_millis(10_000));
+        assert_eq!((&said["late_p99_us"], &said["given_up"]), (&json!(100_000), &json!(3)));
         let said = gauge.read(Time::from_millis(20_000));
         assert_eq!((&said["per_second"], &said["answered"]), (&json!(0.0), &Value::Null));
     }

@@ -55,6 +55,9 @@ const SHOPPERS_MAX: u32 = 64;
 /// The longest that one of them may think.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 
+/// The most requests a second that they make together.
+const RATE_MAX: u32 = 20_000;
+
 /// Bundles that are kept; broken ones are kept beside these, as many again.
 const BUNDLES_KEPT: usize = 5;
 
@@ -75,8 +78,12 @@ pub struct Load {
     pub shoppers: u32,
     /// How likely one orders a toy that it saw in stock: `0.5`.
     pub probability: String,
-    /// How long it thinks after each toy, in milliseconds.
+    /// How long it thinks after each toy, in milliseconds; not at all if there is a rate.
     pub pause_ms: u64,
+    /// How many requests a second they make together, whether the store keeps up or not; absent:
+    /// as many as are answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<u32>,
 }
 
 impl Load {
@@ -90,6 +97,9 @@ impl Load {
         }
         if Duration::from_millis(self.pause_ms) > PAUSE_MAX {
             return Err(format!("{} ms are too long to think: at most a minute", self.pause_ms));
+        }
+        if let Some(rate) = self.rate.filter(|rate| !(1..=RATE_MAX).contains(rate)) {
+            return Err(format!("{rate} requests a second: expected 1 to {RATE_MAX}"));
         }
         self.probability.parse()
     }

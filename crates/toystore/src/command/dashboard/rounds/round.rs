@@ -127,7 +127,8 @@ fn party(cluster: &Cluster, load: Option<&Load>) -> Result<Party> {
         each.pause = Duration::from_millis(load.pause_ms);
     }
     let clients = load.map_or(0, |load| load.shoppers);
-    Ok(Party { urls, dialect: Dialect::Lab, clients, recorded: true, each })
+    let rate = load.and_then(|load| load.rate);
+    Ok(Party { urls, dialect: Dialect::Lab, clients, recorded: true, rate, each })
 }
 
 struct Round {
@@ -204,6 +205,7 @@ impl Round {
 
     fn take_in(&mut self, report: &Report) -> Result<()> {
         report.samples.iter().for_each(|sample| self.gauge.add(sample));
+        self.gauge.give_up(report.given_up);
         let told = self.write(&report.operations)?;
         if let (Some(told), Some(heard)) = (told, self.heard.get_mut(report.session as usize - 1)) {
             *heard = told;

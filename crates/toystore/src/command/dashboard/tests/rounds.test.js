@@ -57,6 +57,11 @@ test('what shoppers meet is told with units, and nothing is made up', () => {
   assert.deepEqual(shoppers({ rounds: { load: { shoppers: 5 }, met: { ...met, per_second: 1234.5 } } }),
     ['5 shoppers', '1,235 requests', 'a second']);
   assert.deepEqual([shoppers({})[0], shoppers({ rounds: { load: { shoppers: 1 } } })[0]], ['clients', '1 shopper']);
+  assert.deepEqual([said.wanted, said.late], [null, '']);
+  const open = { load: { shoppers: 5, rate: 200 }, met: { ...met, late_p99_us: 1500, given_up: 0 } };
+  assert.deepEqual([load({ rounds: open }).wanted, load({ rounds: open }).late], [200, ', late by p99 1.5 ms']);
+  open.met.given_up = 7;
+  assert.match(load({ rounds: open }).late, /; 7 were not begun, over 5 s late/);
   assert.deepEqual(availability([{ at_ms: 1, rounds: { met } }, { at_ms: 2 }]),
     [{ at_ms: 1, answered: 0.5 }, { at_ms: 2, answered: null }]);
 });

@@ -69,12 +69,22 @@ export function rounds(frame) {
   return { state, open, ended };
 }
 
+/** How far shoppers who are to keep a rate fall behind it. */
+function lateWords(met) {
+  if (!met) return '';
+  const { late_p99_us: late, given_up: givenUp } = met;
+  const lost = givenUp ? `; ${givenUp} were not begun, over 5 s late` : '';
+  return `, late by p99 ${lasting(late)}${lost}`;
+}
+
 /** What the shoppers of the page meet; null where none shops. */
 export function load(frame) {
   const { load: wanted, met } = frame.rounds ?? {};
   if (!wanted) return null;
   return {
     ...wanted,
+    wanted: wanted.rate ?? null,
+    late: wanted.rate ? lateWords(met) : '',
     rate: met ? Math.round(met.per_second) : null,
     p50: lasting(met?.p50_us),
     p99: lasting(met?.p99_us),

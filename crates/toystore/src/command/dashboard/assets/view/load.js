@@ -20,10 +20,13 @@ export function loadView({ mayBreak, tell }) {
   form.onsubmit = (event) => {
     event.preventDefault();
     const value = (id) => byId(id).value;
+    const rate = value('rate') === '' ? {} : { rate: Number(value('rate')) };
     send('PUT', {
-      shoppers: Number(value('shoppers')), probability: value('probability'), pause_ms: Number(value('pause')),
+      shoppers: Number(value('shoppers')), probability: value('probability'), pause_ms: Number(value('pause')), ...rate,
     });
   };
+  // Whoever keeps a rate does not think.
+  byId('rate').oninput = (event) => { byId('pause').disabled = event.target.value !== ''; };
   stop.onclick = () => send('DELETE');
   return (frame, _, timeline) => {
     const now = load(frame);
@@ -33,7 +36,7 @@ export function loadView({ mayBreak, tell }) {
     const answered = now?.answered === null || now === null ? '' : `, ${(now.answered * 100).toFixed(1)} % answered`;
     say(met, now === null
       ? 'Nobody shops from here.'
-      : `${now.shoppers} shoppers: ${now.rate ?? 0} requests/s, p50 ${now.p50}, p99 ${now.p99}${answered}, of the last 5 s`);
+      : `${now.shoppers} shoppers: ${now.rate ?? 0} ${now.wanted ? `of ${now.wanted} ` : ''}requests/s${now.late}, p50 ${now.p50}, p99 ${now.p99}${answered}, of the last 5 s${now.wanted ? '; counted from when each was meant to begin' : ''}`);
     const frames = availability(timeline.frames.filter((one) => one.at_ms <= frame.at_ms));
     const from = frame.at_ms - SHOWN_MS;
     const x = (atMs) => ((atMs - from) / SHOWN_MS) * WIDTH;
