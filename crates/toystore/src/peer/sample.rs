@@ -2,8 +2,8 @@
 //!
 //! Taken only while somebody asks for it ([`Sample::told_after`]): else a message costs one load of
 //! a flag. The sender of a message decides whether it is in the sample, and says so in a header,
-//! [`ID_HEADER`]; the receiver writes the other half down under the same id. So every message of the
-//! sample can be drawn from the moment it leaves to the moment it comes.
+//! [`ID_HEADER`]; the receiver writes the other half down under the same id. So every message of
+//! the sample can be drawn from the moment it leaves to the moment it comes.
 //!
 //! ```text
 //! sender     sent ───────────────────────────► told 200      "unknown": nobody answered in time
@@ -14,7 +14,8 @@
 //! one now and then. One purchase is seen whole; of thousands a second all nodes have the same
 //! moments, and they cost no more than that.
 //!
-//! Called by [`super::Link`] and its outbox (what leaves) and by [`crate::http::site`] (what comes).
+//! Called by [`super::Link`] and its outbox (what leaves) and by [`crate::http::site`] (what
+//! comes).
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt::Display;

@@ -7,16 +7,17 @@
 //! nodes ◄── acts ◄── chaos ── a plan of the seed ◄── PUT, DELETE ── page
 //! ```
 //!
-//! Served by `toystore up` and `demo`, by `toystore dashboard` for a store that others run, and of a
-//! bundle by `toystore view`. The page is nothing but files (`assets`), which are part of this
-//! program and ask nobody else for anything. It invents nothing: a frame holds what `toystore status
-//! --json` prints, and what a click does is what `toystore kill`, `PUT /faults` or a shopper's `POST
-//! /orders` do.
+//! Served by `toystore up` and `demo`, by `toystore dashboard` for a store that others run, and by
+//! `toystore view` of a bundle. The page is nothing but files (`assets`), which are part of this
+//! program and ask nobody else for anything. It invents nothing: a frame holds what `toystore
+//! status --json` prints and a sample of the messages that nodes saw, and what a click does is what
+//! `toystore kill`, `PUT /faults` or a shopper's `POST /orders` do.
 //!
 //! | file | what it holds |
 //! | --- | --- |
 //! | `feed` | the frames of the last minutes, and who waits for the next |
-//! | `web` | paths, the files, the stream |
+//! | `web` | paths, the stream |
+//! | `files` | what is served as it is: the page, a bundle |
 //! | `source` | where the store is, and who kills and starts its nodes |
 //! | `elsewhere` | the command `dashboard` |
 //! | `ear` | the messages that nodes saw pass, a sample |
@@ -37,6 +38,7 @@ mod chaos;
 mod ear;
 pub mod elsewhere;
 mod feed;
+mod files;
 mod log;
 mod rounds;
 mod shop;

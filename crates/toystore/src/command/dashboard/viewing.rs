@@ -5,7 +5,7 @@
 //! GET /api/bundle/FILE    history.jsonl, verdict.txt, trace.txt, picture.html
 //! ```
 //!
-//! The page is the same files as that of a running store ([`super::web`]); the first event of the
+//! The page is the same files as that of a running store ([`super::files`]); the first event of the
 //! stream says that this is a bundle, and which. Called by the command `view`.
 
 use std::convert::Infallible;
@@ -22,7 +22,7 @@ use axum::routing::get;
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 
-use super::{Door, error, web};
+use super::{Door, error, files};
 use crate::bundle::frames::Frame;
 use crate::bundle::opened::Opened;
 
@@ -49,10 +49,10 @@ pub async fn serve(door: Door, bundle: Opened) -> std::io::Result<()> {
     let mut router = Router::new()
         .route("/api/feed", get(feed))
         .route("/api/bundle/{file}", get(file))
-        .fallback(web::file)
+        .fallback(files::file)
         .with_state(Arc::new(Viewing { bundle, hello }));
     if door.is_loopback {
-        router = router.layer(middleware::from_fn(web::from_this_machine));
+        router = router.layer(middleware::from_fn(files::from_this_machine));
     }
     axum::serve(door.listener, router).await
 }
@@ -106,7 +106,7 @@ fn history(frames: &[Frame]) -> Option<Event> {
 /// A file of the bundle.
 async fn file(State(viewing): Served, Path(file): Path<String>) -> Response {
     match viewing.bundle.files.get(&*file) {
-        Some(bytes) => web::of_bundle(&file, bytes.clone()),
+        Some(bytes) => files::of_bundle(&file, bytes.clone()),
         None => {
             let why = format!("there is no {file} in {}", viewing.bundle.name);
             error(StatusCode::NOT_FOUND, &why).into_response()

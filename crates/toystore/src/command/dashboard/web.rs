@@ -1,4 +1,4 @@
-//! The page's paths, its files, and the stream of frames.
+//! The paths of the page, and the stream of frames.
 //!
 //! ```text
 //! GET  /                              the page; every other file of it under its own name
@@ -22,7 +22,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
@@ -31,7 +31,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use futures_util::{StreamExt, stream};
-use rust_embed::RustEmbed;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
@@ -39,6 +38,7 @@ use tokio::sync::broadcast::error::RecvError;
 use super::acts::action;
 use super::chaos::SEED_MAX;
 use super::feed::Frame;
+use super::files;
 use super::log;
 use super::rounds::Load;
 use super::shop::request_of;
@@ -53,10 +53,6 @@ const WATCHERS_MAX: usize = 32;
 
 /// The largest body of a request.
 const BODY_BYTES_MAX: usize = 16 * 1024;
-
-#[derive(RustEmbed)]
-#[folder = "src/command/dashboard/assets"]
-struct Assets;
 
 type Served = State<Arc<Dashboard>>;
 
@@ -79,30 +75,13 @@ pub async fn serve(door: Door, dashboard: Arc<Dashboard>) -> std::io::Result<()>
         .route(CLUSTER_PATH, get(cluster))
         .route("/api/rounds/{number}/{file}", get(bundle))
         .merge(broken)
-        .fallback(file)
+        .fallback(files::file)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(dashboard);
     if door.is_loopback {
-        router = router.layer(middleware::from_fn(from_this_machine));
+        router = router.layer(middleware::from_fn(files::from_this_machine));
     }
     axum::serve(door.listener, router).await
-}
-
-/// A page of elsewhere can have a name of its own resolved to this machine, and would speak to us
-/// as if it were ours (DNS rebinding): such a name is not ours.
-pub async fn from_this_machine(request: Request, next: Next) -> Response {
-    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    let name = host.and_then(|host| host.parse::<axum::http::uri::Authority>().ok());
-    let is_ours = name.is_some_and(|name| {
-        let name = name.host().trim_start_matches('[').trim_end_matches(']');
-        let address = name.parse::<std::net::IpAddr>().map(|ip| ip.is_loopback());
-        address.unwrap_or(name.eq_ignore_ascii_case("localhost"))
-    });
-    if is_ours {
-        return next.run(request).await;
-    }
-    let why = "this page is served to this machine only, as localhost or by its address";
-    error(StatusCode::FORBIDDEN, why).into_response()
 }
 
 /// Only with the cluster's token.
@@ -117,37 +96,6 @@ async fn with_token(State(dashboard): Served, request: Request, next: Next) -> R
     }
     let why = "whoever breaks things needs the token: open the address that was printed with it";
     error(StatusCode::UNAUTHORIZED, why).into_response()
-}
-
-/// A file of the page.
-pub async fn file(method: Method, headers: HeaderMap, uri: Uri) -> Response {
-    if method != Method::GET && method != Method::HEAD {
-        return error(StatusCode::METHOD_NOT_ALLOWED, "only GET is known there").into_response();
-    }
-    let path = match uri.path().trim_start_matches('/') {
-        "" => "index.html",
-        path => path,
-    };
-    let Some(file) = Assets::get(path) else {
-        let why = format!("there is no /{path} here; the page is at /");
-        return error(StatusCode::NOT_FOUND, &why).into_response();
-    };
-    let hash = file.metadata.sha256_hash();
-    let tag =
-        hash.iter().take(8).fold("\"".to_string(), |tag, byte| format!("{tag}{byte:02x}")) + "\"";
-    if headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes()) {
-        return (StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response();
-    }
-    let kind = format!("{}; charset=utf-8", file.metadata.mimetype());
-    let head = [
-        (header::CONTENT_TYPE, kind),
-        (header::ETAG, tag),
-        (header::CACHE_CONTROL, "no-cache".to_string()),
-        (header::CONTENT_SECURITY_POLICY, "default-src 'self'; frame-ancestors 'none'".to_string()),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_string()),
-        (header::REFERRER_POLICY, "no-referrer".to_string()),
-    ];
-    (head, file.data.into_owned()).into_response()
 }
 
 /// Frames: those that are kept and the page does not have, then each new one.
@@ -274,7 +222,7 @@ async fn no_load(State(dashboard): Served) -> Json<Value> {
 async fn bundle(State(dashboard): Served, Path((number, file)): Path<(u64, String)>) -> Response {
     let folder = dashboard.rounds.bundle(number);
     let packed = file == "bundle.tar.gz";
-    if !packed && kind_of(&file).is_none() {
+    if !packed && files::kind_of(&file).is_none() {
         let why = "a round has history.jsonl, verdict.txt, picture.html and bundle.tar.gz";
         return error(StatusCode::NOT_FOUND, why).into_response();
     }
@@ -297,32 +245,7 @@ async fn bundle(State(dashboard): Served, Path((number, file)): Path<(u64, Strin
         let kind = (header::CONTENT_TYPE, "application/gzip".to_string());
         return ([kind, (header::CONTENT_DISPOSITION, attached)], bytes).into_response();
     }
-    of_bundle(&file, bytes)
-}
-
-/// What a file of a bundle is, if it is one that a page links to.
-fn kind_of(file: &str) -> Option<&'static str> {
-    match file {
-        "history.jsonl" => Some("application/jsonl"),
-        "verdict.txt" | "trace.txt" => Some("text/plain; charset=utf-8"),
-        "picture.html" => Some("text/html; charset=utf-8"),
-        _ => None,
-    }
-}
-
-/// A file of a bundle.
-pub fn of_bundle(file: &str, bytes: impl Into<Body>) -> Response {
-    let Some(kind) = kind_of(file) else {
-        let why = "a bundle shows history.jsonl, verdict.txt, trace.txt and picture.html";
-        return error(StatusCode::NOT_FOUND, why).into_response();
-    };
-    let head = [
-        (header::CONTENT_TYPE, kind),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        // Drawn with styles of its own, and without a script.
-        (header::CONTENT_SECURITY_POLICY, "script-src 'none'; frame-ancestors 'none'"),
-    ];
-    (head, bytes.into()).into_response()
+    files::of_bundle(&file, bytes)
 }
 
 async fn node(State(dashboard): Served, Path((name, word)): Path<(String, String)>) -> Done {
