@@ -260,6 +260,7 @@ mod tests {
             orders: vec![],
             samples: vec![],
             operations: vec![],
+            given_up: 0,
             trouble: Some(words.to_string()),
         };
         assert_eq!(outcome.take_in(&report("x")).as_deref(), Some("x"));

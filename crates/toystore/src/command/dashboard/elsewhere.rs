@@ -83,7 +83,7 @@ impl DashboardCommand {
             () = signals.asked_to_stop() => return Ok(ExitCode::FAILURE),
             found = Elsewhere::find(from, token, self.compose.as_deref(), folder.path()) => found,
         };
-        let source = Arc::new(Source::Elsewhere(found?));
+        let source = Arc::new(Source::Elsewhere(Box::new(found?)));
         let door = Door::open(self.listen, false, "--listen 127.0.0.1:0 takes a free port").await?;
         announce(&Dashboard::serve(door, source.clone(), chaos)?, self.open);
         paint::say("Ctrl-C ends the page; the store goes on");

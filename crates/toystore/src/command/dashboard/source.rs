@@ -36,7 +36,7 @@ pub enum Source {
     /// The store in a folder, in which the `up` that runs it says who does.
     Up(PathBuf),
     /// A store that others run.
-    Elsewhere(Elsewhere),
+    Elsewhere(Box<Elsewhere>),
 }
 
 impl Source {
