@@ -256,7 +256,6 @@ mod tests {
         let report = |words: &str| Report {
             session: 1,
             done: 0,
-            given_up: 0,
             orders: vec![],
             samples: vec![],
             operations: vec![],
