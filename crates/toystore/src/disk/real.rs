@@ -7,6 +7,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use wal::WalError;
 use wal::disk::{Disk, DiskFile};
@@ -14,6 +15,11 @@ use wal::disk::{Disk, DiskFile};
 /// The file that the lock is taken on. It is never removed: a lock on a removed file excludes
 /// nobody.
 const LOCK_NAME: &str = "lock";
+
+/// How long a folder may be held by a process that is ending: one whose `up` was killed ends a moment
+/// after it, and whoever starts the store again at once is faster on a busy machine.
+const ENDING_MAX: Duration = Duration::from_secs(1);
+const LOOKS_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A folder of the machine's file system, locked.
 pub struct RealDisk {
@@ -25,7 +31,7 @@ pub struct RealDisk {
 }
 
 impl RealDisk {
-    /// Opens a folder, making it if need be, and locks it.
+    /// Opens a folder, making it if need be, and locks it; waits up to a second for whoever has it.
     ///
     /// # Errors
     /// [`WalError::InUse`] if another process (or this one) has it open; [`WalError::Failed`] if
@@ -46,7 +52,7 @@ impl RealDisk {
         };
         let (entries, mut lock) =
             open().map_err(|e| WalError::failed("open the folder", name(), e))?;
-        match lock.try_lock() {
+        match lock_within(&lock, ENDING_MAX) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 // Who it is helps a person; it is a hint, and the lock does not depend on it.
@@ -60,6 +66,18 @@ impl RealDisk {
         // On a full disk the hint is missing, which is no reason not to start.
         let _ = lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id()));
         Ok(RealDisk { folder: folder.to_owned(), entries, _lock: lock })
+    }
+}
+
+fn lock_within(lock: &File, patience: Duration) -> Result<(), TryLockError> {
+    let began = Instant::now();
+    loop {
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) if began.elapsed() < patience => {
+                std::thread::sleep(LOOKS_INTERVAL);
+            }
+            done => return done,
+        }
     }
 }
 

@@ -255,8 +255,13 @@ fn a_folder_has_one_owner() {
             std::process::id()
         )
     );
-    drop(disk);
+    // Its owner may be about to end.
+    let ending = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        drop(disk);
+    });
     RealDisk::open(&path).unwrap();
+    ending.join().unwrap();
 }
 
 #[test]

@@ -324,7 +324,7 @@ impl<N: Served> Site<N> {
         match asked.whole("after") {
             Ok(after) => {
                 let told = self.driver.peers().sample().told_after(after.unwrap_or(0));
-                answer::data(&json!(told))
+                answer::json(StatusCode::OK, told.json())
             }
             Err(problem) => lab::problem(&problem),
         }

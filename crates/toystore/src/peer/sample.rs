@@ -41,10 +41,10 @@ const KEPT_MAX: usize = 2048;
 /// Of one kind on one link: the first so many of each window, which begins at the same moment for
 /// all nodes of a machine, and then one in each of these times.
 const WINDOW: Duration = Duration::from_millis(250);
-const CALLS_AT_ONCE: u32 = 6;
+const CALLS_AT_ONCE: u32 = 4;
 /// A purchase makes several messages between replicas.
-const LOGS_AT_ONCE: u32 = 12;
-const ONE_MORE: Duration = Duration::from_millis(60);
+const LOGS_AT_ONCE: u32 = 8;
+const ONE_MORE: Duration = Duration::from_millis(100);
 
 /// Characters of a message that are shown.
 const SHOWN_CHARS_MAX: usize = 160;
@@ -171,6 +171,14 @@ fn now() -> u64 {
 
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+impl Told {
+    /// `{"data":…}`, written at once: it is long, and asked for often.
+    pub fn json(&self) -> String {
+        let data = serde_json::to_string(self).expect("it has nothing that JSON cannot say");
+        format!("{{\"data\":{data}}}")
+    }
 }
 
 impl Sample {

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::cluster::Member;
-use crate::http::connection::{Ask, NoAnswer, ask_once};
+use crate::http::connection::{Ask, Connection, NoAnswer, Said, ask_once};
 use crate::peer::faults::FaultSet;
 
 /// How long a node may take: it answers from memory, so longer means that it is paused or dead.
@@ -65,7 +65,21 @@ pub async fn ask_within<S: DeserializeOwned>(
     deadline: Duration,
 ) -> Result<NodeStatus<S>, String> {
     let url = member.url().map_err(|error| error.to_string())?;
-    let said = match ask_once(&url, &Ask::get("/status"), deadline).await {
+    said(ask_once(&url, &Ask::get("/status"), deadline).await)
+}
+
+/// The same on a connection that is kept.
+///
+/// # Errors
+/// As [`ask`].
+pub async fn ask_on<S: DeserializeOwned>(
+    connection: &mut Connection,
+) -> Result<NodeStatus<S>, String> {
+    said(connection.ask(&Ask::get("/status"), STATUS_DEADLINE).await)
+}
+
+fn said<S: DeserializeOwned>(said: Result<Said, NoAnswer>) -> Result<NodeStatus<S>, String> {
+    let said = match said {
         Ok(said) => said,
         // Where nobody listens, the system's words for it say no more.
         Err(NoAnswer::Refused(_)) => return Err("nobody listens there".to_string()),

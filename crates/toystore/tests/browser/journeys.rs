@@ -49,6 +49,15 @@ fn a_toy_is_bought_the_log_fills_and_the_verdict_is_read() {
         let cells = format!("{row}.querySelectorAll('.cell.committed').length >= 2");
         page.until(&format!("{log} has it"), &cells);
     }
+    // Every message that names it, of all that nodes saw pass.
+    page.until("its way is drawn", "document.querySelectorAll('#journey .leg').length >= 4");
+    page.until("messages move", "document.querySelector('.dot[visibility=visible]') !== null");
+    page.until("and are arrows", "document.querySelector('#spacetime-svg .arrow') !== null");
+    page.js("document.querySelector('[data-testid=\"log-order-1\"] .cell:last-child') \
+         .dispatchEvent(new PointerEvent('pointerover', { bubbles: true }))");
+    let tip = "document.getElementById('cell-tip').textContent.includes('order 0: 1 ×')";
+    page.until("a cell says what it is", tip);
+    page.picture("bought");
     page.until("the verdict", &format!("{} === 'held'", verdict("once")));
     // What only the end of a round can show is not green before.
     assert_eq!(page.js(&format!("return {}", verdict("replicas"))), "not-judged");
@@ -57,6 +66,8 @@ fn a_toy_is_bought_the_log_fills_and_the_verdict_is_read() {
         "shoppers shop",
         "document.getElementById('load-met').textContent.includes('requests/s')",
     );
+    let cache = "document.querySelector('[data-testid=\"cache-frontend-1\"]').textContent";
+    page.until("the cache tells what happens", &format!("{cache}.includes(' filled, version ')"));
     page.until("looks are judged", &format!("{} === 'held'", verdict("stock")));
     page.click("load-stop");
     page.until(

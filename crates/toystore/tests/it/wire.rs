@@ -556,7 +556,7 @@ fn replicas_tell_what_they_have() {
     assert_eq!(entries.len(), 1, "{missed}");
     assert_eq!(entries[0]["index"].to_string(), index(5));
     assert_eq!(missed["data"]["committed"].to_string(), index(5));
-    inside(url, "GET", "/log/missed?after=x", "").is_error(400, "is no number");
+    inside(url, "GET", "/log/missed?after=x", "").is_error(400, "is no whole number");
     let snapshot = inside(url, "GET", "/snapshot", "").json();
     assert_eq!(snapshot["data"]["index"].to_string(), index(5));
     assert!(snapshot["data"]["state"].as_str().unwrap().len() > 100, "{snapshot}");

@@ -1,7 +1,8 @@
 //! The messages that every node saw pass since it was asked last: a sample, which nodes take only
 //! while somebody asks.
 //!
-//! Called by `mod` with each look at the nodes while a page is open; asks `GET /messages`.
+//! Called by `mod` with each look at the nodes while a page is open, and by `run` for the frames of
+//! its bundle; asks `GET /messages`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -48,8 +49,15 @@ impl Ear {
         Ear { token, nodes: BTreeMap::new() }
     }
 
-    /// What each node that runs saw since it was asked last, by name: `{"passed": 1234, "events":
-    /// […]}`.
+    /// Puts what was heard into the frame of the same nodes: `{"passed": 1234, "events": […]}`, or
+    /// null for those that said nothing.
+    pub fn tell(frame: &mut Value, mut heard: BTreeMap<String, Value>) {
+        for node in frame["nodes"].as_array_mut().into_iter().flatten() {
+            node["messages"] = json!(node["name"].as_str().and_then(|name| heard.remove(name)));
+        }
+    }
+
+    /// What each node that runs saw since it was asked last, by name.
     pub async fn listen(&mut self, cluster: &Cluster) -> BTreeMap<String, Value> {
         let Some(token) = &self.token else { return BTreeMap::new() };
         let running = cluster.nodes.iter().filter(|member| member.state == State::Running);

@@ -35,7 +35,7 @@
 
 mod acts;
 mod chaos;
-mod ear;
+pub mod ear;
 pub mod elsewhere;
 mod feed;
 mod files;
@@ -57,7 +57,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::paint;
-use super::status::{Said, look, to_json};
+use super::status::{Eyes, Said, to_json};
 use crate::supervisor::cluster::Cluster;
 use ear::Ear;
 use feed::Feed;
@@ -171,6 +171,7 @@ pub fn announce(url: &str, open: bool) {
 
 /// Looks at all nodes again and again.
 async fn watch(dashboard: Arc<Dashboard>, mut ear: Ear) {
+    let mut eyes = Eyes::default();
     loop {
         if let Ok(cluster) = dashboard.cluster() {
             let messages = async {
@@ -179,16 +180,14 @@ async fn watch(dashboard: Arc<Dashboard>, mut ear: Ear) {
                     false => BTreeMap::new(),
                 }
             };
-            let (seen, messages) = tokio::join!(look(&cluster), messages);
+            let (seen, messages) = tokio::join!(eyes.look(&cluster), messages);
             let orders = seen.iter().filter_map(|node| match &node.said {
                 Ok(Said::Order(said)) => Some(said.status.orders),
                 Ok(Said::Catalog(_) | Said::Frontend(_)) | Err(_) => None,
             });
             dashboard.rounds.note_orders(orders.max().unwrap_or_default());
             let mut frame = to_json(&cluster, &seen);
-            for (node, member) in frame["nodes"].as_array_mut().into_iter().flatten().zip(&seen) {
-                node["messages"] = json!(messages.get(&member.member.name));
-            }
+            Ear::tell(&mut frame, messages);
             frame["rounds"] = dashboard.rounds.shown();
             frame["chaos"] = dashboard.chaos.shown();
             dashboard.feed.add(frame);

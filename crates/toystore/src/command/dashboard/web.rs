@@ -191,10 +191,19 @@ async fn shop(
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let frontend = header("toystore-frontend");
     let request = request_of(&ask, header("idempotency-key"));
+    // By this name the messages of a purchase are known.
+    let name = request.as_ref().and_then(|(request, _)| match request {
+        shop::message::Request::PlaceOrder(order) => Some(order.request_id.to_string()),
+        _ => None,
+    });
     let asked = async { dashboard.shop.ask(&dashboard.cluster()?, frontend, &ask).await };
     let session = header("session-id").unwrap_or("page");
     let told = dashboard.rounds.by_click(request, session, asked).await;
-    told.map(done).map_err(Refused).into_response()
+    let named = |mut told: Value| {
+        told["request"] = json!(name);
+        done(told)
+    };
+    told.map(named).map_err(Refused).into_response()
 }
 
 async fn load(State(dashboard): Served, body: Bytes) -> Response {

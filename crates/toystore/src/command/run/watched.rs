@@ -12,7 +12,8 @@ use super::stage::Stage;
 use crate::bundle::frames::{Collected, frame};
 use crate::client::runner::Clock;
 use crate::clock::unix_ms;
-use crate::command::status::{look, to_json};
+use crate::command::dashboard::ear::Ear;
+use crate::command::status::{Eyes, to_json};
 
 /// Between two looks: as on a page that somebody watches.
 const INTERVAL: Duration = Duration::from_millis(250);
@@ -39,9 +40,12 @@ impl Watched {
     pub fn begin(&self, stage: Stage, clock: Clock) -> Looking {
         let watched = self.clone();
         let task = tokio::spawn(async move {
+            let (mut eyes, mut ear) = (Eyes::default(), Ear::new(stage.cluster().token().ok()));
             for number in 1.. {
                 let cluster = stage.cluster();
-                let seen = to_json(&cluster, &look(&cluster).await);
+                let (seen, heard) = tokio::join!(eyes.look(&cluster), ear.listen(&cluster));
+                let mut seen = to_json(&cluster, &seen);
+                Ear::tell(&mut seen, heard);
                 let clock_ms = clock.now().0 / 1000;
                 watched.add(frame(number, unix_ms(), clock_ms, seen));
                 tokio::time::sleep(INTERVAL).await;

@@ -2,6 +2,7 @@
 
 pub(super) mod show;
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use anstream::println;
@@ -14,6 +15,7 @@ use shop::{catalog, frontend, orders};
 use tokio::task::JoinSet;
 
 use super::Running;
+use crate::http::connection::Connection;
 use crate::supervisor::cluster::{Cluster, Member};
 use crate::supervisor::layout::Role;
 use crate::supervisor::leader::{catalog_reign, reign};
@@ -91,20 +93,54 @@ impl Status {
 
 /// Asks all nodes at once; they are shown in the order of cluster.json.
 pub async fn look(cluster: &Cluster) -> Vec<Seen> {
-    let mut asked = JoinSet::new();
-    for (place, member) in cluster.nodes.iter().cloned().enumerate() {
-        asked.spawn(async move {
-            let said = match member.role {
-                Role::Catalog => node_status::ask(&member).await.map(Box::new).map(Said::Catalog),
-                Role::Order => node_status::ask(&member).await.map(Box::new).map(Said::Order),
-                Role::Frontend => node_status::ask(&member).await.map(Box::new).map(Said::Frontend),
-            };
-            (place, Seen { member, said })
-        });
+    Eyes::default().look(cluster).await
+}
+
+/// Who looks again and again keeps its connections.
+#[derive(Debug, Default)]
+pub struct Eyes {
+    connections: BTreeMap<String, Connection>,
+}
+
+impl Eyes {
+    /// As [`look`].
+    pub async fn look(&mut self, cluster: &Cluster) -> Vec<Seen> {
+        let mut asked = JoinSet::new();
+        for (place, member) in cluster.nodes.iter().cloned().enumerate() {
+            let known = self.connections.remove(&member.url);
+            asked.spawn(async move {
+                let (connection, said) = ask(&member, known).await;
+                (place, connection, Seen { member, said })
+            });
+        }
+        let mut seen = asked.join_all().await;
+        seen.sort_by_key(|(place, _, _)| *place);
+        seen.into_iter()
+            .map(|(_, connection, seen)| {
+                let kept = connection.map(|connection| (seen.member.url.clone(), connection));
+                self.connections.extend(kept);
+                seen
+            })
+            .collect()
     }
-    let mut seen = asked.join_all().await;
-    seen.sort_by_key(|(place, _)| *place);
-    seen.into_iter().map(|(_, node)| node).collect()
+}
+
+async fn ask(
+    member: &Member,
+    known: Option<Connection>,
+) -> (Option<Connection>, Result<Said, String>) {
+    let mut connection = match (known, member.url()) {
+        (Some(connection), _) => connection,
+        (None, Ok(url)) => Connection::new(url),
+        (None, Err(why)) => return (None, Err(why.to_string())),
+    };
+    let on = &mut connection;
+    let said = match member.role {
+        Role::Catalog => node_status::ask_on(on).await.map(Box::new).map(Said::Catalog),
+        Role::Order => node_status::ask_on(on).await.map(Box::new).map(Said::Order),
+        Role::Frontend => node_status::ask_on(on).await.map(Box::new).map(Said::Frontend),
+    };
+    (Some(connection), said)
 }
 
 /// Who leads, and under which term: the highest that is claimed.

@@ -84,7 +84,7 @@ const views = [
   inspect.update,
 ];
 /** What only a running store has; the verdict of a bundle is not that of a round. */
-const live = [verdictView(), shopView(), tourView()];
+const live = [verdictView(), shopView(messages), tourView()];
 const strip = stripView(byId('strip'));
 
 function count(frame, role, one, many) {

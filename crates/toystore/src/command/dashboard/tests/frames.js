@@ -69,7 +69,7 @@ export function purchase(number, at) {
     ...call(id('frontend-1/o'), 'frontend-1', 'order-3', 'orders [Tuxx1:5f]', [at + 200, at + 500, at + 4300, at + 4700]),
     ...call(id('order-3/t'), 'order-3', 'catalog', 'take 0.2@3 floor=1 [1=Tuxx1:5f]', [at + 600, at + 900, at + 2400, at + 2700]),
     ...call(id('catalog/i'), 'catalog', 'frontend-1', 'invalidate [Tux]', [at + 1200, at + 1500, at + 1600, at + 1900]),
-    ...call(id('order-3/a1'), 'order-3', 'order-1', `append ${number}`, [at + 2800, at + 3100, at + 3800, at + 4100]),
-    ...call(id('order-3/a2'), 'order-3', 'order-2', `append ${number}`, [at + 2850, at + 3200, at + 3900, at + 4200]),
+    ...call(id('order-3/a1'), 'order-3', 'order-1', `append 0.2@3 after 0 of 0.1@1 [${number}:0.2@3+24B] committed 0`, [at + 2800, at + 3100, at + 3800, at + 4100]),
+    ...call(id('order-3/a2'), 'order-3', 'order-2', `append 0.2@3 after 0 of 0.1@1 [${number}:0.2@3+24B] committed 0`, [at + 2850, at + 3200, at + 3900, at + 4200]),
   ];
 }

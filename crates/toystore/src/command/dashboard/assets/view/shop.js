@@ -2,11 +2,16 @@
 
 import { byId, each, h, say, set } from '../dom.js';
 import { stock } from '../model/facts.js';
+import { journey } from '../model/journey.js';
 import { lasting } from '../model/time.js';
 import { ask } from '../stream.js';
 import { picture } from '../toys.js';
+import { drawJourney } from './journey.js';
 
 const RECEIPTS_MAX = 20;
+
+/** The messages of a purchase are told some frames later; in milliseconds. */
+const HEARD_WITHIN_MS = 3000;
 
 /** Euros would do as well: the catalogue has cents. */
 export function price(cents) {
@@ -39,11 +44,13 @@ export function seen(name, said) {
     + `${said.frontend} in ${lasting(said.micros)}, ${from[headers['x-cache']] ?? 'past its cache'}.`;
 }
 
-export function shopView() {
+export function shopView(messages) {
   const [toys, receipts] = [byId('toys'), byId('receipts')];
   const bought = [];
   let chosen = null;
   let counted = 0;
+  /** The purchase whose way is drawn, and the newest frame. */
+  let [last, newest] = [null, null];
   const session = `page-${crypto.randomUUID?.() ?? Math.random().toString(36).slice(2)}`;
 
   const show = () => {
@@ -58,7 +65,10 @@ export function shopView() {
     counted += 1;
     let line;
     try {
-      line = receipt(name, quantity, await ask('POST', 'shop/orders', { name, quantity }, headers));
+      const said = await ask('POST', 'shop/orders', { name, quantity }, headers);
+      line = receipt(name, quantity, said);
+      const index = said.headers?.['toystore-log-index'];
+      last = { request: said.request, name, index, words: line.words, atMs: newest?.at_ms ?? Date.now() };
     } catch (error) {
       line = { bad: true, words: `${quantity} × ${name}: not placed`, small: error.message };
     }
@@ -101,7 +111,9 @@ export function shopView() {
       h('input', { type: 'radio', name: 'toy', id, 'data-testid': id, value: toy.name, onchange: choose }),
       h('label', { for: id }, picture(toy.name), toy.name, h('span')));
   };
-  return (frame) => {
+  return (frame, _, timeline) => {
+    newest = timeline.newest;
+    if (last && newest.at_ms - last.atMs < HEARD_WITHIN_MS) drawJourney(last.words, journey(messages, last, last.atMs * 1000));
     const all = stock(frame);
     if (!all) return;
     each(toys, all.toys.slice(0, 60), (toy) => toy.name, make, (element, toy) => {
