@@ -16,8 +16,8 @@ use wal::disk::{Disk, DiskFile};
 /// nobody.
 const LOCK_NAME: &str = "lock";
 
-/// How long a folder may be held by a process that is ending: one whose `up` was killed ends a moment
-/// after it, and whoever starts the store again at once is faster on a busy machine.
+/// How long a folder may be held by a process that is ending: one whose `up` was killed ends a
+/// moment after it, and whoever starts the store again at once is faster on a busy machine.
 const ENDING_MAX: Duration = Duration::from_secs(1);
 const LOOKS_INTERVAL: Duration = Duration::from_millis(20);
 
