@@ -9,6 +9,7 @@ mod compare;
 mod docs;
 mod exchange;
 mod faults;
+mod generator;
 mod history;
 mod levels;
 mod load;
