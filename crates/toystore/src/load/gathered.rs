@@ -117,8 +117,8 @@ mod tests {
             gathered.add(Report { thread, second, last, counts, ..Report::default() });
             gathered.seconds.iter().map(Second::right).collect::<Vec<_>>()
         };
-        assert_eq!(report(0, 0, false), []);
-        assert_eq!(report(0, 1, false), []);
+        assert!(report(0, 0, false).is_empty());
+        assert!(report(0, 1, false).is_empty());
         assert_eq!(report(1, 0, false), [2]);
         assert_eq!(report(1, 1, true), [2, 2]);
         assert_eq!(report(0, 2, true), [2, 2, 1]);
