@@ -232,6 +232,11 @@ impl Chooser {
     }
 }
 
+/// A seed for each of many draws: neighbours would begin alike.
+pub fn spread(seed: u64, part: usize) -> u64 {
+    seed ^ (part as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
 /// Which toys are popular is drawn from the seed too: a list is in the order of names.
 pub fn shuffle<T>(list: &mut [T], seed: u64) {
     let mut random = Pcg64Mcg::seed_from_u64(seed);

@@ -1,7 +1,8 @@
 //! The loop of one thread: what is due is sent, what comes is judged and counted.
 //!
-//! All of its clients share one thread, and no lock is on the way. It waits with `epoll`, whose
-//! timeout is in nanoseconds, and looks without waiting when the next request is nearly due.
+//! All of its clients share one thread, and no lock is on the way. It waits with `ppoll`, whose
+//! timeout is in nanoseconds, for its `epoll`, whose own is in milliseconds; when the next request
+//! is nearly due, it looks without waiting.
 //! Started by [`super::Running`].
 
 use std::cmp::Reverse;
@@ -13,23 +14,23 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::buffer::spare_capacity;
-use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event};
-use rustix::io::Errno;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::arrivals::Arrivals;
 use super::client::{Asked, Client, Heard};
 use super::count::{Failure, Report};
-use super::mix::{Chooser, Kind};
+use super::mix::{Chooser, Kind, spread};
 use super::reply::{self, Frame, Verdict};
 use super::{Extent, Pace, Plan, Urgency};
 
 /// How often deadlines, reports and orders to stop are looked at.
 const TICK: Duration = Duration::from_millis(10);
 
-/// A wait that would be shorter than this is none: the system may oversleep by as much.
-const WAIT_MIN: Duration = Duration::from_micros(60);
+/// Waits end so much too early, since the system lets them end so much too late (Linux: 50 µs of
+/// slack, and the way back); what is left is spent looking.
+const WAIT_MIN: Duration = Duration::from_micros(80);
 
 /// How long a client whose connection was refused waits: a loop of refusals measures nothing.
 const REFUSED_WAIT: Duration = Duration::from_millis(10);
@@ -60,6 +61,8 @@ pub struct Worker {
     left: Option<u64>,
     /// When sending ends, if it is known.
     end: Option<Duration>,
+    /// Whether a whole turn has passed since then.
+    over: bool,
     /// Orders so far: what makes keys differ.
     sequence: u64,
     recent: VecDeque<(u64, usize, u32)>,
@@ -68,11 +71,6 @@ pub struct Worker {
     reports: UnboundedSender<Report>,
     // Written by whoever watches.
     urgency: Arc<AtomicU8>,
-}
-
-/// A seed for each of many draws: neighbours would begin alike.
-fn spread(seed: u64, part: usize) -> u64 {
-    seed ^ (part as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 impl Worker {
@@ -108,6 +106,7 @@ impl Worker {
             arrivals,
             left,
             end,
+            over: false,
             sequence: 0,
             recent: VecDeque::with_capacity(RECENT_MAX),
             report: Report::default(),
@@ -160,17 +159,19 @@ impl Worker {
         [thinker, arrival].into_iter().flatten().min()
     }
 
+    /// Takes the events that are there, or waits for one. A failure is a signal's, for which
+    /// somebody else listens.
     fn wait(&self, time: Duration, events: &mut Vec<Event>) {
-        let mut time = if time < WAIT_MIN { Duration::ZERO } else { time - WAIT_MIN };
-        loop {
-            let wait =
-                Timespec { tv_sec: time.as_secs() as i64, tv_nsec: time.subsec_nanos().into() };
-            match epoll::wait(&self.epoll, spare_capacity(events), Some(&wait)) {
-                // Before Linux 5.11 a wait has whole milliseconds.
-                Err(Errno::NOSYS) => time = Duration::from_millis(time.as_millis() as u64),
-                // A signal, for which somebody else listens.
-                Ok(_) | Err(_) => return,
-            }
+        let now = Some(&Timespec { tv_sec: 0, tv_nsec: 0 });
+        let there = epoll::wait(&self.epoll, spare_capacity(events), now).unwrap_or(0);
+        if there > 0 || time < WAIT_MIN {
+            return;
+        }
+        let time = time - WAIT_MIN;
+        let time = Timespec { tv_sec: time.as_secs() as i64, tv_nsec: time.subsec_nanos().into() };
+        let mut all = [PollFd::new(&self.epoll, PollFlags::IN)];
+        if poll(&mut all, Some(&time)).is_ok_and(|ready| ready > 0) {
+            let _ = epoll::wait(&self.epoll, spare_capacity(events), now);
         }
     }
 
@@ -248,23 +249,25 @@ impl Worker {
             self.free.push_back(client);
         }
         // A client that fails at once is free again, but not before the next turn.
+        let over = self.is_over(now);
         for _ in 0..self.free.len() {
-            if self.is_over(now) {
-                return;
-            }
             let intended = match &mut self.arrivals {
+                None if over || self.left == Some(0) => break,
                 None => None,
-                Some(arrivals) if arrivals.due() > now => return,
-                Some(arrivals) if self.end.is_some_and(|end| arrivals.due() >= end) => return,
+                // What was due just before the end is sent in the turn after it, if it can be.
+                Some(_) if self.over || self.left == Some(0) => break,
+                Some(arrivals) if arrivals.due() > now => break,
+                Some(arrivals) if self.end.is_some_and(|end| arrivals.due() >= end) => break,
                 Some(arrivals) => {
                     let due = arrivals.due();
                     arrivals.go_on();
                     Some(due)
                 }
             };
-            let Some(client) = self.free.pop_front() else { return };
+            let Some(client) = self.free.pop_front() else { break };
             self.ask(client, intended, began);
         }
+        self.over = over;
     }
 
     fn ask(&mut self, client: usize, intended: Option<Duration>, began: Instant) {

@@ -1,5 +1,5 @@
-//! Lines between two axes as SVG. Colours are classes of the page's style sheet, so that it is light
-//! or dark as its reader has it; every line bears its name.
+//! Lines between two axes as SVG. Colours are classes of the page's style sheet, so that it is
+//! light or dark as its reader has it; every line bears its name.
 //!
 //! Called by `page`, which knows what the numbers mean.
 

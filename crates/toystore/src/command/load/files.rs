@@ -7,8 +7,10 @@ use serde_json::{Map, Value, json};
 use super::outcome::Outcome;
 use crate::client::csv;
 use crate::load::count::{Failure, Latencies, Row, availability};
-use crate::load::gathered::Part;
+use crate::load::gathered::{Part, Second};
+use crate::load::goal;
 use crate::load::hdr::Log;
+use crate::load::mix::Kind;
 
 fn failures(row: &Row) -> Value {
     let counts = Failure::ALL.map(|failure| {
@@ -21,7 +23,7 @@ fn failures(row: &Row) -> Value {
 pub fn json(outcome: &Outcome) -> Value {
     let gathered = &outcome.gathered;
     let counts = &gathered.counts;
-    let kind = |(kind, row): (crate::load::mix::Kind, &Row)| {
+    let kind = |(kind, row): (Kind, &Row)| {
         json!({
             "kind": kind.name(),
             "right": row.right,
@@ -34,8 +36,9 @@ pub fn json(outcome: &Outcome) -> Value {
             "service": Latencies::of(&row.service),
         })
     };
-    let second = |second: &crate::load::gathered::Second| json!({"second": second.number, "right": second.right(), "failed": second.failed()});
-    let goal = |goal: &crate::load::goal::Outcome| json!({"goal": goal.goal, "holds": goal.holds, "value": goal.value});
+    let second = |second: &Second| json!({"second": second.number, "right": second.right(), "failed": second.failed()});
+    let goal =
+        |goal: &goal::Outcome| json!({"goal": goal.goal, "holds": goal.holds, "value": goal.value});
     let total = counts.total();
     json!({
         "version": env!("CARGO_PKG_VERSION"),

@@ -1,6 +1,7 @@
 //! `toystore load`: how much a store can do, and how long it lets wait.
 //!
-//! What is sent and counted is in [`crate::load`]; here are its flags, what is shown, and the files.
+//! What is sent and counted is in [`crate::load`]; here are its flags, what is shown, and the
+//! files.
 //! Called by the command line.
 
 mod curve;
@@ -45,8 +46,8 @@ const DURATION_DEFAULT: Duration = Duration::from_secs(10);
 ///
 /// Without --rate each client waits for its answer before it asks again: how much can the store do?
 /// With --rate requests have times of their own, whatever becomes of those before, and a latency
-/// counts from the intended time: how long do those wait who come by themselves? Exit code 0 only if
-/// no answer was wrong and all of --slo holds. What it buys, it buys.
+/// counts from the intended time: how long do those wait who come by themselves? Exit code 0 only
+/// if no answer was wrong and all of --slo holds. What it buys, it buys.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Load {
@@ -117,8 +118,8 @@ struct Flags {
     /// Fixes kinds, toys, quantities and times [default: random, and printed]
     #[arg(long, value_name = "N", value_parser = seed)]
     seed: Option<u64>,
-    /// What must hold, with commas between: [KIND.]p99<50ms, mean, max, availability>99.9%, rate>1000;
-    /// KIND is read, order or order-query
+    /// What must hold, with commas between: [KIND.]p99<50ms, mean, max, availability>99.9%,
+    /// rate>1000; KIND is read, order or order-query
     #[arg(long, value_name = "GOALS", value_delimiter = ',', value_parser = one_goal)]
     slo: Vec<Goal>,
     /// Write the result as JSON; `-`: to stdout, in the place of the table

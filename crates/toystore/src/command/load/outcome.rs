@@ -118,17 +118,12 @@ impl Outcome {
             self.per_second(self.right())
         );
         if counts.never_sent > 0 {
-            println!(
-                "{}",
-                paint::check(
-                    false,
-                    &format!(
-                        "{} requests were never sent: their time came, and no client was free \
-                         until the end. They count against availability",
-                        counts.never_sent
-                    )
-                )
+            let words = format!(
+                "never sent: {}, whose time came, and no client was free until the end. They \
+                 count against availability",
+                counts.never_sent
             );
+            println!("{}", paint::check(false, &words));
         }
         let wrong = counts.wrong();
         let words = match (wrong, self.right()) {

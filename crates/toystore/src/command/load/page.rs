@@ -90,11 +90,14 @@ fn latencies(outcome: &Outcome) -> (String, String, String) {
     let rows = rows.filter_map(|(kind, row)| Some((kind, Latencies::of(&row.response)?)));
     let title: Vec<String> = rows.map(half).collect();
     let title = if title.is_empty() { "nothing was answered".into() } else { title.join("; ") };
-    let from = if outcome.open { "intended time" } else { "sending" };
+    let (from, dashed) = match outcome.open {
+        true => ("intended time", " Dashed (service): from its sending."),
+        false => ("sending", ""),
+    };
     let samples: u64 = outcome.gathered.counts.total().response.len();
     let words = format!(
         "how long answers took, from the {from} of each request to its answer or its end; \
-         {samples} samples, both axes logarithmic. A line goes as far as it has samples."
+         {samples} samples, both axes logarithmic. A line goes as far as it has samples.{dashed}"
     );
     let plot = draw(&lines, &x, &y, &title);
     (title, words, plot)
@@ -119,7 +122,10 @@ fn whole(outcome: &Outcome) -> &[Second] {
 
 fn seconds_axis(seconds: &[Second]) -> Axis {
     let last = seconds.last().map_or(1, |second| second.number.max(1));
-    Axis::linear("seconds since the warm-up", last as f64)
+    let mut axis = Axis::linear("seconds since the warm-up", last as f64);
+    axis.to = last as f64;
+    axis.ticks.retain(|(at, _)| *at <= last as f64);
+    axis
 }
 
 /// Answers in each second.
@@ -222,7 +228,7 @@ svg .dim { fill: var(--dim); }
 .line.read-service, .line.order-service, .line.order-query-service { stroke-dasharray: 4 3; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: .2rem .7rem; text-align: right; border-bottom: 1px solid var(--line); }
+th, td { padding: .2rem .7rem; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line); }
 th:first-child { text-align: left; }
 code { font-size: .9em; overflow-wrap: anywhere; }
 ";

@@ -16,6 +16,7 @@ use super::{Flags, files, page, toys};
 use crate::command::{Signals, check_writable, paint};
 use crate::http::connection::Url;
 use crate::load::count::repeated;
+use crate::load::goal::Goal;
 use crate::load::request::Prepared;
 use crate::load::{Extent, Pace, Plan, Running, mix};
 use crate::supervisor::cluster::Member;
@@ -63,7 +64,7 @@ pub async fn run(flags: Flags) -> Result<ExitCode> {
     let whole = flags.warm_up + super::DURATION_DEFAULT.max(flags.duration.unwrap_or_default());
     let mut gathered = watch(running, signals, &flags, whole).await?;
     let twice = repeated(std::mem::take(&mut gathered.numbers));
-    let judge = |goal: &crate::load::goal::Goal| goal.judge(&gathered.counts, gathered.measured);
+    let judge = |goal: &Goal| goal.judge(&gathered.counts, gathered.measured);
     let goals = flags.slo.iter().map(judge).collect();
     let open = flags.rate.is_some();
     let outcome =

@@ -34,8 +34,8 @@ pub async fn toys(urls: &[Url]) -> Result<Vec<String>> {
         }
     }
     bail!(
-        "there are no toys to ask for: {}\nhint: start a store with `toystore up`, or say where one \
-         is with --url",
+        "there are no toys to ask for: {}\n\
+         hint: start a store with `toystore up`, or say where one is with --url",
         reasons.join("; ")
     );
 }

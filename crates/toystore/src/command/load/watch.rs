@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::Flags;
 use crate::command::{Signals, paint};
 use crate::load::Running;
-use crate::load::gathered::{Gathered, Second};
+use crate::load::gathered::{Gathered, Part, Second};
 
 /// How often the clock of the line is moved.
 const REFRESH: Duration = Duration::from_millis(250);
@@ -94,7 +94,7 @@ impl Line {
 
 /// One second in a line.
 fn words(second: &Second) -> String {
-    let part = |part: &crate::load::gathered::Part| {
+    let part = |part: &Part| {
         let times = part.response.as_ref().map_or_else(String::new, |latencies| {
             let (half, most) = (paint::micros(latencies.p50_us), paint::micros(latencies.p99_us));
             format!(" p50 {half} p99 {most}")
