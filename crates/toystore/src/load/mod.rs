@@ -12,9 +12,9 @@
 //! - Every answer is checked: status, JSON, the toy's name, the order's number ([`reply`]).
 //! - No retry and no failover: what one request met is what is counted.
 //! - What was intended and never sent is counted, and counts against the store ([`count`]).
-//! - It must not be the bottleneck: one thread, prepared bytes, and waits of its own that end within
-//!   microseconds; those of the runtime end within a millisecond, which is more than a cached read
-//!   takes.
+//! - It must not be the bottleneck: one thread, prepared bytes, and waits of its own that end
+//!   within microseconds; those of the runtime end within a millisecond, which is more than a
+//!   cached read takes.
 //!
 //! | file | what it holds | pure |
 //! | --- | --- | --- |

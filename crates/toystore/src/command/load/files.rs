@@ -36,7 +36,10 @@ pub fn json(outcome: &Outcome) -> Value {
             "service": Latencies::of(&row.service),
         })
     };
-    let second = |second: &Second| json!({"second": second.number, "right": second.right(), "failed": second.failed()});
+    let second = |second: &Second| {
+        let (right, failed) = (second.right(), second.failed());
+        json!({"second": second.number, "right": right, "failed": failed})
+    };
     let goal =
         |goal: &goal::Outcome| json!({"goal": goal.goal, "holds": goal.holds, "value": goal.value});
     let total = counts.total();

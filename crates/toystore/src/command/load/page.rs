@@ -228,7 +228,8 @@ svg .dim { fill: var(--dim); }
 .line.read-service, .line.order-service, .line.order-query-service { stroke-dasharray: 4 3; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: .2rem .7rem; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line); }
+th, td { padding: .2rem .7rem; text-align: right; white-space: nowrap;
+  border-bottom: 1px solid var(--line); }
 th:first-child { text-align: left; }
 code { font-size: .9em; overflow-wrap: anywhere; }
 ";
