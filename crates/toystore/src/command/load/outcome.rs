@@ -125,6 +125,10 @@ impl Outcome {
             );
             println!("{}", paint::check(false, &words));
         }
+        let failed = counts.total().ended() - self.right();
+        if failed > 0 {
+            println!("{}", paint::check(false, &format!("without a right answer: {failed}")));
+        }
         let wrong = counts.wrong();
         let words = match (wrong, self.right()) {
             (0, 0) => "no answer was right".to_string(),

@@ -13,6 +13,7 @@ use clap::ValueEnum;
 use super::outcome::Outcome;
 use super::watch::watch;
 use super::{Flags, files, page, toys};
+use crate::command::service::{FILES_RESERVED, raise_file_limit};
 use crate::command::{Signals, check_writable, paint};
 use crate::http::connection::Url;
 use crate::load::count::repeated;
@@ -59,6 +60,7 @@ pub async fn run(flags: Flags) -> Result<ExitCode> {
     };
     let about = about(&flags, &plan, toys);
     paint::say(&about);
+    raise_file_limit(u64::from(flags.clients) + FILES_RESERVED);
     let (began, signals) = (SystemTime::now(), Signals::listen()?);
     let running = Running::start(plan).context("cannot start the generator")?;
     let whole = flags.warm_up + super::DURATION_DEFAULT.max(flags.duration.unwrap_or_default());
