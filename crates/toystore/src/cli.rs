@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::command::{
-    catalog, check, client, compare, control, dashboard, demo, export, frontend, health, migrate,
-    node, order, paint, run, sim, status, top, up, view,
+    catalog, check, client, compare, control, dashboard, demo, export, frontend, health, load,
+    migrate, node, order, paint, run, sim, status, top, up, view,
 };
 use crate::supervisor::control::Action;
 
@@ -30,6 +30,7 @@ Examples:
   toystore up                                 a store: six processes, data in ./toystore-data
   curl http://127.0.0.1:8080/products/tux     a toy of it
   toystore client --clients 5 --requests 200  shoppers for it
+  toystore load --rate 2000 --orders 0.1      as many requests as it takes, and how long they took
   toystore kill leader                        the order leader dies …
   toystore status                             … another one leads …
   toystore start order-3                      … and it comes back
@@ -43,6 +44,7 @@ Data goes to stdout, everything else to stderr. Exit code 0: done, and what was 
 enum Command {
     Up(up::Up),
     Client(client::Client),
+    Load(load::Load),
     Check(check::Check),
     Demo(demo::Demo),
     Status(status::Status),
@@ -98,6 +100,7 @@ pub fn run() -> ExitCode {
     let outcome = match read().command {
         Command::Up(up) => up.run(),
         Command::Client(client) => client.run(),
+        Command::Load(load) => load.run(),
         Command::Check(check) => check.run(),
         Command::Demo(demo) => demo.run(),
         Command::Status(status) => status.run(),

@@ -13,6 +13,7 @@ mod disk;
 mod driver;
 mod histogram;
 mod http;
+mod load;
 mod peer;
 mod supervisor;
 mod trace;

@@ -12,6 +12,7 @@ pub mod demo;
 pub mod export;
 pub mod frontend;
 pub mod health;
+pub mod load;
 pub mod migrate;
 pub mod node;
 pub mod order;
@@ -33,12 +34,41 @@ use anyhow::{Context, Result};
 use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::http::connection::Url;
+use crate::supervisor::cluster::{Cluster, Member};
+use crate::supervisor::layout::Role;
+
 /// Which running store is meant.
 #[derive(Debug, Args)]
 pub struct Running {
     /// The data folder of the store, as given to `toystore up`
     #[arg(long, env = "TOYSTORE_DATA", value_name = "DIR", default_value = DATA_DEFAULT)]
     pub data: PathBuf,
+}
+
+impl Running {
+    /// The frontends of the store that runs; if nobody named one and none runs, the fixed address.
+    ///
+    /// # Errors
+    /// If a store is named that does not run.
+    pub fn frontends(
+        &self,
+        url: impl Fn(&Member) -> Option<String>,
+        fixed: &str,
+    ) -> Result<Vec<Url>> {
+        let running = match Cluster::find(&self.data) {
+            Ok(running) => Some(running),
+            Err(_) if self.data == Path::new(DATA_DEFAULT) => None,
+            // Whoever names a store does not mean another one that happens to run.
+            Err(error) => return Err(error),
+        };
+        let frontends = running.iter().flat_map(|cluster| cluster.of(Role::Frontend));
+        let mut urls: Vec<String> = frontends.filter_map(url).collect();
+        if urls.is_empty() {
+            urls.push(fixed.to_string());
+        }
+        urls.iter().map(|url| url.parse().map_err(anyhow::Error::msg)).collect()
+    }
 }
 
 /// Where a store keeps its data if nobody says.

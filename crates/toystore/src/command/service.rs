@@ -40,8 +40,8 @@ const STOP_DEADLINE: Duration = Duration::from_millis(1500);
 /// How long requests under way may take after that.
 const DRAIN_DEADLINE: Duration = Duration::from_millis(500);
 
-/// File descriptors that a node needs beside one for each connection: its log, its links.
-const FILES_RESERVED: u64 = 1024;
+/// File descriptors that a process needs beside one for each connection: its log, its links.
+pub const FILES_RESERVED: u64 = 1024;
 
 /// Segments of the log as the log itself would have them.
 const SEGMENT_KIB_DEFAULT: u16 = (wal::SEGMENT_BYTES / 1024) as u16;
@@ -342,14 +342,14 @@ fn listen(address: SocketAddr, flag: &str) -> Result<TcpListener> {
         .with_context(|| format!("cannot listen on {address}\nhint: {flag} changes it"))
 }
 
-/// Each connection is a file. Where the system allows fewer, fewer connections are served.
-fn raise_file_limit(wanted: u64) {
+/// Each connection is a file. Where the system allows fewer, fewer connections are served, or made.
+pub fn raise_file_limit(wanted: u64) {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);
     let allowed = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted));
     if limit.current.is_some_and(|current| current < allowed) {
         limit.current = Some(allowed);
-        // What cannot be raised stays; accepting rests when files run out.
+        // What cannot be raised stays; accepting rests when files run out, and an error says so.
         let _ = setrlimit(Resource::Nofile, limit);
     }
 }

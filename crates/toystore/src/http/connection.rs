@@ -37,7 +37,6 @@ impl Url {
     const PORT_DEFAULT: u16 = 80;
 
     /// The host, without the brackets of an address.
-    #[cfg(feature = "otel")]
     pub fn host(&self) -> &str {
         &self.host
     }

@@ -34,12 +34,13 @@ fn check_refused(output: &Output, code: i32, parts: &[&str]) {
     assert!(!words.contains("panicked"), "{words}");
 }
 
-const COMMANDS: [&str; 19] = [
+const COMMANDS: [&str; 20] = [
     "up",
     "catalog",
     "order",
     "frontend",
     "client",
+    "load",
     "check",
     "demo",
     "status",
@@ -161,6 +162,8 @@ fn a_file_that_cannot_be_written_in_the_end_is_refused_at_once() {
         &["compare", "--csv", nowhere],
         &["demo", "--picture", nowhere],
         &["sim", "--ledger", nowhere],
+        &["load", "--html", nowhere],
+        &["load", "--hdr", nowhere],
     ] {
         let output = toystore(flags, &[]);
         check_refused(&output, 1, &["cannot write", nowhere]);

@@ -187,7 +187,8 @@ fn arguments(line: &str) -> Option<Vec<&str>> {
         .or_else(|| line.strip_prefix("target/release/toystore "))?;
     let command = rest.split("  ").next().unwrap_or_default();
     let words = command.split_whitespace().take_while(|w| !["#", "&", "|", ">", "…"].contains(w));
-    Some(words.collect())
+    // What a shell takes off.
+    Some(words.map(|word| word.trim_matches('\'')).collect())
 }
 
 /// Whether the program takes these arguments; `--help` at the end lets it do nothing.

@@ -5,7 +5,7 @@ mod order_file;
 mod outcome;
 
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -18,11 +18,11 @@ use shop::message::Consistency;
 use shop::shopper::{Config, Draw, Probability, Summary};
 use shop::toy::ToyName;
 
-use super::{DATA_DEFAULT, Running, Signals, paint};
+use super::{Running, Signals, paint};
 use crate::client::dialect::Dialect;
 use crate::client::runner::{Clock, FRONTENDS_MAX, Party, Report};
 use crate::http::connection::Url;
-use crate::supervisor::cluster::Cluster;
+use crate::supervisor::cluster::{Cluster, Member};
 use crate::supervisor::layout::Role;
 use shop::invalidation::{duration, duration_text};
 
@@ -211,25 +211,16 @@ impl Client {
         if !self.url.is_empty() {
             return Ok(self.url.clone());
         }
-        let fixed = match self.dialect {
-            Dialect::Lab => "http://127.0.0.1:8080",
-            Dialect::Seed => "http://127.0.0.1:8003",
-        };
-        let running = match Cluster::find(&self.running.data) {
-            Ok(running) => Some(running),
-            Err(_) if self.running.data == Path::new(DATA_DEFAULT) => None,
-            // Whoever names a store does not mean another one that happens to run.
-            Err(error) => return Err(error),
-        };
-        let frontends = running.iter().flat_map(|cluster| cluster.of(Role::Frontend));
-        let mut urls: Vec<String> = match self.dialect {
-            Dialect::Lab => frontends.map(|member| member.url.clone()).collect(),
-            Dialect::Seed => frontends.filter_map(|member| member.seed_url.clone()).collect(),
-        };
-        if urls.is_empty() {
-            urls.push(fixed.to_string());
+        match self.dialect {
+            Dialect::Lab => {
+                let url = |member: &Member| Some(member.url.clone());
+                self.running.frontends(url, "http://127.0.0.1:8080")
+            }
+            Dialect::Seed => {
+                let url = |member: &Member| member.seed_url.clone();
+                self.running.frontends(url, "http://127.0.0.1:8003")
+            }
         }
-        urls.iter().map(|url| url.parse().map_err(anyhow::Error::msg)).collect()
     }
 
     /// The command line that makes the same choices.
