@@ -18,7 +18,7 @@
 //! comes).
 
 use std::collections::{HashMap, VecDeque};
-use std::fmt::Display;
+use std::fmt::{self, Display, Write as _};
 use std::mem::{Discriminant, discriminant};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -48,9 +48,6 @@ const ONE_MORE: Duration = Duration::from_millis(100);
 
 /// Characters of a message that are shown.
 const SHOWN_CHARS_MAX: usize = 160;
-
-/// Messages of a batch that are written at all.
-const WORDS_MAX: usize = 8;
 
 /// The longest id that is taken from a header.
 const ID_BYTES_MAX: usize = 40;
@@ -141,6 +138,8 @@ pub struct Sample {
     /// Whether somebody listens, as far as anybody has noticed.
     on: AtomicBool,
     passed: AtomicU64,
+    /// Before this moment no hit is in the sample: there are too many of them to ask for the lock.
+    next_hit: AtomicU64,
     kept: Mutex<Kept>,
 }
 
@@ -191,8 +190,8 @@ impl Sample {
             last_id: now() / 1000,
             budgets: HashMap::new(),
         };
-        let (on, passed) = (AtomicBool::new(false), AtomicU64::new(0));
-        Sample { me, on, passed, kept: Mutex::new(kept) }
+        let (on, passed, next_hit) = Default::default();
+        Sample { me, on, passed, next_hit, kept: Mutex::new(kept) }
     }
 
     /// What came to be after the half with this number; from now on, a sample is taken for a while.
@@ -245,7 +244,19 @@ impl Sample {
 
     /// A client was answered from the cache, at once.
     pub fn hit(&self, name: &str) {
-        let Some(mut kept) = self.admit(None, Kind::Hit) else { return };
+        if !self.is_on() {
+            return;
+        }
+        let now = now();
+        if now < self.next_hit.load(Ordering::Relaxed) {
+            self.passed.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let Some(mut kept) = self.admit(None, Kind::Hit) else {
+            let window = now / micros(WINDOW) + 1;
+            let next = (window * micros(WINDOW)).min(now + micros(ONE_MORE) / 2);
+            return self.next_hit.store(next, Ordering::Relaxed);
+        };
         let what = Some(short(format_args!("read {name}")));
         let id = kept.begin(&self.me, Half::Came { from: "shoppers".to_string(), what });
         kept.note(&id, Half::Answered { outcome: "200 hit".to_string(), what: None });
@@ -329,16 +340,51 @@ impl Budget {
 
 /// Messages of a log, in the one notation.
 pub fn words<'a>(messages: impl IntoIterator<Item = &'a Message>) -> String {
-    let all: Vec<String> = messages.into_iter().take(WORDS_MAX).map(Message::to_string).collect();
-    short(all.join(", "))
+    let mut beginning = Beginning::default();
+    let mut before = "";
+    for message in messages {
+        if write!(beginning, "{before}{message}").is_err() {
+            break;
+        }
+        before = ", ";
+    }
+    beginning.text
 }
 
 /// The beginning of what it looks like.
 fn short(what: impl Display) -> String {
-    let text = what.to_string();
-    match text.char_indices().nth(SHOWN_CHARS_MAX) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
+    let mut beginning = Beginning::default();
+    // It says itself that it is only that.
+    let _ = write!(beginning, "{what}");
+    beginning.text
+}
+
+/// Takes so many characters and no more: a batch of a hundred orders is not written to its end.
+struct Beginning {
+    text: String,
+    left: usize,
+}
+
+impl Default for Beginning {
+    fn default() -> Beginning {
+        Beginning { text: String::new(), left: SHOWN_CHARS_MAX }
+    }
+}
+
+impl fmt::Write for Beginning {
+    fn write_str(&mut self, more: &str) -> fmt::Result {
+        match more.char_indices().nth(self.left) {
+            None => {
+                self.left -= more.chars().count();
+                self.text.push_str(more);
+                Ok(())
+            }
+            Some((end, _)) => {
+                self.text.push_str(&more[..end]);
+                self.text.push('…');
+                Err(fmt::Error)
+            }
+        }
     }
 }
 

@@ -25,7 +25,7 @@ test('who leads, who lags and who is dead is written at the nodes', () => {
   const all = frame(1, [...three({ 1: { last: 2, orders: 1 } }).slice(0, 2), dead(order(2)), order(3, { leads: true }), frontend()]);
   const seen = Object.fromEntries(nodes(all).map((node) => [node.name, node]));
   assert.deepEqual([seen['order-3'].leads, seen['order-3'].rank], [true, 'leader, term 2']);
-  assert.equal(seen['order-1'].line, '1 orders, 2 behind');
+  assert.equal(seen['order-1'].line, '1 order, 2 behind');
   assert.deepEqual([seen['order-2'].health, seen['order-2'].why, seen['order-2'].leads], ['dead', 'killed by SIGKILL', false]);
   assert.equal(seen['frontend-1'].line, 'lease: 1.7 s left');
 });

@@ -59,7 +59,8 @@ function rank(role, said, leads) {
 function line(role, said, newest) {
   if (role === 'order') {
     const lag = newest - said.engine.last;
-    return lag > 0 ? `${said.orders} orders, ${lag} behind` : `${said.orders} orders`;
+    const orders = said.orders === 1 ? '1 order' : `${said.orders} orders`;
+    return lag > 0 ? `${orders}, ${lag} behind` : orders;
   }
   if (role === 'catalog') {
     const leases = said.leases.length;
