@@ -57,10 +57,12 @@ pub fn pack(folder: &Path, name: &str) -> Result<Vec<u8>> {
 pub fn unpack(packed: impl Read, bytes_max: u64) -> Result<Files> {
     let mut bounded = GzDecoder::new(packed).take(bytes_max);
     let taken = take(&mut Archive::new(&mut bounded));
+    // Behind the last file stands the sum of all, which is compared when it is read.
+    let whole = std::io::copy(&mut bounded, &mut std::io::sink()).context("it is damaged");
     if bounded.limit() == 0 {
         bail!("it unpacks to more than {bytes_max} bytes: unpack it, and view the folder");
     }
-    taken
+    taken.and_then(|files| whole.map(|_| files))
 }
 
 fn take(archive: &mut Archive<impl Read>) -> Result<Files> {

@@ -226,7 +226,7 @@ async fn up(mut options: Options, page: Page) -> Result<ExitCode> {
     }
     if let Some(door) = door {
         let source = Arc::new(Source::Up(store.folder().path().to_path_buf()));
-        announce(&Dashboard::serve(door, source, options.chaos)?, page.open);
+        announce(&Dashboard::serve(door, source, options.chaos)?.address, page.open);
     }
     print_nodes(&store.cluster());
     let folder = store.folder();

@@ -17,6 +17,9 @@ use hdrhistogram::serialization::{Deserializer, V2DeflateSerializer};
 
 use super::count::histogram;
 
+/// No clock is right that is beyond the year 9999.
+const TIME_MAX: Duration = Duration::from_secs(253_402_300_799);
+
 /// Latencies by tag, and when they were taken.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Log {
@@ -83,8 +86,10 @@ impl Log {
                 let tag = interval.tag().map_or("all", |tag| tag.as_str());
                 log.add(tag, &histogram);
                 let start = interval.start_timestamp();
+                let end = start.checked_add(interval.duration()).filter(|end| *end <= TIME_MAX);
+                let end = end.ok_or_else(|| at("its time is beyond all calendars".to_string()))?;
                 log.start = log.start.min(start);
-                log.end = log.end.max(start + interval.duration());
+                log.end = log.end.max(end);
             }
         }
         match log.histograms.is_empty() {

@@ -152,10 +152,8 @@ impl Worker {
     /// When the next request is due, if one could be sent then.
     fn next_due(&self) -> Option<Duration> {
         let thinker = self.thinking.peek().map(|Reverse((until, _))| *until);
-        let arrival = match &self.arrivals {
-            Some(arrivals) if !self.free.is_empty() => Some(arrivals.due()),
-            Some(_) | None => None,
-        };
+        let arrival = self.arrivals.as_ref().filter(|_| !self.free.is_empty() && !self.over);
+        let arrival = arrival.map(Arrivals::due);
         [thinker, arrival].into_iter().flatten().min()
     }
 
@@ -233,7 +231,8 @@ impl Worker {
             self.give_up(client, now, "stopped before its answer came");
         }
         let end = self.end.unwrap_or(now);
-        if let (Some(arrivals), None) = (&mut self.arrivals, self.left) {
+        let measured = end > self.plan.warm_up;
+        if let (Some(arrivals), None, true) = (&mut self.arrivals, self.left, measured) {
             arrivals.skip_until(self.plan.warm_up);
             self.report.counts.never_sent += arrivals.skip_until(end);
         }
@@ -271,7 +270,8 @@ impl Worker {
     }
 
     fn ask(&mut self, client: usize, intended: Option<Duration>, began: Instant) {
-        let address = client % self.plan.addresses.len();
+        // Clients of all threads are dealt out in turns.
+        let address = (client * self.plan.threads + self.thread) % self.plan.addresses.len();
         let (kind, toy, quantity, number) = self.draw(client);
         let (prepared, one) = (&self.plan.prepared, &mut self.clients[client]);
         one.out.clear();

@@ -85,7 +85,8 @@ impl DashboardCommand {
         };
         let source = Arc::new(Source::Elsewhere(Box::new(found?)));
         let door = Door::open(self.listen, false, "--listen 127.0.0.1:0 takes a free port").await?;
-        announce(&Dashboard::serve(door, source.clone(), chaos)?, self.open);
+        let page = Dashboard::serve(door, source.clone(), chaos)?;
+        announce(&page.address, self.open);
         paint::say("Ctrl-C ends the page; the store goes on");
         let looking = async {
             loop {
@@ -97,7 +98,10 @@ impl DashboardCommand {
             }
         };
         tokio::select! {
-            () = signals.asked_to_stop() => Ok(ExitCode::SUCCESS),
+            () = signals.asked_to_stop() => {
+                page.end().await;
+                Ok(ExitCode::SUCCESS)
+            }
             () = looking => Ok(ExitCode::FAILURE),
         }
     }

@@ -57,7 +57,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::paint;
-use super::status::{Eyes, Said, to_json};
+use super::status::{Eyes, Said, leader, to_json};
 use crate::supervisor::cluster::Cluster;
 use ear::Ear;
 use feed::Feed;
@@ -114,13 +114,32 @@ impl Door {
     }
 }
 
+/// A page that is served.
+pub struct Page {
+    /// Where, with the token if there is one.
+    pub address: String,
+    dashboard: Arc<Dashboard>,
+}
+
+impl Page {
+    /// Mends what chaos broke of a store that goes on without the page, as far as that is soon done.
+    pub async fn end(&self) {
+        let chaos = &self.dashboard.chaos;
+        if chaos.is_on()
+            && let Err(why) = chaos.off().await
+        {
+            paint::say(format_args!("{why:#}"));
+        }
+    }
+}
+
 impl Dashboard {
     /// Serves the page of a store, as long as the process lives. `chaos`: whether whoever knows the
-    /// token may break it. Returns its address, with the token if there is one.
+    /// token may break it.
     ///
     /// # Errors
     /// If the store is not there, or its token cannot be read.
-    pub fn serve(door: Door, source: Arc<Source>, chaos: bool) -> Result<String> {
+    pub fn serve(door: Door, source: Arc<Source>, chaos: bool) -> Result<Page> {
         let token = source.token()?;
         let secret = match &token {
             Some(token) if chaos => format!("/#token={token}"),
@@ -139,12 +158,13 @@ impl Dashboard {
         tokio::spawn(watch(dashboard.clone(), Ear::new(token)));
         tokio::spawn(rounds::run(dashboard.clone()));
         tokio::spawn(chaos::run(dashboard.clone()));
+        let page = Page { address, dashboard: dashboard.clone() };
         tokio::spawn(async move {
             if let Err(error) = web::serve(door, dashboard).await {
                 paint::say(format_args!("the page is served no more: {error}"));
             }
         });
-        Ok(address)
+        Ok(page)
     }
 
     fn cluster(&self) -> Result<Cluster> {
@@ -180,12 +200,15 @@ async fn watch(dashboard: Arc<Dashboard>, mut ear: Ear) {
                     false => BTreeMap::new(),
                 }
             };
+            let at = dashboard.rounds.now();
             let (seen, messages) = tokio::join!(eyes.look(&cluster), messages);
             let orders = seen.iter().filter_map(|node| match &node.said {
                 Ok(Said::Order(said)) => Some(said.status.orders),
                 Ok(Said::Catalog(_) | Said::Frontend(_)) | Err(_) => None,
             });
-            dashboard.rounds.note_orders(orders.max().unwrap_or_default());
+            // Without a leader nobody knows all of them.
+            let at = at.filter(|_| leader(&seen).is_some());
+            dashboard.rounds.note_orders(at, orders.max().unwrap_or_default());
             let mut frame = to_json(&cluster, &seen);
             Ear::tell(&mut frame, messages);
             frame["rounds"] = dashboard.rounds.shown();

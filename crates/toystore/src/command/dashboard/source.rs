@@ -103,6 +103,8 @@ pub fn public(cluster: &Cluster) -> Value {
 /// A store that others run.
 pub struct Elsewhere {
     from: From,
+    /// Addresses that were named at first, where there is a token to be told.
+    first: Option<BTreeSet<String>>,
     known: Mutex<Cluster>,
     composed: Option<Composed>,
 }
@@ -167,7 +169,9 @@ impl Elsewhere {
             Some(project) => Some(Composed::find(project, services).await?),
             None => None,
         };
-        let elsewhere = Elsewhere { from, known: Mutex::new(cluster), composed };
+        let urls = || cluster.nodes.iter().map(|node| node.url.clone()).collect();
+        let first = cluster.secret.is_some().then(urls);
+        let elsewhere = Elsewhere { from, first, known: Mutex::new(cluster), composed };
         elsewhere.look().await?;
         Ok(elsewhere)
     }
@@ -185,7 +189,8 @@ impl Elsewhere {
         };
         let mut known = self.lock();
         if let Some(written) = written {
-            known.nodes = written.nodes.iter().map(Node::member).collect();
+            let nodes = written.nodes.iter().map(Node::member);
+            known.nodes = nodes.filter(|member| self.trusts(&member.url)).collect();
         }
         for member in &mut known.nodes {
             if let Some(container) = containers.get(&member.name) {
@@ -194,6 +199,15 @@ impl Elsewhere {
             }
         }
         Ok(())
+    }
+
+    /// Whether this address may be told the token: another page, or who stands between, could name
+    /// any. Those that it named at first were wanted by whoever named the page.
+    fn trusts(&self, url: &str) -> bool {
+        match (&self.from, &self.first) {
+            (From::Page(..), Some(first)) => first.contains(url),
+            (From::Page(..) | From::File(_), _) => true,
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Cluster> {

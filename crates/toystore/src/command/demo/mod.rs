@@ -182,7 +182,7 @@ impl Demo {
         let Some(store) = started else { return Ok(ExitCode::FAILURE) };
         if let Some(door) = door {
             let source = Arc::new(Source::Up(store.folder().path().to_path_buf()));
-            let address = Dashboard::serve(door, source, self.chaos)?;
+            let address = Dashboard::serve(door, source, self.chaos)?.address;
             story.tell(format_args!("to look at it meanwhile: {address}"));
         }
         let done = tokio::select! {

@@ -39,6 +39,9 @@ const THREADS_MAX: i64 = 64;
 /// The most requests a second that can be asked for.
 const RATE_MAX: f64 = 10e6;
 
+/// The smallest: one request in a quarter of an hour.
+const RATE_MIN: f64 = 0.001;
+
 /// How long it goes on if nobody says.
 const DURATION_DEFAULT: Duration = Duration::from_secs(10);
 
@@ -140,8 +143,8 @@ struct Flags {
 
 /// Reads a rate.
 fn rate(text: &str) -> Result<f64, String> {
-    let rate = text.parse().ok().filter(|rate| *rate > 0.0 && *rate <= RATE_MAX);
-    rate.ok_or_else(|| format!("expected requests a second, more than 0 and at most {RATE_MAX}"))
+    let rate = text.parse().ok().filter(|rate| (RATE_MIN..=RATE_MAX).contains(rate));
+    rate.ok_or_else(|| format!("expected requests a second, {RATE_MIN} to {RATE_MAX}"))
 }
 
 /// Reads one goal: the commas are clap's.

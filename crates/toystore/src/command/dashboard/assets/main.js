@@ -98,7 +98,14 @@ function draw() {
   if (!frame) return;
   const start = performance.now();
   const minute = timeline.before(60_000) ?? timeline.frames[0];
-  for (const view of past ? views : [...views, ...live]) view(frame, minute, timeline);
+  for (const view of past ? views : [...views, ...live]) {
+    try {
+      view(frame, minute, timeline);
+    } catch (error) {
+      // What one panel cannot draw, of a bundle that somebody changed, is no reason for the others.
+      console.error(error);
+    }
+  }
   const { most } = strip(timeline);
   const rate = ordersPerSecond(timeline.before(2000), frame);
   say(byId('facts'), [

@@ -44,9 +44,9 @@ const TOLD_MAX: usize = 5;
 /// How long a node that was struck may take to be ready again, before the next strike.
 const WELL_MAX: Duration = Duration::from_secs(15);
 
-/// How often that is looked at, and how soon a mending is tried again; how often that.
+/// How often that is looked at, and how soon a mending is tried again.
 const LOOK_INTERVAL: Duration = Duration::from_millis(250);
-const MEND_TRIES: u32 = 20;
+const MEND_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long nothing is tried where there is nothing to strike.
 const REST_AFTER_ERROR: Duration = Duration::from_secs(1);
@@ -57,14 +57,24 @@ const OFF_MAX: Duration = Duration::from_secs(20);
 /// The switch, and what it does while it is on.
 #[derive(Debug)]
 pub struct Chaos {
-    wanted: watch::Sender<Option<u64>>,
+    wanted: watch::Sender<Option<Wanted>>,
     shown: watch::Sender<Option<Shown>>,
+}
+
+/// Who switches it on again, with the same seed too, wants it from the first step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Wanted {
+    seed: u64,
+    /// Another one each time.
+    run: u64,
 }
 
 /// What a frame shows.
 #[derive(Clone, Debug, Serialize)]
 struct Shown {
     seed: u64,
+    #[serde(skip)]
+    run: u64,
     /// The strike of the moment, or the last one; 0 before the first.
     step: u64,
     now: Option<String>,
@@ -91,8 +101,8 @@ impl Chaos {
         paint::say(format_args!(
             "chaos: seed {seed}; PUT /api/chaos {{\"seed\":{seed}}} repeats it"
         ));
-        self.shown.send_replace(Some(Shown { seed, step: 0, now: None, last: VecDeque::new() }));
-        self.wanted.send_replace(Some(seed));
+        let run = rand::random();
+        self.wanted.send_replace(Some(Wanted { seed, run }));
         seed
     }
 
@@ -101,10 +111,23 @@ impl Chaos {
     /// # Errors
     /// If that takes too long.
     pub async fn off(&self) -> Result<()> {
-        self.wanted.send_replace(None);
+        let ended = self.wanted.send_replace(None).map(|wanted| wanted.run);
         let mut shown = self.shown.subscribe();
-        let mended = tokio::time::timeout(OFF_MAX, shown.wait_for(Option::is_none)).await;
-        mended.map(|_| ()).context("chaos is off, but what it broke last is not mended yet")
+        let mended = shown.wait_for(|shown| match (shown, ended) {
+            (None, _) => true,
+            // Somebody may switch it on again meanwhile.
+            (Some(shown), Some(ended)) => shown.run != ended,
+            (Some(_), None) => false,
+        });
+        let mended = tokio::time::timeout(OFF_MAX, mended).await;
+        mended.map(|_| ()).context(
+            "chaos is off, but what it broke last is not mended yet: it is tried again until then",
+        )
+    }
+
+    /// Whether it is on, or something that it broke is not mended yet.
+    pub fn is_on(&self) -> bool {
+        self.wanted.borrow().is_some() || self.shown.borrow().is_some()
     }
 
     /// What a frame shows of it: null while it is off.
@@ -133,18 +156,26 @@ impl Chaos {
 
 /// Strikes whenever that is wanted, as long as the process lives.
 pub async fn run(dashboard: Arc<Dashboard>) {
-    let mut wanted = dashboard.chaos.wanted.subscribe();
+    let chaos = &dashboard.chaos;
+    let mut wanted = chaos.wanted.subscribe();
     while wanted.changed().await.is_ok() {
-        let seed = *wanted.borrow_and_update();
-        match seed {
-            Some(seed) => play(&dashboard, seed, &wanted).await,
-            None => drop(dashboard.chaos.shown.send_replace(None)),
+        let now = *wanted.borrow_and_update();
+        let begun = now.map(|Wanted { seed, run }| Shown {
+            seed,
+            run,
+            step: 0,
+            now: None,
+            last: VecDeque::new(),
+        });
+        chaos.shown.send_replace(begun);
+        if let Some(Wanted { seed, .. }) = now {
+            play(&dashboard, seed, &wanted).await;
         }
     }
 }
 
 /// Strike after strike, until something else is wanted.
-async fn play(dashboard: &Dashboard, seed: u64, wanted: &watch::Receiver<Option<u64>>) {
+async fn play(dashboard: &Dashboard, seed: u64, wanted: &watch::Receiver<Option<Wanted>>) {
     for step in 1.. {
         let rest = strike(dashboard, seed, step, wanted).await.unwrap_or_else(|why| {
             dashboard.chaos.end(step, format!("nothing is struck: {why:#}"));
@@ -157,7 +188,7 @@ async fn play(dashboard: &Dashboard, seed: u64, wanted: &watch::Receiver<Option<
 }
 
 /// Waits; returns whether the same is wanted still.
-async fn wait(time: Duration, wanted: &watch::Receiver<Option<u64>>) -> bool {
+async fn wait(time: Duration, wanted: &watch::Receiver<Option<Wanted>>) -> bool {
     // A copy, so that whoever looks next sees the change too.
     let mut wanted = wanted.clone();
     tokio::time::timeout(time, wanted.changed()).await.is_err()
@@ -169,7 +200,7 @@ async fn strike(
     dashboard: &Dashboard,
     seed: u64,
     step: u64,
-    wanted: &watch::Receiver<Option<u64>>,
+    wanted: &watch::Receiver<Option<Wanted>>,
 ) -> Result<Duration> {
     let cluster = dashboard.cluster()?;
     let roster = Roster::of(&cluster);
@@ -196,9 +227,7 @@ async fn strike(
         wait(strike.lasts, wanted).await;
     }
     for part in broken {
-        if let Err(why) = mend_at_last(dashboard, &part).await {
-            words += &format!("; not mended: {why:#}");
-        }
+        mend_at_last(dashboard, &part).await;
     }
     dashboard.chaos.end(step, words);
     let deadline = Instant::now() + WELL_MAX;
@@ -237,31 +266,30 @@ async fn harm(dashboard: &Dashboard, cluster: &Cluster, part: &Part) -> Result<(
 async fn mend(dashboard: &Dashboard, part: &Part) -> Result<()> {
     let cluster = dashboard.cluster()?;
     let acts = &dashboard.acts;
-    let state = |node: &str| cluster.member(node).map(|member| member.state);
+    // Whoever left the store meanwhile has nothing to be mended.
+    let is = |node: &str, state: State| cluster.member(node).is_ok_and(|it| it.state == state);
+    let is_there = |node: &str| cluster.member(node).is_ok() && !is(node, State::Dead);
     match part {
-        Part::Kill(node) if state(node)? == State::Dead => {
+        Part::Kill(node) if is(node, State::Dead) => {
             acts.node(&cluster, node, Action::Start).await.map(|_| ())
         }
-        Part::Pause(node) if state(node)? == State::Paused => {
+        Part::Pause(node) if is(node, State::Paused) => {
             acts.node(&cluster, node, Action::Resume).await.map(|_| ())
         }
         // Whoever died has forgotten the faults of its links.
-        Part::Edge(from, faults) if state(from)? != State::Dead => {
+        Part::Edge(from, faults) if is_there(from) => {
             acts.swap(&cluster, from, faults, no_fault(faults)).await.map(|_| ())
         }
         Part::Kill(_) | Part::Pause(_) | Part::Edge(..) => Ok(()),
     }
 }
 
-/// The same, tried again for a while: a node that hangs for another reason does not obey.
-async fn mend_at_last(dashboard: &Dashboard, part: &Part) -> Result<()> {
-    for _ in 1..MEND_TRIES {
-        if mend(dashboard, part).await.is_ok() {
-            return Ok(());
-        }
-        tokio::time::sleep(LOOK_INTERVAL).await;
+/// The same, tried again until it is done: a node that hangs because of a click does not obey before
+/// it goes on.
+async fn mend_at_last(dashboard: &Dashboard, part: &Part) {
+    while mend(dashboard, part).await.is_err() {
+        tokio::time::sleep(MEND_INTERVAL).await;
     }
-    mend(dashboard, part).await
 }
 
 fn no_fault(faults: &EdgeFaults) -> EdgeFaults {

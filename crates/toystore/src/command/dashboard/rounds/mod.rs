@@ -125,11 +125,18 @@ struct Shared {
     /// When those that did not began.
     under_way: BTreeMap<u32, Time>,
     /// How many orders the replicas have.
-    orders: u64,
+    counted: Option<Counted>,
     /// What frames show: of the open round, and of the one that ended last.
     open: Value,
     ended: Value,
     load: Value,
+}
+
+/// How many orders there were at a moment of a round, or a little later.
+#[derive(Clone, Copy, Debug)]
+struct Counted {
+    at: Time,
+    orders: u64,
 }
 
 impl Rounds {
@@ -157,9 +164,14 @@ impl Rounds {
         });
     }
 
-    /// So many orders the replicas have.
-    pub fn note_orders(&self, orders: u64) {
-        self.lock().orders = orders;
+    /// This moment of the round that is open.
+    pub fn now(&self) -> Option<Time> {
+        self.lock().clock.map(|clock| clock.now())
+    }
+
+    /// So many orders the replicas have, who were asked at this moment or later.
+    pub fn note_orders(&self, at: Option<Time>, orders: u64) {
+        self.lock().counted = at.map(|at| Counted { at, orders });
     }
 
     /// What a frame shows of it.

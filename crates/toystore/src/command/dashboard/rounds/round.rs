@@ -18,7 +18,7 @@ use tokio::sync::watch;
 
 use super::gauge::Gauge;
 use super::window::Window;
-use super::{BUNDLES_KEPT, Load, Rounds};
+use super::{BUNDLES_KEPT, Counted, Load, Rounds};
 use crate::bundle::frames::{Collected, placed};
 use crate::bundle::{self, Contents, Verdict};
 use crate::client::dialect::Dialect;
@@ -41,6 +41,10 @@ const OPERATIONS_MAX: usize = 50_000;
 /// How often a round is judged: each time it takes this share of the time, at most.
 const JUDGE_INTERVAL: Duration = Duration::from_secs(1);
 const JUDGE_SHARE: u32 = 10;
+
+/// How soon whoever bought is told its number, at most; an order of which nobody was told by then is
+/// taken for one of others.
+const TOLD_WITHIN: Duration = Duration::from_secs(3);
 
 /// How long shoppers may take to come to their end.
 const REST_MAX: Duration = Duration::from_secs(30);
@@ -67,7 +71,7 @@ pub async fn play(dashboard: &Arc<Dashboard>, number: u64) -> Result<()> {
     {
         let mut shared = rounds.lock();
         shared.told.clear();
-        shared.clock = Some(clock);
+        (shared.clock, shared.counted) = (Some(clock), None);
         shared.load = Value::Null;
     }
     let mut round = Round {
@@ -78,14 +82,17 @@ pub async fn play(dashboard: &Arc<Dashboard>, number: u64) -> Result<()> {
         gauge: Gauge::default(),
         heard: vec![Time(0); party.clients as usize],
         last_judged: None,
+        strange_since: None,
     };
     let running = party.start(clock);
     drop(closed);
     let mut running = round.go_on(dashboard, running, &mut wanted).await?;
 
-    let closed = rounds.gate.write().await;
     rounds.lock().open["ending"] = true.into();
-    round.come_to_rest(rounds, &mut running).await?;
+    // The shop stays open meanwhile: a shopper that thinks is not disturbed.
+    round.come_to_rest(&mut running).await?;
+    let closed = rounds.gate.write().await;
+    round.take_clicks(rounds)?;
     rounds.lock().clock = None;
     let operations = round.window.len();
     let unknown = round.window.open_keys();
@@ -140,6 +147,8 @@ struct Round {
     /// When each shopper was told something last: what it does now began after that.
     heard: Vec<Time>,
     last_judged: Option<(Instant, Duration)>,
+    /// Since when there are orders that nobody here was told of.
+    strange_since: Option<Instant>,
 }
 
 impl Round {
@@ -167,13 +176,13 @@ impl Round {
                 _ = wanted.changed() => return Ok(running),
                 _ = tick.tick() => {
                     // What the replicas had before: whoever bought that has told it by now.
-                    let orders = rounds.lock().orders;
+                    let counted = rounds.lock().counted;
                     while let Some(report) = running.waiting() {
                         self.take_in(&report)?;
                     }
                     self.take_clicks(rounds)?;
                     rounds.lock().load = self.gauge.read(self.clock.now());
-                    self.judge(rounds, orders).await?;
+                    self.judge(rounds, counted).await?;
                 }
             }
             let old = self.clock.elapsed() > LENGTH && self.window.len() > 0;
@@ -186,7 +195,7 @@ impl Round {
     }
 
     /// Shoppers read back what they bought.
-    async fn come_to_rest(&mut self, rounds: &Rounds, running: &mut Running) -> Result<()> {
+    async fn come_to_rest(&mut self, running: &mut Running) -> Result<()> {
         running.end_rounds();
         let rest = tokio::time::sleep(REST_MAX);
         tokio::pin!(rest);
@@ -200,7 +209,7 @@ impl Round {
                 () = &mut rest, if !rest.is_elapsed() => running.stop(),
             }
         }
-        self.take_clicks(rounds)
+        Ok(())
     }
 
     fn take_in(&mut self, report: &Report) -> Result<()> {
@@ -236,16 +245,25 @@ impl Round {
         Some(all.min().unwrap_or_else(|| self.clock.now()))
     }
 
-    /// `orders`: how many the replicas had before all that was told was taken in.
-    async fn judge(&mut self, rounds: &Rounds, orders: u64) -> Result<()> {
+    /// `counted`: how many orders the replicas had before all that was told was taken in.
+    async fn judge(&mut self, rounds: &Rounds, counted: Option<Counted>) -> Result<()> {
         if self
             .last_judged
             .is_some_and(|(at, took)| at.elapsed() < JUDGE_INTERVAL.max(took * JUDGE_SHARE))
         {
             return Ok(());
         }
-        let Some(cut) = self.cut(rounds) else { return Ok(()) };
-        let others = self.others(rounds, orders);
+        let (Some(cut), Some(Counted { at, orders })) = (self.cut(rounds), counted) else {
+            return Ok(());
+        };
+        // Of all orders up to here it is known whether they are ours.
+        let cut = cut.min(at);
+        let others = self.window.missing(self.history.orders_before(), orders);
+        if others == 0 {
+            self.strange_since = None;
+        } else if self.strange_since.get_or_insert_with(Instant::now).elapsed() < TOLD_WITHIN {
+            return Ok(());
+        }
         let began = Instant::now();
         let lines = self.window.until(cut.0);
         let judged = tokio::task::spawn_blocking(move || -> Result<Value> {
@@ -253,7 +271,7 @@ impl Round {
             Ok(shown(report::json(&verdict.history, &verdict.judged)))
         });
         let mut judged = judged.await??;
-        if let Some(others) = others {
+        if others > 0 {
             undecide(&mut judged, others);
         }
         self.last_judged = Some((Instant::now(), began.elapsed()));
@@ -266,14 +284,6 @@ impl Round {
             "verdict": judged,
         });
         Ok(())
-    }
-
-    /// How many orders came from others at least, as far as can be told while orders are under way.
-    fn others(&self, rounds: &Rounds, orders: u64) -> Option<u64> {
-        let (recorded, open) = self.window.purchases();
-        let under_way = self.heard.len() + rounds.lock().under_way.len();
-        let mine = self.history.orders_before() + recorded + open + under_way as u64;
-        orders.checked_sub(mine).filter(|others| *others > 0)
     }
 }
 
@@ -291,8 +301,8 @@ fn shown(mut judged: Value) -> Value {
 /// Whoever else bought is not in the history: it proves nothing.
 fn undecide(judged: &mut Value, others: u64) {
     let words = format!(
-        "{others} orders or more came from others than this page: a history without them proves \
-         nothing"
+        "of {others} orders nobody here was told, as if others than this page had bought: a history \
+         without them proves nothing"
     );
     judged["verdict"] = "not-decided".into();
     judged["others"] = others.into();

@@ -17,7 +17,7 @@
 //!
 //! Pure. Filled and asked by `mod`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -29,6 +29,8 @@ pub struct Window {
     told: Vec<Told>,
     /// Purchases by their keys: whether one of the attempts is known to be recorded, or refused.
     purchases: BTreeMap<String, Purchase>,
+    /// The numbers of all orders that were told.
+    orders: BTreeSet<u64>,
 }
 
 #[derive(Debug)]
@@ -52,6 +54,8 @@ struct Times {
     op: String,
     #[serde(default)]
     key: Option<String>,
+    #[serde(default)]
+    order: Option<u64>,
     invoked: u64,
     returned: u64,
     outcome: String,
@@ -71,7 +75,7 @@ impl Window {
     /// Adds the line of an operation; returns when it was told.
     pub fn add(&mut self, line: &str) -> Option<u64> {
         let times = serde_json::from_str::<Times>(line).ok()?;
-        let Times { op, key, invoked, returned, outcome } = times;
+        let Times { op, key, order, invoked, returned, outcome } = times;
         let buys = op == "buy";
         if let Some(key) = key.filter(|_| buys) {
             let known = self.purchases.entry(key).or_insert(Purchase::Open);
@@ -82,14 +86,15 @@ impl Window {
                 _ => {}
             }
         }
+        self.orders.extend(order.filter(|_| outcome == "ok" && op != "order"));
         self.told.push(Told { line: line.to_string(), invoked, returned, buys });
         Some(returned)
     }
 
-    /// How many purchases are known to be recorded, and of how many that is not known.
-    pub fn purchases(&self) -> (u64, u64) {
-        let count = |wanted| self.purchases.values().filter(|one| **one == wanted).count() as u64;
-        (count(Purchase::Recorded), count(Purchase::Open))
+    /// How many of the first orders of a store, from this number on, nobody here was told of.
+    pub fn missing(&self, first: u64, total: u64) -> u64 {
+        let told = self.orders.range(first..total.max(first)).count() as u64;
+        total.saturating_sub(first) - told
     }
 
     /// The keys of purchases of which it is not known what became of them.
@@ -174,7 +179,8 @@ mod tests {
         }
         assert_eq!(window.until(40).len(), 3, "the head, the purchase, one read");
         assert_eq!(window.until(200).len(), 4);
-        assert_eq!(window.purchases(), (1, 0));
+        // Of orders 0 and 1 nobody was told of the second; of the first of all, somebody else was.
+        assert_eq!([window.missing(0, 1), window.missing(0, 2), window.missing(1, 1)], [0, 1, 0]);
     }
 
     /// And a real violation is seen at every cut that has it whole.
@@ -192,9 +198,9 @@ mod tests {
     fn a_purchase_is_open_until_an_attempt_says_what_became_of_it() {
         let mut window = window();
         window.add(&buy(1, (10, 20), None));
-        assert_eq!(window.purchases(), (0, 1));
+        assert_eq!(window.missing(0, 1), 1);
         assert_eq!(window.open_keys().collect::<Vec<_>>(), ["k1"]);
         window.add(&buy(1, (30, 40), Some(0)));
-        assert_eq!(window.purchases(), (1, 0));
+        assert_eq!(window.missing(0, 1), 0);
     }
 }

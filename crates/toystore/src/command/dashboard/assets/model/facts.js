@@ -135,7 +135,10 @@ export function logs(frame, columns) {
       if (!said) return { name: node.name, leads: false, silent: health(node), cells: [] };
       const { last, committed } = said.engine;
       const cells = [];
-      for (let index = first; index <= newest; index += 1) {
+      // Counted, since a number that nobody can add 1 to may stand in a bundle.
+      const many = Math.min(columns, newest - first + 1);
+      for (let place = 0; place < many; place += 1) {
+        const index = first + place;
         const state = index <= committed ? 'committed' : index <= last ? 'written' : 'missing';
         cells.push({ index, state });
       }
@@ -241,8 +244,8 @@ export function happenings(before, after) {
 }
 
 function linkFaults(node) {
-  const edges = node.said?.faults?.edges ?? [];
-  return new Map(edges.map((edge) => [edge.to, faultWords(edge)]));
+  const edges = node.said?.faults?.edges;
+  return new Map((Array.isArray(edges) ? edges : []).map((edge) => [edge.to, faultWords(edge)]));
 }
 
 function leaderTerm(frame, role) {

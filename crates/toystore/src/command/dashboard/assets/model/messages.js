@@ -65,8 +65,10 @@ export class Messages {
   add(frames) {
     for (const frame of frames) {
       for (const node of frame.nodes ?? []) {
-        for (const event of node.messages?.events ?? []) this.#half(node.name, event, frame.at_ms);
-        if (!node.messages) continue;
+        if (!Array.isArray(node.messages?.events)) continue;
+        for (const event of node.messages.events) {
+          if (typeof event?.id === 'string') this.#half(node.name, event, frame.at_ms);
+        }
         node.messages.events = [];
         this.isHeard = true;
       }
