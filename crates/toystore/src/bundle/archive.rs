@@ -143,6 +143,18 @@ mod tests {
     }
 
     #[test]
+    fn what_was_changed_on_its_way_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("history.jsonl"), "{}\n").unwrap();
+        let packed = pack(folder.path(), "round-3").unwrap();
+        let mut changed = packed.clone();
+        let sum = changed.len() - 8;
+        changed[sum] ^= 1;
+        check_refused(&changed, "it is damaged");
+        check_refused(&packed[..packed.len() - 8], "it is damaged");
+    }
+
+    #[test]
     fn what_is_no_file_of_a_bundle_is_left_out() {
         let files = archive(&[
             ("run/", EntryType::Directory, b""),

@@ -137,6 +137,16 @@ mod tests {
     }
 
     #[test]
+    fn a_time_that_no_clock_has_is_refused() {
+        let text = log(1_000, 1..=5).write().unwrap();
+        for time in ["18446744073709551615.000", "9446744073709551615.000"] {
+            let wrong = text.replace("Tag=read,1000.000", &format!("Tag=read,{time}"));
+            let why = Log::read(&wrong).unwrap_err();
+            assert!(why.contains("its time is beyond all calendars"), "{why}");
+        }
+    }
+
+    #[test]
     fn quantiles_of_merged_logs_are_those_of_all_values() {
         let mut merged = log(1_000, 1..=1_000);
         merged.merge(&log(1_005, 1_001..=4_000));

@@ -334,6 +334,20 @@ fn what_is_bought_from_here_is_judged_and_nothing_else() {
         let undecided = |one: &Value| one["verdict"] == "not-decided";
         (open["verdict"]["others"] == 1).then(|| assert!(all.iter().all(undecided), "{open}"))
     });
+
+    // And while shoppers look at what a stranger changed, nobody is called a liar.
+    let lookers = r#"{"shoppers":5,"probability":"0","pause_ms":50}"#;
+    assert_eq!(ask(&url, "PUT", "/api/load", &with, lookers).status, 200);
+    frames.until("they look", |frame| {
+        let open = &frame["rounds"]["open"];
+        (open["operations"].as_u64()? > 20 && of(open, "stock")? == "held").then_some(())
+    });
+    crate::levels::buy(&store.frontend(), "Tux");
+    frames.until("it is noticed", |frame| {
+        let open = &frame["rounds"]["open"];
+        assert_ne!(open["verdict"]["verdict"], "broke", "{open}");
+        (open["verdict"]["others"] == 1).then_some(())
+    });
 }
 
 /// With a rate, a store that stands still is asked all the same: what waits is counted from when it

@@ -122,7 +122,8 @@ pub struct Page {
 }
 
 impl Page {
-    /// Mends what chaos broke of a store that goes on without the page, as far as that is soon done.
+    /// Mends what chaos broke of a store that goes on without the page, as far as that is soon
+    /// done.
     pub async fn end(&self) {
         let chaos = &self.dashboard.chaos;
         if chaos.is_on()

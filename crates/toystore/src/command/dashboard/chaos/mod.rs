@@ -284,8 +284,8 @@ async fn mend(dashboard: &Dashboard, part: &Part) -> Result<()> {
     }
 }
 
-/// The same, tried again until it is done: a node that hangs because of a click does not obey before
-/// it goes on.
+/// The same, tried again until it is done: a node that hangs because of a click does not obey
+/// before it goes on.
 async fn mend_at_last(dashboard: &Dashboard, part: &Part) {
     while mend(dashboard, part).await.is_err() {
         tokio::time::sleep(MEND_INTERVAL).await;

@@ -42,8 +42,8 @@ const OPERATIONS_MAX: usize = 50_000;
 const JUDGE_INTERVAL: Duration = Duration::from_secs(1);
 const JUDGE_SHARE: u32 = 10;
 
-/// How soon whoever bought is told its number, at most; an order of which nobody was told by then is
-/// taken for one of others.
+/// How soon whoever bought is told its number, at most; an order of which nobody was told by then
+/// is taken for one of others.
 const TOLD_WITHIN: Duration = Duration::from_secs(3);
 
 /// How long shoppers may take to come to their end.
@@ -301,8 +301,8 @@ fn shown(mut judged: Value) -> Value {
 /// Whoever else bought is not in the history: it proves nothing.
 fn undecide(judged: &mut Value, others: u64) {
     let words = format!(
-        "of {others} orders nobody here was told, as if others than this page had bought: a history \
-         without them proves nothing"
+        "of {others} orders nobody here was told, as if others than this page had bought: a \
+         history without them proves nothing"
     );
     judged["verdict"] = "not-decided".into();
     judged["others"] = others.into();
