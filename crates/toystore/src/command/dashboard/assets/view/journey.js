@@ -18,7 +18,7 @@ export function drawJourney(what, found) {
   say(byId('journey-words'), `The way of ${what}: ${found.legs.length} messages in ${lasting(found.totalUs)}`);
   const make = ({ kind }) => h('li', { class: `leg kind-${kind}` },
     h('b', { class: `kind kind-${kind}`, 'aria-hidden': 'true' }, KINDS[kind].letter),
-    h('span', { class: 'who' }), bar(), h('span', { class: 'time' }));
+    h('span', { class: 'who' }), bar(), h('span', { class: 'long' }));
   each(byId('journey'), found.legs, (leg) => leg.id, make, (element, leg) => {
     const [, who, span, time] = element.children;
     say(who, leg.words);
