@@ -59,7 +59,9 @@ fn a_round_is_downloaded_and_opened_with_nothing_running() {
     let load = r#"{"shoppers":3,"probability":"0.5","pause_ms":20}"#;
     assert_eq!(ask(&url, "PUT", "/api/load", &with, load).status, 200);
     frames.until("shoppers shop", |frame| {
-        (frame["rounds"]["open"]["operations"].as_u64()? > 50).then_some(())
+        let open = &frame["rounds"]["open"];
+        // For as long as some frames take.
+        (open["operations"].as_u64()? > 50 && open["seconds"].as_f64()? > 2.0).then_some(())
     });
     assert_eq!(ask(&url, "DELETE", "/api/load", &with, "").status, 200);
     let round = frames.until("the round has ended", |frame| {
