@@ -16,8 +16,13 @@ pub fn now() -> Time {
     Time(u64::try_from(micros).unwrap_or(0))
 }
 
-/// This moment on the wall clock, in milliseconds since 1970; 0 before.
-pub fn unix_ms() -> u64 {
+/// This moment on the wall clock, in microseconds since 1970; 0 before.
+pub fn unix_us() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// The same in milliseconds.
+pub fn unix_ms() -> u64 {
+    unix_us() / 1000
 }

@@ -22,12 +22,14 @@ use std::fmt::{self, Display, Write as _};
 use std::mem::{Discriminant, discriminant};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use replication::engine::Message;
 use serde::Serialize;
 use shop::message::{CacheUse, Request};
 use shop::node::Address;
+
+use crate::clock::unix_us as now;
 
 /// Under which id the sender's half of a message is kept: `order-3/1764514380123`.
 pub const ID_HEADER: &str = "toystore-message";
@@ -161,11 +163,6 @@ struct Budget {
     window: u64,
     taken: u32,
     last: u64,
-}
-
-fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn micros(duration: Duration) -> u64 {
