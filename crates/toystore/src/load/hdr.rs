@@ -5,10 +5,12 @@
 //! out. Called by [`crate::command::load`].
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use flate2::read::ZlibDecoder;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::interval_log::{
     IntervalLogIterator, IntervalLogWriterBuilder, LogEntry, Tag,
@@ -19,6 +21,10 @@ use super::count::histogram;
 
 /// No clock is right that is beyond the year 9999.
 const TIME_MAX: Duration = Duration::from_secs(253_402_300_799);
+
+/// The most that the counts of a histogram may have, in bytes: with five digits, and each value once
+/// up to the largest.
+const COUNTS_MAX: usize = 64 << 20;
 
 /// Latencies by tag, and when they were taken.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -80,6 +86,7 @@ impl Log {
                 let LogEntry::Interval(interval) = entry else { continue };
                 let bytes = STANDARD.decode(interval.encoded_histogram());
                 let bytes = bytes.map_err(|error| at(format!("not base64: {error}")))?;
+                check_size(&bytes).map_err(at)?;
                 let histogram: Histogram<u64> = deserializer
                     .deserialize(&mut &bytes[..])
                     .map_err(|error| at(format!("no histogram: {error}")))?;
@@ -115,8 +122,30 @@ impl Log {
     }
 }
 
+/// The crate makes room for as many bytes as a compressed histogram says that it has, and it may say
+/// 4 GiB in a line of a hundred characters.
+fn check_size(encoded: &[u8]) -> Result<(), String> {
+    // A cookie and a length of the compressed, then of what is in it, in four bytes each.
+    let mut head = [0; 8];
+    let mut inner = ZlibDecoder::new(encoded.get(8..).unwrap_or_default());
+    if inner.read_exact(&mut head).is_err() {
+        // Whatever it is: what reads it in earnest says what is wrong.
+        return Ok(());
+    }
+    let says = u32::from_be_bytes([head[4], head[5], head[6], head[7]]);
+    match usize::try_from(says) {
+        Ok(says) if says <= COUNTS_MAX => Ok(()),
+        _ => Err(format!("no histogram: it says that its counts have {says} bytes")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
+    use flate2::Compression;
+    use flate2::write::ZlibEncoder;
+
     use super::*;
 
     fn log(start: u64, values: std::ops::RangeInclusive<u64>) -> Log {
@@ -157,6 +186,21 @@ mod tests {
         );
         assert!((1_999..=2_001).contains(&read.value_at_quantile(0.5)));
         assert_eq!(merged.end - merged.start, Duration::from_secs(15));
+    }
+
+    #[test]
+    fn a_histogram_that_says_it_is_huge_is_refused() {
+        let text = log(1, 1..=2).write().unwrap();
+        let (front, encoded) = text.trim_end().rsplit_once(',').unwrap();
+        let bytes = STANDARD.decode(encoded).unwrap();
+        let mut inner = Vec::new();
+        ZlibDecoder::new(&bytes[8..]).read_to_end(&mut inner).unwrap();
+        inner[4..8].copy_from_slice(&u32::MAX.to_be_bytes());
+        let mut packer = ZlibEncoder::new(bytes[..8].to_vec(), Compression::fast());
+        packer.write_all(&inner).unwrap();
+        let encoded = STANDARD.encode(packer.finish().unwrap());
+        let why = Log::read(&format!("{front},{encoded}\n")).unwrap_err();
+        assert!(why.contains("its counts have 4294967295 bytes"), "{why}");
     }
 
     #[test]

@@ -191,13 +191,16 @@ fn data<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, String> {
     }
 }
 
-/// The beginning of a body.
+/// The beginning of a body. Whoever answered may be anybody, and these words go to a terminal: what
+/// would steer it is not shown.
 fn shown(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(&body[..body.len().min(4 * SHOWN_MAX)]);
-    match text.char_indices().nth(SHOWN_MAX) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.into_owned(),
+    let harmless = |one: char| if one.is_control() { '�' } else { one };
+    let mut shown: String = text.chars().take(SHOWN_MAX).map(harmless).collect();
+    if text.chars().nth(SHOWN_MAX).is_some() {
+        shown.push('…');
     }
+    shown
 }
 
 #[cfg(test)]

@@ -349,7 +349,7 @@ pub fn words<'a>(messages: impl IntoIterator<Item = &'a Message>) -> String {
 }
 
 /// The beginning of what it looks like.
-fn short(what: impl Display) -> String {
+pub fn short(what: impl Display) -> String {
     let mut beginning = Beginning::default();
     // It says itself that it is only that.
     let _ = write!(beginning, "{what}");

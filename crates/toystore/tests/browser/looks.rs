@@ -79,20 +79,21 @@ fn it_stays_smooth_under_load() {
         "document.getElementById('load-met').textContent.includes('requests/s')",
     );
     // Whoever else uses the machine can only make it longer: the best of three is the page's.
-    let best = (0..3).map(|_| median_of_draws(&page)).find(|median| *median < 16.0);
+    let best = (0..3).map(|_| most_of_draws(&page)).find(|most| *most < 16.0);
     println!("{}", page.text("load-met"));
     assert!(best.is_some(), "three times");
 }
 
-/// The scripting of a frame, in milliseconds: of sixty, the median.
-fn median_of_draws(page: &Browser) -> f64 {
+/// How long scripting may take of a frame of the screen, in milliseconds: of at least 120 frames, 95 in
+/// 100 take no longer.
+fn most_of_draws(page: &Browser) -> f64 {
     page.js("performance.clearMeasures('draw')");
     let draws = "performance.getEntriesByName('draw')";
-    page.until("it draws", &format!("{draws}.length >= 60"));
+    page.until("it draws", &format!("{draws}.length >= 120"));
     let spent = page.js(&format!(
         "const all = {draws}.map((draw) => draw.duration).sort((a, b) => a - b); \
          return [all[all.length >> 1], all[Math.floor(all.length * 0.95)]]"
     ));
     println!("scripting a frame, ms: median {}, of 95 in 100 at most {}", spent[0], spent[1]);
-    spent[0].as_f64().unwrap()
+    spent[1].as_f64().unwrap()
 }

@@ -210,6 +210,7 @@ fn a_purchase_is_seen_on_its_way_through_the_store() {
     ask(&url, "GET", "/api/log/order-1/9/3", &[], "").is_error(400, "9 to 3 are no entries");
     ask(&url, "GET", "/api/log/order-1/1/999", &[], "").is_error(400, "200 at once");
     ask(&url, "GET", "/api/log/order-9/1/3", &[], "").is_error(409, "there is no node");
+    ask(&url, "GET", "/api/log/order-1/one/3", &[], "").is_error(400, "Cannot parse");
     // Who is not told the token is not told what passes.
     let frontend = store.url("frontend-1");
     ask(&frontend, "GET", "/messages", &[], "").is_error(401, "this is internal");

@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
@@ -77,11 +77,25 @@ pub async fn serve(door: Door, dashboard: Arc<Dashboard>) -> std::io::Result<()>
         .merge(broken)
         .fallback(files::file)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::map_response(refused))
         .with_state(dashboard);
     if door.is_loopback {
         router = router.layer(middleware::from_fn(files::from_this_machine));
     }
     axum::serve(door.listener, router).await
+}
+
+/// What the router refuses by itself, a number that is none or too long a body, in the one form of all
+/// that is refused.
+async fn refused(response: Response) -> Response {
+    let kind = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    if !response.status().is_client_error() || !kind.is_some_and(|it| it.starts_with(b"text/plain")) {
+        return response;
+    }
+    let status = response.status();
+    let words = axum::body::to_bytes(response.into_body(), BODY_BYTES_MAX).await;
+    let words = words.map(|words| String::from_utf8_lossy(&words).into_owned());
+    error(status, words.as_deref().unwrap_or("the request is refused")).into_response()
 }
 
 /// Only with the cluster's token.

@@ -17,8 +17,8 @@ use simulator::{Outcome, Setting};
 use crate::bundle::frames::{Collected, frame};
 use crate::bundle::{self, Contents, Verdict};
 use crate::command::status::{Said, Seen, to_json};
-use crate::http::wire::to_http;
 use crate::peer::faults::{EdgeFaults, FaultSet};
+use crate::peer::sample::short;
 use crate::supervisor::cluster::{Cluster, Member, State as Does};
 use crate::supervisor::layout::Role;
 use crate::supervisor::node_status::NodeStatus;
@@ -161,21 +161,11 @@ fn event(half: &Half) -> Value {
     event
 }
 
-/// Nothing longer is worth its room in every frame.
-const WORDS_MAX: usize = 120;
-
-/// As HTTP says it, since that is how real nodes speak.
+/// In the words of a real node.
 fn words(what: &What) -> String {
-    let words = match what {
-        What::Asks(request) => {
-            let ask = to_http(request, "");
-            format!("{} {}", ask.method, ask.path)
-        }
-        What::Says(message) => format!("POST /log: {message}"),
-    };
-    match words.char_indices().nth(WORDS_MAX) {
-        Some((end, _)) => format!("{}…", &words[..end]),
-        None => words,
+    match what {
+        What::Asks(request) => short(request),
+        What::Says(message) => short(message),
     }
 }
 

@@ -23,7 +23,11 @@ import { verdictView } from './view/verdict.js';
 
 const timeline = new Timeline();
 const messages = new Messages();
-let [hello, broken, scheduled] = [null, false, false];
+let [hello, broken] = [null, false];
+/** How long panels are drawn in one frame of the screen, in milliseconds: one more may begin then. */
+const SLICE_MS = 6;
+/** What is left to draw of a moment; whether there is something newer; whether a frame of the screen is asked for. */
+let [drawing, wanted, scheduled, drawn] = [null, false, false, 0];
 /** The run that is over, where nothing runs. */
 let past = null;
 
@@ -92,21 +96,7 @@ function count(frame, role, one, many) {
   return `${number} ${number === 1 ? one : many}`;
 }
 
-function draw() {
-  scheduled = false;
-  const frame = timeline.shown;
-  if (!frame) return;
-  const start = performance.now();
-  const minute = timeline.before(60_000) ?? timeline.frames[0];
-  for (const view of past ? views : [...views, ...live]) {
-    try {
-      view(frame, minute, timeline);
-    } catch (error) {
-      // What one panel cannot draw, of a bundle that somebody changed, is no reason for the others.
-      console.error(error);
-    }
-  }
-  const { most } = strip(timeline);
+function drawFacts(frame, most) {
   const rate = ordersPerSecond(timeline.before(2000), frame);
   say(byId('facts'), [
     frame.replication,
@@ -123,13 +113,50 @@ function draw() {
   byId('heal').hidden = mayBreak() !== null;
   const clock = new Date(frame.at_ms).toLocaleTimeString('en-GB');
   say(byId('moment'), `${clock}, ${timeline.isLive ? 'now' : `${ago} s ago`}; at most ${Math.round(most)} orders/s`);
+}
+
+/** Draws one moment, and stops after each panel. */
+function* panels(frame) {
+  const minute = timeline.before(60_000) ?? timeline.frames[0];
+  for (const view of past ? views : [...views, ...live]) {
+    try {
+      view(frame, minute, timeline);
+    } catch (error) {
+      // What one panel cannot draw, of a bundle that somebody changed, is no reason for the others.
+      console.error(error);
+    }
+    yield;
+  }
+  const { most } = strip(timeline);
+  yield;
+  drawFacts(frame, most);
   past?.draw(frame, timeline, most);
-  // What a frame costs, for whoever measures it; the browser keeps them all.
-  if (frame.number % 500 === 0) performance.clearMeasures('draw');
+}
+
+/** Draws panel after panel; those that have no time left in this frame of the screen go into its next. */
+function draw() {
+  const start = performance.now();
+  scheduled = false;
+  do {
+    if (!drawing) {
+      wanted = false;
+      drawing = timeline.shown && panels(timeline.shown);
+    }
+    if (drawing?.next().done) drawing = null;
+  } while (drawing && performance.now() - start < SLICE_MS);
+  // What it costs, for whoever measures it; the browser keeps them all.
+  drawn += 1;
+  if (drawn % 500 === 0) performance.clearMeasures('draw');
   performance.measure('draw', { start });
+  if (drawing || wanted) tick();
 }
 
 function schedule() {
+  wanted = true;
+  tick();
+}
+
+function tick() {
   if (scheduled) return;
   scheduled = true;
   requestAnimationFrame(draw);
@@ -174,7 +201,10 @@ listen({
   onHello: (said) => {
     hello = said;
     timeline.begin(said.started);
-    if (said.viewing && !past) past = openBundle(said, timeline);
+    if (said.viewing && !past) {
+      past = openBundle(said, timeline);
+      messages.keepsAll = true;
+    }
     schedule();
   },
   onFrames: (frames) => { broken = false; messages.add(timeline.add(frames)); schedule(); },

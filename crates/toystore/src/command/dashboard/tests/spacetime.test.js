@@ -64,6 +64,7 @@ test('of too many arrows those of more weight are drawn, and the title says how 
   const span = { from: 1_000_000, to: 1_010_000 };
   assert.match(titleWords(span, 160, 306, 1234), /^10 ms from \d\d:\d\d:\d\d\.000 on: 160 of about 1,234 messages\.$/);
   assert.match(titleWords(span, 6, 6, 6), /: 6 of 6 messages\.$/);
+  assert.match(titleWords(span, 6, 6, 6, 400), /^10 ms from 0\.600 s of the run on: /);
   assert.match(titleWords(span, 0, 0, null), /: no message is known\.$/);
 });
 

@@ -59,6 +59,8 @@ export class Messages {
     this.byId = new Map();
     /** Whether any node ever said anything of messages: a store of an older version does not. */
     this.isHeard = false;
+    /** Whether it is a run that is over: nothing of it is forgotten. */
+    this.keepsAll = false;
   }
 
   /** Takes the events out of new frames, in their order: the frames are kept for minutes. */
@@ -102,6 +104,7 @@ export class Messages {
   }
 
   #forget() {
+    if (this.keepsAll) return;
     const newest = this.all.at(-1)?.seenMs ?? 0;
     const old = this.all.findIndex((one) => newest - one.seenMs <= KEPT_MS);
     const gone = Math.max(old, this.all.length - MESSAGES_MAX);

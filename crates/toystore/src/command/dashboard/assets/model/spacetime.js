@@ -102,10 +102,18 @@ export function spanWords(us) {
   return us < 1_000_000 ? `${us / 1000} ms` : `${us / 1_000_000} s`;
 }
 
-/** What is drawn, of how much, and of when. */
-export function titleWords({ from, to }, drawn, inside, passed) {
-  const clock = new Date(from / 1000);
-  const time = `${clock.toLocaleTimeString('en-GB')}.${String(clock.getMilliseconds()).padStart(3, '0')}`;
+function clockWords(ms) {
+  const clock = new Date(ms);
+  return `${clock.toLocaleTimeString('en-GB')}.${String(clock.getMilliseconds()).padStart(3, '0')}`;
+}
+
+/**
+ * What is drawn, of how much, and of when; a run that is over has a clock that began with it, at
+ * `began` milliseconds of those of its frames.
+ */
+export function titleWords({ from, to }, drawn, inside, passed, began = null) {
+  const ms = from / 1000;
+  const time = began === null ? clockWords(ms) : `${((ms - began) / 1000).toFixed(3)} s of the run`;
   const of = passed === null || passed <= inside ? `${inside}` : `about ${passed.toLocaleString('en')}`;
   const many = inside === 0 ? 'no message is known' : `${drawn} of ${of} messages`;
   return `${spanWords(to - from)} from ${time} on: ${many}.`;

@@ -136,7 +136,9 @@ export function spacetimeView({ timeline, messages, hold, goLive }) {
     drawTicks(ticks, length, names.length, place);
     const { arrows, inside } = spacetime(messages.between(span.from, span.to), names, span);
     drawArrows(arrows, place.at);
-    say(title, titleWords(span, arrows.length, inside, passedIn(timeline.frames, span)));
+    const { newest } = timeline;
+    const began = timeline.keepsAll ? newest.at_ms - newest.clock_ms : null;
+    say(title, titleWords(span, arrows.length, inside, passedIn(timeline.frames, span), began));
     set(svg, { 'aria-label': `Messages between processes, ${title.textContent}` });
   };
   const moment = () => `${length} ${timeline.heldAt}`;
