@@ -14,8 +14,8 @@ const SEED: &str = "7";
 /// A store with a past, which is ready.
 fn start(orders: u64, options: &[&str]) -> Store {
     let mut store = Store::prepare(&[]);
-    let orders = orders.to_string();
-    let mut words = vec!["generate", "--toys", "50", "--orders", &orders, "--seed", SEED];
+    let count = orders.to_string();
+    let mut words = vec!["generate", "--toys", "50", "--orders", &count, "--seed", SEED];
     words.extend(options);
     let output = store.run(&words);
     let said = String::from_utf8_lossy(&output.stdout);
