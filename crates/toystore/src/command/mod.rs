@@ -11,6 +11,7 @@ pub mod dashboard;
 pub mod demo;
 pub mod export;
 pub mod frontend;
+pub mod generate;
 pub mod health;
 pub mod load;
 pub mod migrate;

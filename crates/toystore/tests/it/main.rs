@@ -10,6 +10,7 @@ mod docs;
 mod elsewhere;
 mod exchange;
 mod faults;
+mod generate;
 mod generator;
 mod history;
 mod levels;
