@@ -175,7 +175,7 @@ def until(what, condition, deadline=30):
 def spread_of_sorted(latencies_us):
     """What load/ says of latencies, of those that are sorted."""
     at = lambda share: latencies_us[min(len(latencies_us) - 1, int(len(latencies_us) * share))]
-    return {"p50_us": at(0.5), "p99_us": at(0.99)}
+    return {"p50_us": at(0.5), "p99_us": at(0.99)} if latencies_us else {"p50_us": float("inf"), "p99_us": float("inf")}
 
 
 def spread(values):

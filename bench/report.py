@@ -7,8 +7,8 @@ import os
 import pathlib
 import platform
 import re
-import shutil
 import subprocess
+import textwrap
 
 from measure import Sample, spread, wait_until_quiet
 from systems import ROOT, pg_folder
@@ -44,10 +44,10 @@ NOISY_CORES = 0.5
 INTRODUCTION = """\
 # Beside what one would take instead
 
-`bench/run` measured this: the store, and what stands beside it, on one machine in one run, in turns.
-[What is held equal, what is not, and who gains by it](../bench/README.md). **Only the ratios of one run
-mean anything**; the figures below them are of this machine on this day. What does not depend on a
-machine, instructions for each request, is counted at every change: `bench/instructions.txt`.
+`bench/run` wrote this: the store, and what stands beside it, on one machine in one run, in turns.
+[What is held equal, what is not, and who gains by it](../bench/README.md). **Only the ratios of one
+run mean anything**; the figures below them are of this machine on this day. What does not depend on
+a machine, instructions for each request, is counted at every change: `bench/instructions.txt`.
 """
 
 
@@ -120,7 +120,8 @@ class Report:
         """`docs/benchmarks.md`."""
         facts = "\n".join(f"- {fact}" for fact in machine(folder))
         today = datetime.date.today().isoformat()
-        lines = [INTRODUCTION, f"Measured {today} by `{command}`. {self.noise()}", "", facts, "",
+        measured = textwrap.fill(f"Measured {today} by `{command}`. {self.noise()}", 100)
+        lines = [INTRODUCTION, measured, "", facts, "",
                  "## Ratios", "",
                  "Of the same round: median, and in brackets the least and the greatest. A *floor* is what the",
                  "script fails below, a *target* what the project wants.", "",
@@ -150,7 +151,7 @@ def words(sign):
 
 def show(values):
     median, least, most = (readable(value) for value in spread(values))
-    return f"{median} [{least}..{most}]" if len(values) > 1 else median
+    return f"{median} [{least}..{most}]" if least != most else median
 
 
 def readable(value):
@@ -161,19 +162,22 @@ def machine(folder):
     """What one must know of a machine to read figures of it."""
     def said(*command):
         try:
-            done = subprocess.run(command, capture_output=True, text=True)
+            done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
         except OSError:
-            return "not there"
-        return (done.stdout or done.stderr).strip().splitlines()[0]
+            return ""
+        return (done.stdout + done.stderr).strip()
+
+    def version(name, text):
+        found = re.search(r"\d+(\.\d+)+", text)
+        return f"{name} {found.group(0) if found else 'is not there'}"
 
     model = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
     memory = int(re.search(r"MemTotal:\s*(\d+)", pathlib.Path("/proc/meminfo").read_text()).group(1))
-    disk = said("stat", "-f", "-c", "%T", str(folder))
-    commit = said("git", "-C", str(ROOT), "rev-parse", "--short=10", "HEAD")
-    postgres = said(str(pg_folder() / "postgres"), "--version") if shutil.which("pg_config") or \
-        pathlib.Path("/usr/lib/postgresql").exists() else "PostgreSQL is not there"
+    disk = said("findmnt", "-n", "-o", "FSTYPE", "-T", folder)
     yield (f"{os.cpu_count()} processors ({model.group(1).strip() if model else platform.machine()}),"
-           f" {memory / 2**20:.0f} GiB, Linux {platform.release().split('-')[0]}, logs on {disk}")
-    yield f"toystore at {commit}, {said('rustc', '--version').split(' (')[0]}, release build"
-    yield (f"{said('nginx', '-v').removeprefix('nginx version: ')}, {said('etcd', '--version').replace(' Version:', '')},"
-           f" {re.sub(' [(].*', '', postgres)}, {said('wrk', '-v').split(' [')[0]}; all from Debian")
+           f" {memory / 2**20:.0f} GiB, {version('Linux', platform.release())}, logs on {disk}")
+    yield (f"toystore at {said('git', '-C', ROOT, 'rev-parse', '--short=10', 'HEAD')},"
+           f" {version('rustc', said('rustc', '--version'))}, release build")
+    yield ", ".join([version("nginx", said("nginx", "-v")), version("etcd", said("etcd", "--version")),
+                     version("PostgreSQL", said(pg_folder() / "postgres", "--version")),
+                     version("wrk", said("wrk", "-v"))]) + ": Debian's packages"

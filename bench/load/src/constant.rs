@@ -18,8 +18,8 @@ const LISTENER: u64 = 0;
 /// Events that are taken at once.
 const EVENTS: usize = 256;
 
-/// Serves until the process is ended. A request is what one `read` brings: for clients that wait for
-/// their answers.
+/// Serves until the process is ended. A request is what one `read` brings: for clients that wait
+/// for their answers.
 pub fn serve(address: &str, answer: &[u8]) -> Result<(), Failure> {
     let listener = TcpListener::bind(address)?;
     listener.set_nonblocking(true)?;

@@ -1,11 +1,12 @@
 //! What agreeing on a command costs a processor: every step of three replicas, without a disk, a
 //! network or a clock. `cargo bench -p replication`.
 //!
-//! One sample is a thousand commands, which the leader is offered one by one; each is applied by the
-//! leader before it is offered the next one. So a command is some ten steps: the leader's with the
-//! offer, the followers' with the entry, the leader's with what they say, and one at each replica
-//! for what its disk says. Compare the ways of agreeing with each other, and with themselves a
-//! change ago; how often each of them waits, sends and syncs is what `toystore compare` counts.
+//! One sample is a thousand commands, which the leader is offered one by one; each is applied by
+//! the leader before it is offered the next one. So a command is some ten steps: the leader's with
+//! the offer, the followers' with the entry, the leader's with what they say, and one at each
+//! replica for what its disk says. Compare the ways of agreeing with each other, and with
+//! themselves a change ago; how often each of them waits, sends and syncs is what
+//! `toystore compare` counts.
 
 use std::collections::{BTreeMap, VecDeque};
 

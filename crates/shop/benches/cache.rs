@@ -1,10 +1,10 @@
-//! What a read costs a frontend's processor, with few toys in its cache and with a million: the step
-//! alone, without HTTP. `cargo bench -p shop`.
+//! What a read costs a frontend's processor, with few toys in its cache and with a million: the
+//! step alone, without HTTP. `cargo bench -p shop`.
 //!
-//! *Hit* is [`Frontend::hit`]: the lease is looked at, the toy is found and becomes the last one that
-//! was used. *Evicting fill* is a miss in a full cache: the question to the catalog, its answer, the
-//! body that is prepared, and the toy that leaves. Names come in an order that no prefetcher knows,
-//! so with a million toys most of the time is the memory's.
+//! *Hit* is [`Frontend::hit`]: the lease is looked at, the toy is found and becomes the last one
+//! that was used. *Evicting fill* is a miss in a full cache: the question to the catalog, its
+//! answer, the body that is prepared, and the toy that leaves. Names come in an order that no
+//! prefetcher knows, so with a million toys most of the time is the memory's.
 
 use std::hint::black_box;
 

@@ -64,8 +64,8 @@ impl Answer {
         self.add_lines(&[name.as_bytes(), b": ", value.as_ref(), b"\r\n"]);
     }
 
-    /// Adds whole lines of headers, each with its end, in parts: what many answers have in common is
-    /// copied in one piece.
+    /// Adds whole lines of headers, each with its end, in parts: what many answers have in common
+    /// is copied in one piece.
     pub fn add_lines(&mut self, parts: &[&[u8]]) {
         self.headers.reserve(parts.iter().map(|part| part.len()).sum());
         for part in parts {

@@ -230,8 +230,8 @@ pub fn find<'a>(role: Role, method: &Method, path: &'a str) -> Found<'a> {
     if others.is_empty() { Found::Nothing } else { Found::OtherMethods(others) }
 }
 
-/// `Some(argument)` if the path fits. Most patterns differ from it after some bytes, so that none is
-/// searched for its argument before.
+/// `Some(argument)` if the path fits. Most patterns differ from it after some bytes, so that none
+/// is searched for its argument before.
 fn fits<'a>(pattern: &str, path: &'a str) -> Option<Option<&'a str>> {
     let both = pattern.bytes().zip(path.bytes());
     let same = both.take_while(|(wanted, byte)| wanted == byte && *wanted != b'{').count();
