@@ -70,6 +70,17 @@ def cpu_us(pids):
     return total / 1000
 
 
+def families_cpu_us(pids):
+    """The same of processes with children that come and go, one for each connection: the living, and
+    those that their parents have seen end, which are counted in ticks."""
+    total = cpu_us([each for pid in pids for each in (pid, *children(pid))])
+    for pid in pids:
+        with open(f"/proc/{pid}/stat") as file:
+            fields = file.read().rpartition(")")[2].split()
+        total += (int(fields[13]) + int(fields[14])) * TICK * 1e6
+    return total
+
+
 def pss_mib(pids):
     total = 0
     for pid in pids:
@@ -100,10 +111,12 @@ def wait_until_quiet(pids):
 class Sample:
     """One load on one system: what the generator says, and what the servers spent on it."""
 
-    def __init__(self, pids, load, deadline=60):
+    def __init__(self, pids, load, deadline=60, cpu_us=cpu_us):
         busy, own, cpu, began = machine_busy(), own_busy(), cpu_us(pids), time.monotonic()
         if isinstance(load, float):
             time.sleep(load)
+        elif callable(load):
+            self.figures = load()
         else:
             self.figures = run(load, deadline)
         spent = cpu_us(pids) - cpu
@@ -127,6 +140,15 @@ def free_ports(count):
     return ports
 
 
+def get(url, timeout=2):
+    """The body of a good answer, or None."""
+    try:
+        with urllib.request.urlopen(url, timeout=timeout) as answer:
+            return answer.read()
+    except OSError:
+        return None
+
+
 def ask(url, body=None, headers={}, timeout=2):
     """One HTTP request; the JSON of its answer, or None if there is none."""
     try:
@@ -148,6 +170,12 @@ def until(what, condition, deadline=30):
             return found
         time.sleep(0.0005)
     sys.exit(f"{what}: not within {deadline} s")
+
+
+def spread_of_sorted(latencies_us):
+    """What load/ says of latencies, of those that are sorted."""
+    at = lambda share: latencies_us[min(len(latencies_us) - 1, int(len(latencies_us) * share))]
+    return {"p50_us": at(0.5), "p99_us": at(0.99)} if latencies_us else {"p50_us": float("inf"), "p99_us": float("inf")}
 
 
 def spread(values):

@@ -3,15 +3,19 @@
 //!
 //! ```text
 //! load closed SYSTEM ADDRESS CLIENTS SECONDS READS     CLIENTS writers, each waits for its answer
+//! load count  SYSTEM ADDRESS CLIENTS WRITES            the same, until so many have succeeded
 //! load open   SYSTEM ADDRESS,… SECONDS                 a write each 4 ms, whatever the answers do
+//! load constant ADDRESS                                answers everybody what is on stdin
 //! ```
 //!
 //! SYSTEM is `toystore` (POST /orders over HTTP/1.1) or `etcd` (Put over gRPC). READS are products
 //! read beside the orders, each second: what is read gets into the cache, what is bought must leave
 //! it.
 
+mod constant;
 mod wire;
 
+use std::io::Read;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -21,6 +25,9 @@ use wire::{Connection, Target};
 
 /// What is not counted at the start of a closed loop.
 const WARM_UP: Duration = Duration::from_millis(500);
+
+/// How long writes that are counted may take.
+const COUNT_DEADLINE: Duration = Duration::from_secs(600);
 
 /// Between two writes of an open loop to the same address.
 const EVERY: Duration = Duration::from_millis(4);
@@ -43,8 +50,22 @@ fn main() -> Result<(), Failure> {
     match arguments[..] {
         ["closed", system, address, clients, seconds, reads] => {
             let target = Target::new(system, address)?;
-            let seconds = Duration::from_secs_f64(seconds.parse()?);
-            runtime.block_on(closed(target, clients.parse()?, seconds, reads.parse()?))
+            let extent = Extent {
+                seconds: Duration::from_secs_f64(seconds.parse()?),
+                writes: u64::MAX,
+                reads: reads.parse()?,
+            };
+            runtime.block_on(closed(target, clients.parse()?, extent))
+        }
+        ["count", system, address, clients, writes] => {
+            let target = Target::new(system, address)?;
+            let extent = Extent { seconds: COUNT_DEADLINE, writes: writes.parse()?, reads: 0 };
+            runtime.block_on(closed(target, clients.parse()?, extent))
+        }
+        ["constant", address] => {
+            let mut answer = Vec::new();
+            std::io::stdin().read_to_end(&mut answer)?;
+            constant::serve(address, &answer)
         }
         ["open", system, addresses, seconds] => {
             let targets = addresses.split(',').map(|address| Target::new(system, address));
@@ -52,7 +73,9 @@ fn main() -> Result<(), Failure> {
             runtime.block_on(open(targets.collect::<Result<_, _>>()?, seconds))
         }
         _ => Err("usage: load closed SYSTEM ADDRESS CLIENTS SECONDS READS\n\
-                  \x20      load open SYSTEM ADDRESS,… SECONDS"
+                  \x20      load count SYSTEM ADDRESS CLIENTS WRITES\n\
+                  \x20      load open SYSTEM ADDRESS,… SECONDS\n\
+                  \x20      load constant ADDRESS"
             .into()),
     }
 }
@@ -74,12 +97,19 @@ impl Counts {
     }
 }
 
-async fn closed(
-    target: Target,
-    clients: usize,
+/// How long a closed loop lasts, and what goes on beside it.
+#[derive(Clone, Copy)]
+struct Extent {
+    /// After the warm-up.
     seconds: Duration,
+    /// When so many have succeeded, it ends sooner.
+    writes: u64,
+    /// Products read each second.
     reads: u32,
-) -> Result<(), Failure> {
+}
+
+async fn closed(target: Target, clients: usize, extent: Extent) -> Result<(), Failure> {
+    let Extent { seconds, writes, reads } = extent;
     let target = Arc::new(target);
     let counts = Arc::new(Counts {
         all: AtomicU64::new(0),
@@ -104,7 +134,7 @@ async fn closed(
     for mut connection in connections {
         let (target, counts) = (target.clone(), counts.clone());
         tasks.push(tokio::spawn(async move {
-            while Instant::now() < end {
+            while Instant::now() < end && counts.all.load(Ordering::Relaxed) < writes {
                 let began = Instant::now();
                 let written = connection.exchange(target.write()).await;
                 let ended = Instant::now();

@@ -163,7 +163,8 @@ impl Members {
 
     /// Whether an id was taken out, or given up while it learned: it never comes again.
     pub fn has_left(&self, id: NodeId) -> bool {
-        id <= self.highest && !self.all().contains(&id)
+        let has = |group: &BTreeSet<NodeId>| group.contains(&id);
+        id <= self.highest && ![&self.voters, &self.outgoing, &self.learners].into_iter().any(has)
     }
 
     /// What a change wants done now.
@@ -253,6 +254,11 @@ impl Members {
             format!("wait until replica {id} has caught up, or give it up by removing {id}")
         });
         format!("another change is under way ({self}): {instead}")
+    }
+
+    /// Whether [`Members::next`] gives a step. Asked after each input, where that would copy all.
+    pub fn goes_on(&self) -> bool {
+        self.is_joint() || self.unconfirmed || !self.learners.is_empty()
     }
 
     /// The step that follows this one by itself: of a newcomer that has caught up, the joint

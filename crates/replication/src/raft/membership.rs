@@ -216,7 +216,11 @@ impl Raft {
         if !leads || raft.has_pending_conf() || raft.lead_transferee.is_some() {
             return false;
         }
-        let Some(members) = self.membership.members.clone() else { return false };
+        let Some(members) = &self.membership.members else { return false };
+        if self.membership.asked.is_empty() && !members.goes_on() {
+            return false;
+        }
+        let members = members.clone();
         while let Some((tag, change)) = self.membership.asked.pop_front() {
             let outcome = match members.begin(&change) {
                 Ok(Step::Done) => Outcome::Done,

@@ -6,6 +6,7 @@
 //! unknown (it may have been done). Called by `client::runner`, `peer`, the supervisor's health
 //! checks and the commands; calls hyper.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1::SendRequest;
-use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -147,7 +148,7 @@ pub struct Ask {
     /// Path and query, percent-encoded.
     pub path: String,
     /// Headers beside `Host` and `Content-Length`.
-    pub headers: Vec<(HeaderName, String)>,
+    pub headers: Vec<(HeaderName, Cow<'static, str>)>,
     /// Empty, or JSON, unless [`Ask::content_type`] says otherwise.
     pub body: Bytes,
     /// Absent: JSON, if there is a body.
@@ -161,7 +162,7 @@ impl Ask {
     }
 
     /// The same with a header more.
-    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Ask {
+    pub fn with(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Ask {
         self.headers.push((HeaderName::from_static(name), value.into()));
         self
     }
@@ -169,7 +170,7 @@ impl Ask {
     /// The same with its causes.
     pub fn within(self, traces: &Header) -> Ask {
         match traces {
-            Some((name, value)) => self.with(name, value.as_str()),
+            Some((name, value)) => self.with(name, value.clone()),
             None => self,
         }
     }
@@ -241,23 +242,28 @@ impl Connection {
     }
 
     fn request(&self, ask: &Ask) -> Result<Request<Full<Bytes>>, NoAnswer> {
-        let mut request = Request::builder()
-            .method(&ask.method)
-            .uri(&ask.path)
-            .header(hyper::header::HOST, self.url.authority());
+        // Put together by hand: a builder moves all of it with each header.
+        let mut request = Request::new(Full::new(ask.body.clone()));
+        *request.method_mut() = ask.method.clone();
+        *request.uri_mut() = ask
+            .path
+            .parse::<Uri>()
+            .map_err(|error| NoAnswer::Refused(format!("{} is no path: {error}", ask.path)))?;
+        let headers = request.headers_mut();
+        headers.reserve(ask.headers.len() + 2);
+        headers.append(HOST, header(&HOST, self.url.authority())?);
         for (name, value) in &ask.headers {
-            let value = HeaderValue::from_str(value)
-                .map_err(|_| NoAnswer::Refused(format!("{name} cannot hold {value:?}")))?;
-            request = request.header(name, value);
+            let value = match value {
+                Cow::Borrowed(ours) => HeaderValue::from_static(ours),
+                Cow::Owned(value) => header(name, value)?,
+            };
+            headers.append(name, value);
         }
         if !ask.body.is_empty() {
             let json = HeaderValue::from_static("application/json");
-            let content_type = ask.content_type.clone().unwrap_or(json);
-            request = request.header(hyper::header::CONTENT_TYPE, content_type);
+            headers.append(CONTENT_TYPE, ask.content_type.clone().unwrap_or(json));
         }
-        request
-            .body(Full::new(ask.body.clone()))
-            .map_err(|error| NoAnswer::Refused(format!("{} is no path: {error}", ask.path)))
+        Ok(request)
     }
 
     async fn connect(&mut self) -> Result<(), NoAnswer> {
@@ -271,6 +277,11 @@ impl Connection {
         self.sender = Some(open(&self.url).await?.0);
         Ok(())
     }
+}
+
+fn header(name: &HeaderName, value: &str) -> Result<HeaderValue, NoAnswer> {
+    HeaderValue::from_str(value)
+        .map_err(|_| NoAnswer::Refused(format!("{name} cannot hold {value:?}")))
 }
 
 /// A new connection, and the task that moves its bytes: it ends with the connection, and its error

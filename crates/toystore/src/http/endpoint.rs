@@ -230,12 +230,16 @@ pub fn find<'a>(role: Role, method: &Method, path: &'a str) -> Found<'a> {
     if others.is_empty() { Found::Nothing } else { Found::OtherMethods(others) }
 }
 
-/// `Some(argument)` if the path fits.
+/// `Some(argument)` if the path fits. Most patterns differ from it after some bytes, so that none
+/// is searched for its argument before.
 fn fits<'a>(pattern: &str, path: &'a str) -> Option<Option<&'a str>> {
-    let Some((before, after)) = pattern.split_once("{}") else {
-        return (pattern == path).then_some(None);
-    };
-    let argument = path.strip_prefix(before)?.strip_suffix(after)?;
+    let both = pattern.bytes().zip(path.bytes());
+    let same = both.take_while(|(wanted, byte)| wanted == byte && *wanted != b'{').count();
+    if same == pattern.len() {
+        return (path.len() == same).then_some(None);
+    }
+    let after = pattern[same..].strip_prefix("{}")?;
+    let argument = path[same..].strip_suffix(after)?;
     (!argument.is_empty() && !argument.contains('/')).then_some(Some(argument))
 }
 
@@ -264,6 +268,10 @@ mod tests {
         check(Frontend, Method::POST, "/products/tux", Err("GET"));
         check(Frontend, Method::GET, "/orders", Err("POST"));
         check(Frontend, Method::POST, "/requests/k/resolve", Ok((Endpoint::Resolve, "k")));
+        check(Frontend, Method::GET, "/products/{}", Ok((Endpoint::Product, "{}")));
+        check(Frontend, Method::POST, "/requests/{/resolve", Ok((Endpoint::Resolve, "{")));
+        check(Frontend, Method::POST, "/requests//resolve", Err("nothing"));
+        check(Frontend, Method::POST, "/requests/resolve", Err("GET"));
         check(Frontend, Method::GET, "/products/a/b", Err("nothing"));
         check(Frontend, Method::PUT, "/view", Err("nothing"));
         check(SeedFrontend, Method::GET, "/products", Err("nothing"));

@@ -176,6 +176,11 @@ impl Head {
         self.text_at(&self.path)
     }
 
+    /// The same as bytes: nobody looks whether it is text once more.
+    pub fn path_bytes(&self) -> &[u8] {
+        &self.bytes[self.path.clone()]
+    }
+
     /// What follows `?`.
     pub fn query(&self) -> &str {
         self.text_at(&self.query)
@@ -219,14 +224,20 @@ impl Head {
 
 /// Path and query of a target: `/a?b`, or the same behind a scheme and a host.
 fn split_target(target: &str) -> (&str, &str) {
-    let target = match target.split_once("://") {
+    // Nearly every target is a path, in which no scheme need be looked for.
+    let scheme = if target.starts_with('/') { None } else { target.split_once("://") };
+    let target = match scheme {
         Some((scheme, rest)) if !scheme.contains('/') => {
             // No path at all is the path `/`, which nobody serves either.
             &rest[rest.find(['/', '?']).unwrap_or(rest.len())..]
         }
         Some(_) | None => target,
     };
-    target.split_once('?').unwrap_or((target, &target[target.len()..]))
+    // By bytes: a search for a character is made for longer texts than a target is.
+    match target.bytes().position(|byte| byte == b'?') {
+        Some(place) => (&target[..place], &target[place + 1..]),
+        None => (target, &target[target.len()..]),
+    }
 }
 
 /// The items of a header that is a list.

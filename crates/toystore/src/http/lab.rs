@@ -69,9 +69,13 @@ pub fn product(
         Some(_) | None => json(StatusCode::OK, data),
     };
     add_cache_use(&mut answer, cache);
-    answer.add("cache-control", "private, no-cache");
-    answer.add_parts("etag", &[b"\"", version, b"\""]);
-    answer.add("toystore-toy-version", version);
+    answer.add_lines(&[
+        b"cache-control: private, no-cache\r\netag: \"",
+        version,
+        b"\"\r\ntoystore-toy-version: ",
+        version,
+        b"\r\n",
+    ]);
     add_from(&mut answer, from);
     answer
 }
@@ -112,17 +116,24 @@ fn add_consistency(answer: &mut Answer, consistency: Consistency) {
 
 /// `Toystore-Consistency`, `Toystore-Applied-Index`, `Toystore-Read-From`.
 pub fn add_from(answer: &mut Answer, from: &ReadFrom) {
-    add_consistency(answer, from.consistency);
-    answer.add("toystore-applied-index", answer::digits(from.applied, &mut Digits::default()));
-    let (role, number) = match from.node {
-        Address::Frontend(number) => ("frontend-", number),
-        Address::Order(id) => ("order-", id.0),
-        Address::Catalog(id) => ("catalog-", id.0),
+    let (role, number): (&[u8], u8) = match from.node {
+        Address::Frontend(number) => (b"frontend-", number),
+        Address::Order(id) => (b"order-", id.0),
+        Address::Catalog(id) => (b"catalog-", id.0),
     };
-    let (mut one, mut other) = (Digits::default(), Digits::default());
-    let number = answer::digits(number.into(), &mut one);
-    let incarnation = answer::digits(from.incarnation, &mut other);
-    answer.add_parts("toystore-read-from", &[role.as_bytes(), number, b"/", incarnation]);
+    let (mut one, mut two, mut three) = Default::default();
+    answer.add_lines(&[
+        b"toystore-consistency: ",
+        from.consistency.name().as_bytes(),
+        b"\r\ntoystore-applied-index: ",
+        answer::digits(from.applied, &mut one),
+        b"\r\ntoystore-read-from: ",
+        role,
+        answer::digits(number.into(), &mut two),
+        b"/",
+        answer::digits(from.incarnation, &mut three),
+        b"\r\n",
+    ]);
 }
 
 /// The lab's JSON for a reply; a catalog's products tell their version in the body too.

@@ -323,6 +323,16 @@ fn poll_read(
 /// Writes all, as long as the client takes some of it within each [`WRITE_DEADLINE`].
 async fn write_all(stream: &mut TcpStream, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
+        // Nearly always there is room, and then no deadline is begun.
+        match stream.try_write(bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(len) => {
+                bytes = &bytes[len..];
+                continue;
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
         match timeout(WRITE_DEADLINE, stream.write(bytes)).await {
             Ok(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(Ok(len)) => bytes = &bytes[len..],

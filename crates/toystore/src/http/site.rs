@@ -4,6 +4,7 @@
 //! before anything else is known of the request; then the endpoint, the token, the body, the
 //! message ([`super::port`]), the node. Called by [`super::serving`]; calls the driver.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hyper::{Method, StatusCode};
-use percent_encoding::percent_decode_str;
+use percent_encoding::percent_decode;
 use serde_json::{Value, json};
 use shop::message::{CacheUse, OrderOutcome, Problem, Reply, Response};
 use shop::node::Address;
@@ -48,6 +49,8 @@ pub struct Site<N> {
     port: Port,
     started: Instant,
     counters: Counters,
+    /// The header that says who served: a line of every answer.
+    signature: Vec<u8>,
     /// How long the node took for each kind of request; hits are only counted.
     requests: BTreeMap<Endpoint, Histogram>,
     /// The process stops: no longer ready, whatever the node says.
@@ -71,6 +74,7 @@ impl<N: Served> Site<N> {
             driver,
             node,
             requests: requests.collect(),
+            signature: format!("toystore-served-by: {name}\r\n").into_bytes(),
             port: Port::new(role, name, token),
             started: Instant::now(),
             counters: Counters::default(),
@@ -96,13 +100,15 @@ impl<N: Served> Site<N> {
         if self.port.role() != Role::Frontend || head.method() != Method::GET {
             return None;
         }
-        let name = head.path().strip_prefix("/products/")?;
+        let name = head.path_bytes().strip_prefix(b"/products/")?;
         if !head.query().is_empty() {
             // It may ask for another level.
             return None;
         }
-        // Borrows, unless there is something to decode.
-        let name = percent_decode_str(name).decode_utf8().ok()?;
+        let name = match name.contains(&b'%') {
+            true => percent_decode(name).decode_utf8().ok()?,
+            false => Cow::Borrowed(std::str::from_utf8(name).ok()?),
+        };
         let hit = self.driver.with(|node, now| node.hit(now, &name))?;
         self.counters.hits.fetch_add(1, Ordering::Relaxed);
         let known = head.header("if-none-match");
@@ -346,7 +352,7 @@ impl<N: Served> Site<N> {
     pub fn sign(&self, head: &Head, answer: &mut Answer) {
         let class = usize::from(answer.status().as_u16() / 100).min(5);
         self.counters.answers[class].fetch_add(1, Ordering::Relaxed);
-        answer.add("toystore-served-by", self.port.name());
+        answer.add_lines(&[&self.signature]);
         for echoed in ["session-id", "traceparent"] {
             if let Some(value) = head.header(echoed) {
                 answer.add(echoed, value);

@@ -242,7 +242,7 @@ impl Post {
                 ask.content_type = Some(value.clone());
             } else {
                 let value = value.to_str().map_err(|error| error.to_string())?;
-                ask.headers.push((name.clone(), value.to_string()));
+                ask.headers.push((name.clone(), value.to_string().into()));
             }
         }
         let mut kept = self.connection.lock().unwrap_or_else(PoisonError::into_inner);

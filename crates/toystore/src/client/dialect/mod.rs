@@ -68,7 +68,7 @@ impl Dialect {
                     body: Bytes::from(body.to_string()),
                     ..Ask::default()
                 };
-                Some(ask.with("idempotency-key", key))
+                Some(ask.with("idempotency-key", key.to_string()))
             }
             _ => None,
         }

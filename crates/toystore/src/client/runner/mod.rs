@@ -271,7 +271,7 @@ impl Task {
             let why = format!("the {} dialect has no words for it", self.dialect);
             return Answer::Said(Err(Problem::Bad(why)));
         };
-        let ask: Ask = ask.with("session-id", self.session_id.as_str());
+        let ask: Ask = ask.with("session-id", self.session_id.clone());
         if self.recorder.is_some() {
             let (request, key) = (request.clone(), key.to_string());
             self.attempt = Some(Attempt { request, key, invoked: self.clock.now() });

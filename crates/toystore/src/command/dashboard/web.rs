@@ -199,7 +199,7 @@ async fn shop(
     let mut ask = Ask { method, path: format!("{path}{query}"), body, ..Ask::default() };
     for name in ["idempotency-key", "session-id"] {
         if let Some(value) = headers.get(name).and_then(|value| value.to_str().ok()) {
-            ask = ask.with(name, value);
+            ask = ask.with(name, value.to_string());
         }
     }
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
