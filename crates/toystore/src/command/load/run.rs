@@ -76,7 +76,10 @@ pub async fn run(flags: Flags) -> Result<ExitCode> {
 }
 
 /// Where a URL leads; the first of several addresses.
-fn address(url: &Url) -> Result<SocketAddr> {
+///
+/// # Errors
+/// If nobody has that name.
+pub fn address(url: &Url) -> Result<SocketAddr> {
     let found = (url.host(), url.port()).to_socket_addrs();
     let mut found = found.with_context(|| format!("{url}: nobody has that name"))?;
     found.next().ok_or_else(|| anyhow!("{url}: nobody has that name"))
