@@ -11,6 +11,7 @@ use rand::RngExt;
 use rand_pcg::Pcg64Mcg;
 use replication::protocol::ENTRIES_KEPT;
 use replication::{NodeId, Protocol};
+use shop::frontend::Policy;
 use shop::invalidation::Invalidation;
 use shop::message::Consistency;
 use shop::shopper::{Probability, RETRY_INTERVAL_DEFAULT};
@@ -43,6 +44,8 @@ pub struct Wishes {
     pub protocol: Protocol,
     /// How caches learn of changes.
     pub invalidation: Invalidation,
+    /// Which toy goes when another needs its slot in a cache.
+    pub cache_policy: Policy,
     /// How many frontends; drawn if absent.
     pub frontends: Option<u8>,
     /// How many order replicas; drawn if absent.
@@ -69,6 +72,7 @@ impl Default for Wishes {
         Wishes {
             protocol: Protocol::PrimaryBackup,
             invalidation: Invalidation::Lease,
+            cache_policy: Policy::Lru,
             frontends: None,
             orders: None,
             catalogs: 1,
@@ -169,6 +173,8 @@ pub struct Setting {
     pub invalidation: Invalidation,
     /// Toys in a frontend's cache.
     pub cache_capacity: usize,
+    /// Which toy goes when another needs its slot.
+    pub cache_policy: Policy,
     /// Entries that a leader keeps behind a snapshot.
     pub entries_kept: u64,
     /// Entries between two checkpoints, of order replicas and of the catalog.
@@ -294,6 +300,7 @@ impl Setting {
             protocol: wishes.protocol,
             invalidation: wishes.invalidation,
             cache_capacity: pick(random, [0, 2, 7, 7, 7, 7, 7, 7]),
+            cache_policy: wishes.cache_policy,
             entries_kept: pick(random, [0, 5, 50, 500, ENTRIES_KEPT]),
             checkpoint_entries: pick(random, [7, 30, 200, 1000, 50_000]),
             catalog_checkpoint_entries: pick(random, [5, 50, 500, 10_000]),

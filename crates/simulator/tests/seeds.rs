@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use replication::Protocol;
+use shop::frontend::Policy;
 use shop::invalidation::Invalidation;
 use simulator::points::Point;
 use simulator::setting::{Clocks, Members};
@@ -25,6 +26,7 @@ fn check(seeds: impl IntoIterator<Item = u64>, wishes: &Wishes) -> Tally {
             let invalidation = wishes.invalidation;
             let store = format!("{store} --members {members} --clocks {clocks}");
             let store = format!("{store} --invalidation {invalidation}");
+            let store = format!("{store} --cache-policy {}", wishes.cache_policy);
             let again = format!("toystore sim --seed {seed} {store}");
             panic!("{}: {what}: {again}", broken.promise);
         }
@@ -105,6 +107,16 @@ fn weaker_caches_weaken_nothing_but_reads() {
         let tally = check(0..6, &Wishes { invalidation, ..Wishes::default() });
         assert!(tally.stale > 0, "{invalidation}: no read was ever stale");
     }
+}
+
+/// Which toy goes when a cache is full is nobody's business but the cache's.
+#[test]
+fn no_cache_policy_breaks_anything() {
+    for cache_policy in [Policy::Fifo, Policy::Lfu, Policy::Random(1)] {
+        check(0..4, &Wishes { cache_policy, ..Wishes::default() });
+    }
+    let plan = Plan::drawn(1, &Wishes { cache_policy: Policy::Random(1), ..Wishes::default() });
+    assert_eq!(run(&plan, false).digest, run(&plan, false).digest, "a draw is repeated");
 }
 
 /// Leases trust clocks: beyond their bound, caches serve what is old, and are caught at it. What

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use replication::NodeId;
 
+use super::cache::Policy;
 use crate::invalidation::Invalidation;
 
 /// How many toys a cache keeps unless told otherwise: the course's number.
@@ -104,6 +105,8 @@ pub struct Config {
     pub orders: Vec<NodeId>,
     /// How many toys the cache keeps; 0 turns it off.
     pub cache_capacity: usize,
+    /// Which toy goes when another one needs its slot.
+    pub cache_policy: Policy,
     /// How the cache learns of changes; the catalog must be told the same.
     pub invalidation: Invalidation,
     /// How soon a leader is suspected.
@@ -119,12 +122,13 @@ pub struct Config {
 }
 
 impl Config {
-    /// The defaults: capacity 7, leases, standard timers, 8 s for a request, one catalog.
+    /// The defaults: capacity 7, LRU, leases, standard timers, 8 s for a request, one catalog.
     pub fn new(id: u8, orders: Vec<NodeId>, url: String, incarnation: u64) -> Config {
         Config {
             id,
             orders,
             cache_capacity: CACHE_CAPACITY_DEFAULT,
+            cache_policy: Policy::default(),
             invalidation: Invalidation::Lease,
             timers: Timers::STANDARD,
             request_deadline: REQUEST_DEADLINE_DEFAULT,

@@ -28,7 +28,7 @@
 //! | file | what it holds |
 //! | --- | --- |
 //! | `config` | what it is told at its start, and every bound |
-//! | `cache` | the least-recently-used map |
+//! | `cache` | so many toys, and which of them goes for another |
 //! | `lease` | the lease and its generation |
 //! | `reads` | a read: hit, fill, or neither; invalidations |
 //! | `fills` | products that are being fetched, and who waits |
@@ -61,6 +61,7 @@ mod status;
 
 use replication::{NodeId, Time};
 
+pub use cache::Policy;
 pub use config::{CACHE_CAPACITY_DEFAULT, Config, REQUEST_DEADLINE_DEFAULT, Timers};
 pub use happened::{Happening, HappeningStatus};
 pub use reads::Hit;
@@ -116,7 +117,7 @@ impl Frontend {
     /// A frontend that knows nothing yet: no leader, no lease, nothing in its cache.
     pub fn new(config: Config) -> Frontend {
         Frontend {
-            cache: Cache::new(config.cache_capacity),
+            cache: Cache::new(config.cache_capacity, config.cache_policy),
             counters: Counters::default(),
             happened: Happened::default(),
             lease: Lease::new(&config),
@@ -328,6 +329,7 @@ impl Node for Frontend {
             id: self.config.id,
             mode: self.config.invalidation,
             capacity: self.config.cache_capacity,
+            policy: self.config.cache_policy,
             leader: leader.map(|known| LeaderStatus { id: known.id, term: known.term }),
             lease: lease.map(|(generation, remaining)| LeaseStatus {
                 generation,

@@ -5,6 +5,7 @@
 use replication::{NodeId, Term};
 use serde::{Deserialize, Serialize};
 
+use super::cache::Policy;
 use super::happened::HappeningStatus;
 use crate::invalidation::Invalidation;
 use crate::message::Generation;
@@ -73,11 +74,15 @@ pub struct Status {
     pub mode: Invalidation,
     /// How many toys its cache may hold.
     pub capacity: usize,
+    /// Which toy goes when another one needs its slot.
+    #[serde(default)]
+    pub policy: Policy,
     /// Who leads, as it believes.
     pub leader: Option<LeaderStatus>,
     /// Its lease; absent until the first grant, and in modes without one.
     pub lease: Option<LeaseStatus>,
-    /// The cache, the least recently used first.
+    /// The cache: the toy that would go next first, as its policy has it; under `random`, where any
+    /// may, the one that was filled first.
     pub cache: Vec<SlotStatus>,
     /// What has happened.
     pub counters: Counters,

@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use replication::protocol::ENTRIES_KEPT;
 use replication::{Protocol, Time};
+use shop::frontend::Policy;
 use shop::invalidation::Invalidation;
 use shop::shopper::Probability;
 
@@ -227,6 +228,7 @@ impl Case {
             protocol: self.protocol,
             invalidation: Invalidation::Lease,
             cache_capacity: 0,
+            cache_policy: Policy::Lru,
             restock_interval: length,
             toys: TOYS,
             probability: Probability::from_millionths(Probability::ONE).unwrap_or_default(),
@@ -252,6 +254,7 @@ impl Case {
             protocol: self.protocol,
             invalidation: Invalidation::Lease,
             cache_capacity: 0,
+            cache_policy: Policy::Lru,
             entries_kept: ENTRIES_KEPT,
             checkpoint_entries: CHECKPOINT_ENTRIES,
             catalog_checkpoint_entries: CHECKPOINT_ENTRIES,

@@ -10,6 +10,7 @@ use std::time::Duration;
 use checker::verdict::Guarantee;
 use replication::{Protocol, Time};
 use serde::Deserialize;
+use shop::frontend::Policy;
 use shop::invalidation::duration;
 use shop::shopper::Probability;
 use toml::Spanned;
@@ -62,6 +63,7 @@ struct Store {
     replication: String,
     invalidation: String,
     cache_capacity: u32,
+    cache_policy: String,
     restock_interval: String,
     toys: usize,
     catalog_replicas: u8,
@@ -75,6 +77,7 @@ impl Default for Store {
             replication: Protocol::default().to_string(),
             invalidation: "lease".to_string(),
             cache_capacity: 7,
+            cache_policy: Policy::default().to_string(),
             restock_interval: "1s".to_string(),
             toys: shop::catalog::catalogue::built_in().len(),
             catalog_replicas: 1,
@@ -246,6 +249,10 @@ fn of_store(about: String, store: &Store, shoppers: &Shoppers) -> Result<Scenari
             .parse()
             .map_err(|why| format!("invalidation = {:?}: {why}", store.invalidation))?,
         cache_capacity: within("cache-capacity", store.cache_capacity, 0..=1_000_000)?,
+        cache_policy: store
+            .cache_policy
+            .parse()
+            .map_err(|why| format!("cache-policy = {:?}: {why}", store.cache_policy))?,
         restock_interval: time("restock-interval", &store.restock_interval)?,
         toys: within("toys", store.toys, 1..=sold)?,
         probability: Probability::default(),

@@ -17,6 +17,7 @@ use checker::verdict::{Guarantee, Verdict};
 use replication::Protocol;
 use replication::Time;
 use replication::protocol::ENTRIES_KEPT;
+use shop::frontend::Policy;
 use shop::invalidation::Invalidation;
 use shop::shopper::{Probability, RETRY_INTERVAL_DEFAULT};
 
@@ -53,6 +54,8 @@ pub struct Scenario {
     pub invalidation: Invalidation,
     /// Toys in each frontend's cache; 0 switches it off.
     pub cache_capacity: u32,
+    /// Which toy goes when another needs its slot.
+    pub cache_policy: Policy,
     /// How often toys that are sold out are restocked.
     pub restock_interval: Duration,
     /// How many toys are sold, from the front of the built-in catalogue.
@@ -152,6 +155,7 @@ impl Scenario {
             protocol: self.protocol,
             invalidation: self.invalidation,
             cache_capacity: self.cache_capacity as usize,
+            cache_policy: self.cache_policy,
             entries_kept: ENTRIES_KEPT,
             checkpoint_entries: CHECKPOINT_ENTRIES,
             catalog_checkpoint_entries: CHECKPOINT_ENTRIES,

@@ -97,6 +97,7 @@ impl Process {
                 config.invalidation = setting.invalidation;
                 config.catalogs = setting.seats.catalogs;
                 config.cache_capacity = setting.cache_capacity;
+                config.cache_policy = setting.cache_policy;
                 Process::Frontend(Box::new(Frontend::new(config)))
             }
             Who::Shopper(session) => {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::Args;
 use shop::catalog::FRONTENDS_MAX;
-use shop::frontend::{self, Config, Frontend};
+use shop::frontend::{self, Config, Frontend, Policy};
 use shop::invalidation::Invalidation;
 use shop::message::{Problem, Request};
 use shop::node::Address;
@@ -45,10 +45,14 @@ pub struct FrontendCommand {
     seed_listen: Option<SocketAddr>,
     #[command(flatten)]
     others: Others,
-    /// Toys in the cache (least recently used is evicted); 0 switches it off
+    /// Toys in the cache; 0 switches it off
     #[arg(long, env = "TOYSTORE_CACHE_CAPACITY", value_name = "N",
           default_value_t = frontend::CACHE_CAPACITY_DEFAULT as u32)]
     cache_capacity: u32,
+    /// Which toy goes when another needs its slot: lru (least recently used), fifo (filled first),
+    /// lfu (least often read, with aging), or random[=SEED]
+    #[arg(long, env = "TOYSTORE_CACHE_POLICY", value_name = "POLICY", default_value = "lru")]
+    cache_policy: Policy,
     /// What keeps the cache right; the catalog must be told the same
     #[arg(long, env = "TOYSTORE_INVALIDATION", value_name = "MODE", default_value = "lease")]
     invalidation: Invalidation,
@@ -96,7 +100,7 @@ impl FrontendCommand {
             Timers::Fast => frontend::Timers::FAST,
         };
         let (catalogs, known) = (self.others.catalogs()?, self.others.addresses()?);
-        let invalidation = self.invalidation;
+        let (invalidation, cache_policy) = (self.invalidation, self.cache_policy);
         let ports = self.seed_listen.map(|port| (port, Role::SeedFrontend));
         self.service.run(Role::Frontend, async |token| {
             let id = match self.id {
@@ -105,6 +109,7 @@ impl FrontendCommand {
             };
             let mut config = Config::new(id, orders, url, incarnation);
             config.cache_capacity = cache_capacity;
+            config.cache_policy = cache_policy;
             config.invalidation = invalidation;
             config.timers = timers;
             config.catalogs = catalogs.len() as u8;

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
+use shop::frontend::Policy;
 use shop::invalidation::{Invalidation, duration};
 
 use super::catalog::read_catalogue;
@@ -54,9 +55,13 @@ pub struct Up {
     /// How order replicas agree [default: as the data has it, or raft]
     #[arg(long, env = "TOYSTORE_REPLICATION", value_parser = replication())]
     replication: Option<Protocol>,
-    /// Toys in each frontend's cache (least recently used is evicted); 0 switches it off
+    /// Toys in each frontend's cache; 0 switches it off
     #[arg(long, env = "TOYSTORE_CACHE_CAPACITY", value_name = "N", default_value_t = 7)]
     cache_capacity: u32,
+    /// Which toy goes when another needs its slot: lru (least recently used), fifo (filled first),
+    /// lfu (least often read, with aging), or random[=SEED]
+    #[arg(long, env = "TOYSTORE_CACHE_POLICY", value_name = "POLICY", default_value = "lru")]
+    cache_policy: Policy,
     /// What keeps caches right: lease (linearizable), push (told, not waited for), ttl=2s, none
     #[arg(long, env = "TOYSTORE_INVALIDATION", value_name = "MODE", default_value = "lease")]
     invalidation: Invalidation,
@@ -164,6 +169,7 @@ impl Up {
             catalogs: self.catalog_replicas,
             replication: self.replication,
             cache_capacity: self.cache_capacity,
+            cache_policy: self.cache_policy,
             invalidation: self.invalidation,
             restock_interval: self.restock_interval,
             catalogue: self.catalogue.map(std::path::absolute).transpose()?,

@@ -178,6 +178,7 @@ pub fn nodes(options: &Options, made: Made, places: &Places) -> Vec<NodePlan> {
         more.extend(flag("--catalog", &catalogs));
         more.extend(flag("--orders", &orders));
         more.extend(flag("--cache-capacity", options.cache_capacity.to_string()));
+        more.extend(flag("--cache-policy", options.cache_policy.to_string()));
         more.extend(flag("--invalidation", options.invalidation.to_string()));
         more.extend(flag("--timers", options.timers.to_string()));
         if let Some(seed) = seed {

@@ -11,6 +11,7 @@ use clap::ValueEnum;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use replication::Protocol;
 use replication::protocol::Pace;
+use shop::frontend::Policy;
 use shop::invalidation::Invalidation;
 
 use super::folder::Made;
@@ -88,6 +89,8 @@ pub struct Options {
     pub replication: Option<Protocol>,
     /// Toys in each frontend's cache; 0 switches it off.
     pub cache_capacity: u32,
+    /// Which toy goes when another needs its slot in a cache.
+    pub cache_policy: Policy,
     /// What keeps the caches right.
     pub invalidation: Invalidation,
     /// How often toys that are sold out are restocked.

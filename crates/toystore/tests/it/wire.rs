@@ -369,6 +369,20 @@ fn without_a_cache_every_answer_comes_from_the_catalog() {
     }
 }
 
+/// Two slots: the toy that was just read goes, since it was filled first.
+#[test]
+fn a_cache_keeps_to_the_policy_that_it_is_told() {
+    let store = Store::start_settled(&["--cache-capacity", "2", "--cache-policy", "fifo"]);
+    let url = &store.frontend();
+    let cache = |toy| get(url, &format!("/products/{toy}")).header("x-cache").to_string();
+    let seen = ["tux", "fox", "tux", "whale", "tux"].map(cache);
+    assert_eq!(seen, ["miss", "miss", "hit", "miss", "miss"]);
+    assert_eq!(store.status("frontend-1").unwrap()["policy"], "fifo");
+    let shown = store.run(&["status"]).stdout;
+    let shown = String::from_utf8_lossy(&shown);
+    assert!(shown.contains("cache (fifo): 2 of 2 slots"), "{shown}");
+}
+
 #[test]
 fn the_catalog_shows_toys_and_gives_leases() {
     let store = Store::start_settled(&[]);

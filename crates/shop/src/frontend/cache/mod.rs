@@ -1,20 +1,37 @@
-//! The cache: the toys that were asked for last, least recently used first out.
+//! The cache: a toy each in so many slots; when all are taken, a policy says whose slot is given on.
 //!
 //! Why not a list that is searched: a cache hit is the store's hottest path, so a lookup is
-//! O(log n) and a touch O(1), at any capacity. Called by `frontend::mod`; calls nobody.
+//! O(log n) and a touch O(1) (`lfu`: O(log n)), at any capacity. Called by `frontend::mod`; calls
+//! nobody.
 //!
-//! A linked list runs through a slab of slots; positions are numbers, not pointers, and the same
-//! inputs give the same slab, so that a run can be repeated byte for byte.
+//! A linked list runs through a slab of slots, in the order in which toys go; a policy is nothing
+//! but where a toy enters it and whether a hit moves it. Only `random` has no order: it draws from
+//! the slab. Positions are numbers, not pointers, and the same inputs give the same slab, so that a
+//! run can be repeated byte for byte.
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `policy` | the choice, as it is written in flags |
+//! | `frequency` | `lfu`: what a count is worth, and how it ages |
+
+mod frequency;
+mod policy;
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64Mcg;
 use replication::Time;
+
+pub use policy::Policy;
+
+use frequency::Frequency;
 
 use crate::message::Generation;
 use crate::toy::{Product, ToyName};
 
-/// No position: the end of the list.
+/// No position: beyond an end of the list.
 const NOWHERE: usize = usize::MAX;
 
 /// One toy in the cache.
@@ -32,17 +49,20 @@ pub struct Slot {
     pub body: Bytes,
     /// How far the catalog's log was applied in the state that it is from.
     pub applied: u64,
-    /// The slot that was used just after this one; [`NOWHERE`] for the newest.
-    newer: usize,
-    /// The slot that was used just before this one; [`NOWHERE`] for the oldest.
-    older: usize,
+    /// `lfu`: its rank, see [`frequency`]; else 0. Invariant: it never falls along the list.
+    rank: u64,
+    /// The slot that goes just before this one; [`NOWHERE`] for the first.
+    before: usize,
+    /// The slot that goes just after this one; [`NOWHERE`] for the last.
+    after: usize,
 }
 
 /// A product has no hash of its own, and its name and version say all.
 impl std::hash::Hash for Slot {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        let Slot { product, generation, filled_at, hits, applied, newer, older, body: _ } = self;
-        let position = (newer, older);
+        let Slot { product, generation, filled_at, hits, applied, rank, before, after, body: _ } =
+            self;
+        let position = (rank, before, after);
         (&product.name, product.version, generation, filled_at, hits, applied).hash(state);
         position.hash(state);
     }
@@ -70,36 +90,64 @@ pub enum Kept {
     Added,
     /// It took the place of an older state of the same toy.
     Replaced,
-    /// It has the slot of the toy that nobody had asked for longest.
+    /// It has the slot of this toy, which the policy let go.
     Evicted(ToyName),
     /// It was older than what is there, or there is no room at all.
     Ignored,
 }
 
-/// A map from toys to slots that forgets the least recently used.
+/// What a policy needs besides the list.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Order {
+    /// `lru`: a hit moves a toy to the end of the list.
+    Recency,
+    /// `fifo`: nothing moves.
+    Arrival,
+    /// `lfu`: a hit moves a toy behind those of its new rank.
+    Frequency(Frequency),
+    /// `random`: nothing moves, and the list does not count. What the next draw is made from.
+    Chance(u64),
+}
+
+impl Order {
+    fn new(policy: Policy) -> Order {
+        match policy {
+            Policy::Lru => Order::Recency,
+            Policy::Fifo => Order::Arrival,
+            Policy::Lfu => Order::Frequency(Frequency::default()),
+            Policy::Random(seed) => Order::Chance(seed),
+        }
+    }
+}
+
+/// A map from toys to slots that lets one go when another comes and all slots are taken.
 ///
-/// Invariant: `by_name` and the list from `newest` to `oldest` hold the same slots, at most
-/// `capacity`.
+/// Invariant: `by_name` and the list from `first` to `last` hold the same slots, at most
+/// `capacity`; `slots` has no more places than that.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Cache {
     capacity: usize,
+    order: Order,
     by_name: BTreeMap<ToyName, usize>,
     slots: Vec<Option<Slot>>,
     free: Vec<usize>,
-    newest: usize,
-    oldest: usize,
+    /// What goes first.
+    first: usize,
+    /// What goes last.
+    last: usize,
 }
 
 impl Cache {
     /// An empty cache for `capacity` toys; with 0 it keeps nothing.
-    pub fn new(capacity: usize) -> Cache {
+    pub fn new(capacity: usize, policy: Policy) -> Cache {
         Cache {
             capacity,
+            order: Order::new(policy),
             by_name: BTreeMap::new(),
             slots: Vec::new(),
             free: Vec::new(),
-            newest: NOWHERE,
-            oldest: NOWHERE,
+            first: NOWHERE,
+            last: NOWHERE,
         }
     }
 
@@ -113,20 +161,23 @@ impl Cache {
         self.slots[*self.by_name.get(key)?].as_ref()
     }
 
-    /// A hit: counts it and makes the toy the most recently used (a queue that forgets this is
-    /// FIFO, not LRU). `key` is in lower case.
+    /// A hit: counts it, and moves the toy if the policy wants that (LRU that forgets this is
+    /// FIFO). `key` is in lower case.
     pub fn touch(&mut self, key: &str) -> Option<&Slot> {
         let place = *self.by_name.get(key)?;
-        if self.newest != place {
-            self.unlink(place);
-            self.link_newest(place);
+        self.slot(place).hits += 1;
+        match self.order {
+            Order::Recency if self.last == place => {}
+            Order::Recency | Order::Frequency(_) => {
+                self.unlink(place);
+                self.link(place);
+            }
+            Order::Arrival | Order::Chance(_) => {}
         }
-        let slot = self.slot(place);
-        slot.hits += 1;
-        Some(slot)
+        self.slots[place].as_ref()
     }
 
-    /// Keeps what a fill brought, as the most recently used.
+    /// Keeps what a fill brought, as if it had never been there before.
     pub fn keep(&mut self, filled: Filled) -> Kept {
         let Filled { product, generation, filled_at, body, applied } = filled;
         if self.capacity == 0 {
@@ -143,12 +194,11 @@ impl Cache {
             self.invalidate(name.key());
             kept = Kept::Replaced;
         } else if self.len() == self.capacity {
-            let oldest = self.slot(self.oldest).product.name.clone();
-            self.invalidate(oldest.key());
-            kept = Kept::Evicted(oldest);
+            kept = Kept::Evicted(self.evict());
         }
-        let (hits, newer, older) = (0, NOWHERE, NOWHERE);
-        let slot = Slot { product, generation, filled_at, hits, body, applied, newer, older };
+        let (hits, rank, before, after) = (0, 0, NOWHERE, NOWHERE);
+        let slot =
+            Slot { product, generation, filled_at, hits, body, applied, rank, before, after };
         let place = self.free.pop().unwrap_or(self.slots.len());
         if place == self.slots.len() {
             self.slots.push(Some(slot));
@@ -156,8 +206,29 @@ impl Cache {
             self.slots[place] = Some(slot);
         }
         self.by_name.insert(name, place);
-        self.link_newest(place);
+        self.link(place);
         kept
+    }
+
+    /// Lets the toy go whose turn it is, of a full cache: then every place has a slot.
+    fn evict(&mut self) -> ToyName {
+        let place = match &mut self.order {
+            Order::Recency | Order::Arrival | Order::Frequency(_) => self.first,
+            Order::Chance(state) => {
+                // Made anew from what the last draw left, since a generator of the library cannot
+                // be compared and hashed, as the state of a node must be.
+                let mut random = Pcg64Mcg::seed_from_u64(*state);
+                *state = random.random();
+                random.random_range(0..self.capacity)
+            }
+        };
+        let Slot { product, rank, .. } = self.slot(place);
+        let (name, rank) = (product.name.clone(), *rank);
+        self.invalidate(name.key());
+        if let Order::Frequency(frequency) = &mut self.order {
+            frequency.evicted(rank);
+        }
+        name
     }
 
     /// Drops one toy; says whether it was there. `key` is in lower case.
@@ -172,14 +243,21 @@ impl Cache {
     /// Drops everything; says how many there were.
     pub fn clear(&mut self) -> usize {
         let count = self.len();
-        *self = Cache::new(self.capacity);
+        self.by_name.clear();
+        self.slots.clear();
+        self.free.clear();
+        (self.first, self.last) = (NOWHERE, NOWHERE);
+        match &mut self.order {
+            Order::Frequency(frequency) => frequency.clear(),
+            Order::Recency | Order::Arrival | Order::Chance(_) => {}
+        }
         count
     }
 
-    /// The slots, the least recently used first.
+    /// The slots, what goes first first; under `random` what was filled first.
     pub fn slots(&self) -> impl Iterator<Item = &Slot> {
         let at = |place: usize| self.slots.get(place).and_then(Option::as_ref);
-        std::iter::successors(at(self.oldest), move |slot| at(slot.newer))
+        std::iter::successors(at(self.first), move |slot| at(slot.after))
     }
 
     fn slot(&mut self, place: usize) -> &mut Slot {
@@ -187,27 +265,42 @@ impl Cache {
     }
 
     fn unlink(&mut self, place: usize) {
-        let Slot { newer, older, .. } = *self.slot(place);
-        match newer {
-            NOWHERE => self.newest = older,
-            newer => self.slot(newer).older = older,
+        let Slot { rank, before, after, .. } = *self.slot(place);
+        match after {
+            NOWHERE => self.last = before,
+            after => self.slot(after).before = before,
         }
-        match older {
-            NOWHERE => self.oldest = newer,
-            older => self.slot(older).newer = newer,
+        match before {
+            NOWHERE => self.first = after,
+            before => self.slot(before).after = after,
+        }
+        if let Order::Frequency(frequency) = &mut self.order {
+            let slot = self.slots.get(before).and_then(Option::as_ref);
+            frequency.leave(rank, place, slot.map(|slot| (slot.rank, before)));
         }
     }
 
-    fn link_newest(&mut self, place: usize) {
-        let before = self.newest;
-        let slot = self.slot(place);
-        slot.older = before;
-        slot.newer = NOWHERE;
-        match before {
-            NOWHERE => self.oldest = place,
-            before => self.slot(before).newer = place,
+    /// Puts a slot into the list, where the policy wants it.
+    fn link(&mut self, place: usize) {
+        let before = match &mut self.order {
+            Order::Recency | Order::Arrival | Order::Chance(_) => self.last,
+            Order::Frequency(frequency) => {
+                let slot = self.slots[place].as_mut().expect("what is linked is filled");
+                // The fill was a read, too.
+                slot.rank = frequency.rank(1 + slot.hits);
+                frequency.enter(slot.rank, place)
+            }
+        };
+        let after = match before {
+            NOWHERE => std::mem::replace(&mut self.first, place),
+            before => std::mem::replace(&mut self.slot(before).after, place),
+        };
+        match after {
+            NOWHERE => self.last = place,
+            after => self.slot(after).before = place,
         }
-        self.newest = place;
+        let slot = self.slot(place);
+        (slot.before, slot.after) = (before, after);
     }
 }
 

@@ -41,6 +41,8 @@ enum Command {
         #[arg(key, optional)]
         capacity: Option<usize>,
         #[arg(key, optional)]
+        policy: Option<Policy>,
+        #[arg(key, optional)]
         replicas: Option<u8>,
         #[arg(key, optional)]
         catalogs: Option<u8>,
@@ -312,7 +314,11 @@ impl World {
             .iter()
             .map(|slot| format!("{} x{} {}", slot.name, slot.quantity, slot.version))
             .collect();
-        writeln!(output, "oldest first: [{}]", slots.join(", ")).unwrap();
+        let order = match self.node.config.cache_policy {
+            Policy::Lru | Policy::Fifo | Policy::Random(_) => "oldest first",
+            Policy::Lfu => "least often read first",
+        };
+        writeln!(output, "{order}: [{}]", slots.join(", ")).unwrap();
     }
 }
 
@@ -324,10 +330,11 @@ impl goldenscript::Runner for World {
         let mut output = String::new();
         let out = &mut output;
         match command {
-            Command::New { mode, capacity, replicas, catalogs } => {
+            Command::New { mode, capacity, policy, replicas, catalogs } => {
                 let mut config = config();
                 config.invalidation = mode.unwrap_or(config.invalidation);
                 config.cache_capacity = capacity.unwrap_or(config.cache_capacity);
+                config.cache_policy = policy.unwrap_or(config.cache_policy);
                 config.orders = (1..=replicas.unwrap_or(3)).map(NodeId).collect();
                 config.catalogs = catalogs.unwrap_or(config.catalogs);
                 *self = World::with(config);

@@ -44,6 +44,7 @@ use crate::supervisor::event::Event;
 use crate::supervisor::layout::Role;
 use crate::supervisor::options::{Logs, Options, Timers, replication};
 use crate::supervisor::ports::Wanted;
+use shop::frontend::Policy;
 use shop::invalidation::{Invalidation, duration, duration_text};
 
 use outage::Outage;
@@ -247,6 +248,7 @@ impl Demo {
             catalogs: Some(self.catalog_replicas),
             replication: Some(self.replication),
             cache_capacity: CACHE_CAPACITY,
+            cache_policy: Policy::Lru,
             invalidation: Invalidation::Lease,
             restock_interval: RESTOCK_INTERVAL,
             catalogue: None,

@@ -196,6 +196,7 @@ pub fn options(scenario: &Scenario, catalogue: Option<PathBuf>) -> Options {
         catalogs: Some(scenario.seats.catalogs),
         replication: Some(scenario.protocol),
         cache_capacity: scenario.cache_capacity,
+        cache_policy: scenario.cache_policy,
         invalidation: scenario.invalidation,
         restock_interval: scenario.restock_interval,
         catalogue,

@@ -25,6 +25,7 @@ use std::time::{Duration, Instant};
 use anstream::println;
 use anyhow::{Result, bail};
 use clap::Args;
+use shop::frontend::Policy;
 use shop::invalidation::Invalidation;
 use simulator::planted::Planted;
 use simulator::points::Point;
@@ -95,7 +96,7 @@ pub struct Sim {
     /// Run this scenario in every seed, instead of a world and faults that are drawn
     #[arg(long, value_name = "FILE",
           conflicts_with_all = ["minutes", "frontends", "orders", "catalog_replicas", "no_faults",
-                                "clocks", "members"])]
+                                "clocks", "members", "cache_policy"])]
     scenario: Option<PathBuf>,
     /// How order replicas agree
     #[arg(long, env = "TOYSTORE_REPLICATION", value_parser = replication(),
@@ -104,6 +105,9 @@ pub struct Sim {
     /// How caches learn of changes: lease, push, ttl=DURATION or none
     #[arg(long, env = "TOYSTORE_INVALIDATION", value_name = "MODE", default_value = "lease")]
     invalidation: Invalidation,
+    /// Which toy goes when another needs its slot in a cache: lru, fifo, lfu, random[=SEED]
+    #[arg(long, value_name = "POLICY", default_value = "lru")]
+    cache_policy: Policy,
     /// How many frontends, 1 to 3 [default: another number for each seed]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=3))]
     frontends: Option<u8>,
@@ -193,6 +197,7 @@ impl Sim {
         Wishes {
             protocol: self.planted().map_or(self.replication, |planted| planted.protocol),
             invalidation: self.invalidation,
+            cache_policy: self.cache_policy,
             frontends: self.frontends,
             orders: self.orders,
             catalogs: self.planted().map_or(self.catalog_replicas, |planted| planted.catalogs),

@@ -3,6 +3,7 @@
 //! Printed by `sim::mod` beside whatever a seed shows, and kept in its bundle.
 
 use replication::Protocol;
+use shop::frontend::Policy;
 use shop::invalidation::Invalidation;
 use simulator::Trim;
 use simulator::setting::{Clocks, Members};
@@ -25,6 +26,9 @@ impl Sim {
         }
         if self.invalidation != Invalidation::Lease {
             add(format!("--invalidation {}", self.invalidation));
+        }
+        if self.cache_policy != Policy::default() {
+            add(format!("--cache-policy {}", self.cache_policy));
         }
         if let Some(frontends) = self.frontends {
             add(format!("--frontends {frontends}"));

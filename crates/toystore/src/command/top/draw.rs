@@ -209,7 +209,7 @@ fn log_lines(seen: &[Seen], area: Rect) -> Vec<Line<'static>> {
     replicas.map(line).collect()
 }
 
-/// The slots of a frontend, the most recently used first.
+/// The slots of a frontend, what is evicted next last.
 fn cache(node: &Seen) -> Option<Line<'static>> {
     if node.member.role != Role::Frontend {
         return None;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import {
-  caches, edges, faultWords, happenings, health, logs, nodes, ordersPerSecond, stock, termWords,
+  cacheOrder, caches, edges, faultWords, happenings, health, logs, nodes, ordersPerSecond, stock, termWords,
 } from '../assets/model/facts.js';
 import { catalog, dead, frame, frontend, order, toy } from './frames.js';
 
@@ -50,7 +50,15 @@ test('logs are aligned at the newest entry that any has', () => {
   assert.equal(logs(frame(1, [dead(order(1))]), 4).newest, 0);
 });
 
-test('a cache has its newest toy first, and free slots', () => {
+test('a cache says which toy goes first', () => {
+  assert.equal(cacheOrder('lru'), 'lru: the least recently read goes first');
+  assert.equal(cacheOrder('random=7'), 'random=7: any may go; the last filled stands first');
+  // Frames that were recorded before there was a choice.
+  assert.equal(cacheOrder(undefined), 'lru: the least recently read goes first');
+  assert.equal(cacheOrder('2q'), '2q: what goes first stands last');
+});
+
+test('a cache has the toy that goes next last, and free slots', () => {
   const slot = (name) => ({ name, quantity: 1, version: 1, age_ms: 5, hits: 0 });
   const used = [slot('Fox'), slot('Tux')];
   const now = frame(2, [frontend({ hits: 9, misses: 3 }, used)]);
@@ -58,6 +66,7 @@ test('a cache has its newest toy first, and free slots', () => {
   const [cache] = caches(now, then);
   assert.deepEqual(cache.slots.map((one) => one?.name ?? null), ['Tux', 'Fox', null, null, null, null, null]);
   assert.deepEqual(cache.rate, { share: 0.75, reads: 8 });
+  assert.equal(cache.order, cacheOrder('lru'));
   // Another process counts from 0.
   const restarted = frame(1, [frontend({}, [], { pid: 5 })]);
   assert.equal(caches(now, restarted)[0].rate, null);

@@ -203,7 +203,8 @@ fn cache(status: &frontend::Status) -> Vec<String> {
         _ => format!("{:.1} % of {reads} reads hit", 100.0 * counters.hits as f64 / reads as f64),
     };
     lines.push(format!(
-        "  cache: {} of {} slots; {share}; {} fills, {} invalidated, {} evicted",
+        "  cache ({}): {} of {} slots; {share}; {} fills, {} invalidated, {} evicted",
+        status.policy,
         status.cache.len(),
         status.capacity,
         counters.fills,
@@ -215,7 +216,7 @@ fn cache(status: &frontend::Status) -> Vec<String> {
     }
     let head = ["toy", "quantity", "version", "age", "hits"];
     let mut table = paint::table_of_numbers(&head, 1);
-    // The most recently used first: the last one is evicted next.
+    // What stays longest first (lru: the most recently used): the last one is evicted next.
     for slot in status.cache.iter().rev() {
         table.add_row([
             slot.name.clone(),

@@ -73,6 +73,7 @@ pub fn frontend() -> Seen {
         id: 1,
         mode: shop::invalidation::Invalidation::Lease,
         capacity: 7,
+        policy: shop::frontend::Policy::Lru,
         leader: Some(LeaderStatus { id: NodeId(2), term: Some(term()) }),
         lease: Some(LeaseStatus {
             generation: Generation { catalog: 1, count: 2 },
@@ -170,7 +171,7 @@ fn the_leader_the_dead_and_the_paused_are_told_apart() {
             "│ order-3 ┆ dead (killed by SIGKILL) ┆",
             "frontend-1: ready\n  believes that order-2 leads under term 0.1@2\n  \
              lease g1.2, 800 ms",
-            "cache: 1 of 7 slots; 75.0 % of 4 reads hit; 1 fills",
+            "cache (lru): 1 of 7 slots; 75.0 % of 4 reads hit; 1 fills",
             "│ Tux ┆       98 ┆      v3 ┆ 120 ms ┆    3 │",
             "frontend-2: paused",
             "catalog: running, but no connection",

@@ -148,7 +148,10 @@ export function logs(frame, columns) {
   return { first, newest, rows };
 }
 
-/** Every frontend's cache, the most recently used toy first, with the slots that are free. */
+/**
+ * Every frontend's cache, the toy that would go next last, with the slots that are free; and in which
+ * order that is.
+ */
 export function caches(frame, before) {
   return frame.nodes
     .filter((node) => node.role === 'frontend')
@@ -162,10 +165,24 @@ export function caches(frame, before) {
         name: node.name,
         silent: null,
         slots: [...used, ...Array(free).fill(null)],
+        order: cacheOrder(said.policy),
         counters: said.counters,
         rate: hitRate(said.counters, then ? status(then)?.counters : null),
       };
     });
+}
+
+const ORDERS = {
+  lru: 'the least recently read goes first',
+  fifo: 'the first filled goes first',
+  lfu: 'the least often read goes first',
+  random: 'any may go; the last filled stands first',
+};
+
+/** Which toy goes when another one needs its slot, in words; of an old recording it is LRU. */
+export function cacheOrder(policy = 'lru') {
+  const [name] = policy.split('=');
+  return `${policy}: ${ORDERS[name] ?? 'what goes first stands last'}`;
 }
 
 /** The share of reads between two moments that were answered from the cache; null without reads. */

@@ -1,4 +1,4 @@
-// The slots of every frontend's cache, the most recently used first, and what happened there last.
+// The slots of every frontend's cache, what goes next last, and what happened there last.
 // Called by main.js with every frame.
 
 import { each, h, say, set } from '../dom.js';
@@ -49,7 +49,7 @@ export function cacheView(parent) {
       const rate = cache.rate
         ? `${Math.round(cache.rate.share * 100)} % of ${cache.rate.reads} reads hit in the last minute; `
         : '';
-      say(words, `${rate}${hits} hits, ${misses} misses, ${invalidations} invalidated, ${evictions} evicted`);
+      say(words, `${rate}${hits} hits, ${misses} misses, ${invalidations} invalidated, ${evictions} evicted; ${cache.order}`);
       const flashes = timeline.isLive ? touched(frame, before, cache.name) : new Map();
       const named = cache.slots.map((slot, place) => slot ?? { free: true, name: `free ${place}` });
       each(slots, named, (slot) => slot.name, makeSlot, (tile, slot) => {
