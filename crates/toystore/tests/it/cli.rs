@@ -34,7 +34,7 @@ fn check_refused(output: &Output, code: i32, parts: &[&str]) {
     assert!(!words.contains("panicked"), "{words}");
 }
 
-const COMMANDS: [&str; 20] = [
+const COMMANDS: [&str; 21] = [
     "up",
     "catalog",
     "order",
@@ -52,6 +52,7 @@ const COMMANDS: [&str; 20] = [
     "health",
     "migrate",
     "compare",
+    "evaluate",
     "dashboard",
     "view",
     "help",

@@ -15,13 +15,14 @@ use anyhow::{Context, Error, Result, bail};
 use replication::Protocol;
 use serde::de::DeserializeOwned;
 use shop::catalog::catalogue;
+use shop::frontend::Policy;
 use shop::invalidation::Invalidation;
 use tokio::sync::watch;
 
 use super::forecast::Forecast;
 use super::progress::Progress;
 use super::settings::Settings;
-use crate::command::load::{run::address, toys::toys};
+use crate::command::load::toys::{address, toys};
 use crate::command::service::{FILES_RESERVED, raise_file_limit};
 use crate::command::{Signals, paint};
 use crate::http::connection::{Ask, Url, ask_once};
@@ -178,6 +179,7 @@ impl Lab {
             catalogs: Some(1),
             replication: Some(self.settings.replication),
             cache_capacity: CAPACITY,
+            cache_policy: Policy::default(),
             invalidation: Invalidation::Lease,
             restock_interval: RESTOCK_INTERVAL,
             catalogue: Some(self.catalogue(TOYS)?),
@@ -301,18 +303,24 @@ pub async fn status<S: DeserializeOwned>(url: &Url) -> Result<NodeStatus<S>> {
     node_status::ask_on(&mut connection).await.map_err(|why| Error::msg(format!("{url}: {why}")))
 }
 
-/// Calls between nodes that were answered so far, of all nodes of a store together, by who is
-/// called: `catalog`, `order-1`, `frontend-1`.
+/// Calls between frontends and catalog that were answered so far, in both directions: fills, leases,
+/// invalidations.
 ///
 /// # Errors
 /// If a node does not answer.
-pub async fn calls(cluster: &Cluster) -> Result<Vec<(String, u64)>> {
-    let mut all = Vec::new();
+pub async fn cache_calls(cluster: &Cluster) -> Result<u64> {
+    let mut all = 0;
     for member in &cluster.nodes {
+        let called = match member.role {
+            Role::Frontend => "catalog",
+            Role::Catalog => "frontend",
+            Role::Order => continue,
+        };
         let said = ask_once(&member.url()?, &Ask::get("/metrics"), ASK_DEADLINE).await;
         let said = said.map_err(|why| Error::msg(format!("{}: {why}", member.name)))?;
         let text = String::from_utf8_lossy(&said.body).into_owned();
-        all.extend(text.lines().filter_map(read_calls));
+        let counts = text.lines().filter_map(read_calls);
+        all += counts.filter(|(to, _)| to.starts_with(called)).map(|(_, count)| count).sum::<u64>();
     }
     Ok(all)
 }

@@ -18,13 +18,18 @@
 //! An experiment is a file with `planned` and `run`; a further one needs a name in
 //! [`settings::What`] and a line in each of the two `match`es here. Called by the command line.
 
+mod cache;
+mod crashes;
 mod environment;
 mod files;
 mod forecast;
+mod invalidation;
 mod lab;
 mod latency;
 mod page;
 mod progress;
+mod protocols;
+mod scale;
 mod section;
 mod settings;
 mod statistics;
@@ -136,14 +141,22 @@ fn can_be_elsewhere(what: What) -> bool {
 fn planned(what: What, settings: &Settings) -> f64 {
     match what {
         What::Latency => latency::planned(settings.size, settings.urls.is_empty()),
-        _ => 0.0,
+        What::Cache => cache::planned(settings.size),
+        What::Invalidation => invalidation::planned(settings.size),
+        What::Crashes => crashes::planned(settings.size),
+        What::Protocols => protocols::planned(settings.size),
+        What::Scale => scale::planned(settings.size, settings.urls.is_empty()),
     }
 }
 
 async fn experiment(what: What, lab: &Lab) -> Result<Section> {
     match what {
         What::Latency => latency::run(lab).await,
-        _ => Ok(Section::default()),
+        What::Cache => cache::run(lab).await,
+        What::Invalidation => invalidation::run(lab).await,
+        What::Crashes => crashes::run(lab).await,
+        What::Protocols => protocols::run(lab).await,
+        What::Scale => scale::run(lab).await,
     }
 }
 

@@ -8,7 +8,7 @@ mod files;
 mod merge;
 mod outcome;
 mod page;
-pub mod run;
+mod run;
 pub mod toys;
 mod watch;
 
