@@ -68,7 +68,13 @@ pub fn plots(part: &Part) -> Vec<Plot> {
     let words = "the longest time without an acknowledged order from the fault on. Bar: the median \
                  of all runs; line: the worst. Red: no orders in the second half of the fault.";
     let found = findings::outages(&comparison.outages);
-    add("outages", found, words, "seconds", outages(&comparison.outages));
+    add(
+        "outages",
+        found,
+        words,
+        "longest time without an order, in seconds",
+        outages(&comparison.outages),
+    );
     for replication in [true, false] {
         let rows = comparison.losses.iter().filter(|row| row.replication == replication);
         let rows: Vec<&LossRow> = rows.collect();
@@ -79,7 +85,7 @@ pub fn plots(part: &Part) -> Vec<Plot> {
     }
     let words = "acknowledged orders that were gone at the end, by fault.";
     let found = findings::kept(comparison).sentence;
-    add("lost", found, words, "orders", lost(comparison));
+    add("lost", found, words, "acknowledged orders that were lost", lost(comparison));
     all.retain(|plot| !plot.groups.is_empty());
     all
 }
@@ -155,7 +161,7 @@ fn times(real: bool) -> [Measure; 2] {
     [
         Measure {
             id: "latency",
-            axis: "µs",
+            axis: "latency of an order, in µs",
             what: "half of the orders take no longer than",
             words: latency,
             of: |row| row.latency.0.as_micros() as f64,

@@ -39,7 +39,7 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use anstream::println;
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 use replication::Protocol;
 
@@ -177,6 +177,7 @@ async fn evaluate(settings: Settings) -> Result<ExitCode> {
         environment: environment::describe(began, lab.folder()),
         took: Default::default(),
         stopped: false,
+        failed: Vec::new(),
         left_out: left_out.collect(),
         sections: Vec::new(),
     };
@@ -186,8 +187,17 @@ async fn evaluate(settings: Settings) -> Result<ExitCode> {
         }
         lab.progress().begin(&what.name());
         let section = experiment(what, &lab).await;
-        let section = section.with_context(|| format!("{} could not be measured", what.name()))?;
         lab.progress().end();
+        // What one experiment cannot measure is no reason to throw the others away.
+        let section = match section {
+            Ok(section) => section,
+            Err(error) => {
+                let words = format!("{} could not be measured: {error:#}", what.name());
+                lab.progress().say(&words);
+                report.failed.push(words);
+                continue;
+            }
+        };
         for answer in &section.answers {
             lab.progress().say(&format!("  {}", answer.sentence));
         }
@@ -198,8 +208,8 @@ async fn evaluate(settings: Settings) -> Result<ExitCode> {
     files::write(&lab.settings.out, &report)?;
     println!("report: {}", lab.settings.out.join(files::PAGE).display());
     println!("to repeat it: {}", report.repeat);
-    let broken: Vec<&String> =
-        report.sections.iter().flat_map(|(section, _)| &section.broken).collect();
+    let broken = report.sections.iter().flat_map(|(section, _)| &section.broken);
+    let broken: Vec<&String> = broken.chain(&report.failed).collect();
     for broken in &broken {
         println!("{}", paint::check(false, broken));
     }

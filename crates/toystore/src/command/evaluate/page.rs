@@ -22,6 +22,8 @@ pub struct Report {
     pub took: Duration,
     /// Whether somebody wanted an end before it was done.
     pub stopped: bool,
+    /// Experiments that failed, and why.
+    pub failed: Vec<String>,
     /// What was not done at all, and why.
     pub left_out: Vec<String>,
     /// What was done, each with the command that repeats it alone.
@@ -29,9 +31,9 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether everything that must hold held.
+    /// Whether everything was measured, and everything that must hold held.
     pub fn holds(&self) -> bool {
-        self.sections.iter().all(|(section, _)| section.broken.is_empty())
+        self.failed.is_empty() && self.sections.iter().all(|(section, _)| section.broken.is_empty())
     }
 
     /// The whole page.
@@ -66,10 +68,9 @@ impl Report {
                  then is shown.</p>\n",
             );
         }
-        for (section, _) in &self.sections {
-            for broken in &section.broken {
-                _ = writeln!(text, "<p class=\"bad\">✗ {}</p>", escape(broken));
-            }
+        let broken = self.sections.iter().flat_map(|(section, _)| &section.broken);
+        for wrong in broken.chain(&self.failed) {
+            _ = writeln!(text, "<p class=\"bad\">✗ {}</p>", escape(wrong));
         }
         text.push_str("<h2 id=\"summary\">The questions, each with its answer</h2>\n");
         for (section, _) in self.sections.iter().filter(|(section, _)| !section.is_empty()) {
@@ -236,6 +237,7 @@ mod tests {
             environment: vec![("kernel", "6.1".to_string())],
             took: Duration::from_secs(61),
             stopped: true,
+            failed: vec![],
             left_out: vec!["crashes: no".to_string()],
             sections: vec![(section, "toystore evaluate --only latency --seed 1".to_string())],
         };

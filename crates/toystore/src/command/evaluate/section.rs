@@ -159,6 +159,11 @@ pub fn cell_of(value: Option<f64>) -> String {
     value.map_or_else(String::new, cell)
 }
 
+/// `1 run`, `2 runs`.
+pub fn count(number: usize, one: &str) -> String {
+    if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
+}
+
 /// `a, b and c`.
 pub fn list(words: &[String]) -> String {
     match words {

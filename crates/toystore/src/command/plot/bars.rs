@@ -32,9 +32,12 @@ struct Layout {
     left: f64,
     /// Pixels of the longest bar.
     longest: f64,
-    /// Pixels of the words behind it.
+    /// Pixels of the words behind it, at least.
     words: f64,
 }
+
+/// Pixels of the words behind the longest bar, at most: longer ones are drawn closer.
+const WORDS_MAX: f64 = 400.0;
 
 const WIDE: Layout = Layout { class: "wide", row: 17.0, left: 118.0, longest: 400.0, words: 240.0 };
 
@@ -81,6 +84,11 @@ fn draw_as(mut layout: Layout, groups: &[Group], title: &str, label: &str) -> St
     }
     let end = |bar: &Bar| bar.value.max(bar.range.map_or(0.0, |(_, high)| high));
     let axis = Axis::fine(title, all().map(end).fold(0.0, f64::max));
+    if layout.left > 0.0 {
+        let beyond =
+            |bar: &Bar| layout.longest * (axis.share(end(bar)) - 1.0) + 10.0 + room(&bar.words);
+        layout.words = all().map(beyond).fold(layout.words, f64::max).min(WORDS_MAX);
+    }
     let (mut svg, mut y) = (String::new(), 0.0);
     for group in groups {
         if !group.name.is_empty() {

@@ -54,7 +54,7 @@ rect { fill: var(--tone); }
 .t6 { --tone: var(--t6); } .t7 { --tone: var(--t7); }
 .line.t1 { stroke-dasharray: 7 3; } .line.t2 { stroke-dasharray: 2 3; }
 .line.t3 { stroke-dasharray: 9 3 2 3; } .line.t4 { stroke-dasharray: 4 2; }
-.line.t5 { stroke-dasharray: 12 4; } .line.t6 { stroke-dasharray: 1 2; }
+.line.t5 { stroke-dasharray: 12 4; } .line.t6 { stroke-dasharray: 3 3; }
 .line.t7 { stroke-dasharray: 6 2 2 2 2 2; }
 svg.narrow { display: none; }
 @media screen and (max-width: 50rem) { svg.wide { display: none; } svg.narrow { display: block; } }

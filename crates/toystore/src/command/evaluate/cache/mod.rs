@@ -64,7 +64,9 @@ fn measured_for(size: Size) -> Duration {
 /// Capacities that are replayed.
 fn capacities(size: Size) -> Vec<usize> {
     let step = size.of(10, 2, 1);
-    (1..=TOYS).step_by(step).collect()
+    // Those at which stores are measured beside it are among them.
+    let wanted = |capacity: &usize| (capacity - 1).is_multiple_of(step) || *capacity == MEASURED_AT;
+    (1..=TOYS).filter(wanted).collect()
 }
 
 /// How many of the policies are measured with stores.

@@ -3,7 +3,7 @@
 //! Called by `cache::mod`.
 
 use super::super::lab::{self, Lab};
-use super::super::section::{Numbers, Plot, Section, cell, list};
+use super::super::section::{Numbers, Plot, Section, cell, count, list};
 use super::super::statistics::Estimate;
 use super::replay::{POLICIES, POPULARITIES, best};
 use super::timeline::Timeline;
@@ -144,7 +144,7 @@ fn by_capacity(section: &mut Section, replayed: &[Replayed], popularity: usize) 
 
 /// Stores beside replays.
 fn agreement(section: &mut Section, found: &Found) {
-    if found.beside.is_empty() {
+    if found.beside.is_empty() || found.replayed.is_empty() {
         return;
     }
     let zipf = POPULARITIES.len() - 1;
@@ -186,9 +186,9 @@ fn agreement(section: &mut Section, found: &Found) {
         100.0 * apart
     );
     let about = format!(
-        "Hits with {MEASURED_AT} slots for {TOYS} toys, Zipf 0.8: {looks} looks at {} stores, beside \
+        "Hits with {MEASURED_AT} slots for {TOYS} toys, Zipf 0.8: {looks} looks at {}, beside \
          the replays above.",
-        found.beside.len()
+        count(found.beside.len(), "store")
     );
     let drawing = bars::draw(&groups, "hits, in percent of looks", &title);
     let id = "cache-agreement";

@@ -4,7 +4,7 @@
 //! Called by `crashes::mod`.
 
 use super::super::lab::Lab;
-use super::super::section::{Numbers, Plot, Section, cell, list};
+use super::super::section::{Numbers, Plot, Section, cell, count, list};
 use super::super::statistics::spread;
 use super::{CAPACITY, Kills, ORDERS, PAUSE, RETRY_INTERVAL, Run, SHOPPERS, lengths};
 use crate::command::plot::axis::Axis;
@@ -82,8 +82,8 @@ fn gaps(section: &mut Section, runs: &[Run], kinds: &[Kills]) {
     let drawing = bars::draw(&groups, "longest time without a right answer, in seconds", &title);
     let about = format!(
         "From the fault's beginning to the end of the run; bar: median, line: least to most of {} \
-         repetitions of each.",
-        repetitions(runs)
+         of each.",
+        count(repetitions(runs), "repetition")
     );
     let id = "crashes-gaps";
     section.answer("How long is there no service when a node dies?", title.clone(), id);
@@ -204,8 +204,8 @@ fn noticed(section: &mut Section, runs: &[Run], kinds: &[Kills]) {
     let drawing = bars::draw(&groups, "the slowest order, in seconds", &title);
     let about = format!(
         "The longest that any order took, its retries included; and how many orders needed more \
-         than one attempt, of all {} repetitions together.",
-        repetitions(runs)
+         than one attempt, of {} together.",
+        count(repetitions(runs), "repetition")
     );
     let id = "crashes-noticed";
     section.answer("Can clients notice a crash while they order?", title.clone(), id);

@@ -16,7 +16,7 @@ use shop::invalidation::Invalidation;
 use shop::message::CacheUse;
 use shop::shopper::{Config, Kind, Outcome, Probability, Sample, Summary};
 
-use super::lab::{CAPACITY, Lab, TOYS, cache_calls, frontends, unless_stopped};
+use super::lab::{Lab, TOYS, cache_calls, frontends, unless_stopped};
 use super::section::Section;
 use super::settings::{Size, What};
 use crate::bundle;
@@ -134,7 +134,7 @@ pub async fn run(lab: &Lab) -> Result<Section> {
 async fn shop(lab: &Lab, scheme: Scheme, seed: u64) -> Result<Run> {
     let options = Options {
         frontends: FRONTENDS,
-        cache_capacity: if scheme.cache { CAPACITY } else { 0 },
+        cache_capacity: if scheme.cache { u32::try_from(TOYS)? } else { 0 },
         invalidation: scheme.mode,
         ..lab.options()?
     };

@@ -3,9 +3,9 @@
 //! Called by `invalidation::mod`.
 
 use super::super::lab::Lab;
-use super::super::section::{Numbers, Plot, Section, cell, list};
+use super::super::section::{Numbers, Plot, Section, cell, count, list};
 use super::super::statistics::Estimate;
-use super::{CAPACITY, FRONTENDS, ORDERS, PAUSE, Run, SHOPPERS, Scheme, TOYS, length};
+use super::{FRONTENDS, ORDERS, PAUSE, Run, SHOPPERS, Scheme, TOYS, length};
 use crate::command::paint;
 use crate::command::plot::bars::{Bar, Group, draw};
 
@@ -113,7 +113,7 @@ fn measured(section: &mut Section, schemes: &[Scheme], runs: &[Run], measure: &M
 
 fn samples(runs: &[Run]) -> String {
     let looks: u64 = runs.iter().map(|run| run.looks).sum();
-    format!("{looks} looks in {} runs.", runs.len())
+    format!("{looks} looks in {}.", count(runs.len(), "run"))
 }
 
 /// What all runs of a scheme say of old answers together.
@@ -260,8 +260,9 @@ fn how(lab: &Lab) -> Vec<String> {
     let percent = f64::from(ORDERS) / 10_000.0;
     vec![
         format!(
-            "Each run is a store of its own with {FRONTENDS} frontends, {TOYS} toys, a cache of \
-             {CAPACITY} in each frontend, three order replicas ({}) and one catalog; runs differ in \
+            "Each run is a store of its own with {FRONTENDS} frontends, {TOYS} toys, in each frontend \
+             a cache with room for all of them (so that entries die of age, and not of want of \
+             room), three order replicas ({}) and one catalog; runs differ in \
              --invalidation alone, and the last in --cache-capacity 0. {SHOPPERS} shoppers look at \
              toys for {} ms, all equally likely, {} ms apart, and order {percent} % of them. The \
              schemes take turns; in each repetition all have the same shoppers.",

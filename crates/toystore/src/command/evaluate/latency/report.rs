@@ -3,7 +3,7 @@
 //! Called by `latency::mod`.
 
 use super::super::lab::Lab;
-use super::super::section::{Numbers, Plot, Section, cell, list};
+use super::super::section::{Numbers, Plot, Section, cell, count, list};
 use super::super::statistics::Estimate;
 use super::{Cell, Measured, Request, how, percents};
 use crate::command::paint;
@@ -96,10 +96,10 @@ fn with_or_without(section: &mut Section, measured: &Measured, percents: &[u32],
         true => ("latency-with-cache", "with"),
         false => ("latency-without-cache", "without"),
     };
-    let repetitions = measured.repetitions;
+    let repetitions = count(measured.repetitions, "repetition");
     let about = format!(
         "Mean latency of each kind of request {word} the cache, {samples} requests in \
-         {repetitions} repetitions; lines on the points: 95 % confidence."
+         {repetitions}; lines on the points: 95 % confidence."
     );
     let drawing = draw(&lines, &x, &y, &title);
     if cache {
@@ -187,7 +187,13 @@ fn benefit(section: &mut Section, measured: &Measured, percents: &[u32]) {
     let at = |percent: u32| {
         let found = first.iter().flatten().find(|(p, _)| *p == percent)?;
         let words = found.1.words(|times| format!("{times:.2}"));
-        Some(format!("{words} times at p = {percent} %"))
+        // An interval that holds 1 shows neither a benefit nor a loss.
+        let (low, high) = found.1.range();
+        let shown = match low <= 1.0 && high >= 1.0 {
+            true => ", which shows no difference,",
+            false => "",
+        };
+        Some(format!("{words} times{shown} at p = {percent} %"))
     };
     let ends: Vec<u32> = match (percents.first(), percents.last()) {
         (Some(one), Some(other)) => vec![*one, *other],

@@ -5,12 +5,16 @@
 
 mod report;
 
+use std::path::Path;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result, bail};
+use shop::catalog::catalogue::TOYS_MAX;
 use shop::shopper::Probability;
+use tokio::process::Command;
 
-use super::lab::{CAPACITY, Lab, TOYS, Wish, frontends, resident, unless_stopped};
+use super::lab::{CAPACITY, Lab, Stopped, TOYS, Wish, frontends, resident, unless_stopped};
 use super::section::Section;
 use super::settings::Size;
 use crate::http::connection::Url;
@@ -32,8 +36,11 @@ const ORDER_QUERIES: u32 = 50_000;
 /// How long a store takes to start and to stop, in seconds.
 const STORE_SECONDS: f64 = 1.3;
 
-/// How long a million toys take to be started with, in seconds: they are read, and logged.
-const MILLION_TOYS_SECONDS: f64 = 25.0;
+/// How long a million orders take to be generated and to be started with, in seconds.
+const MILLION_ORDERS_SECONDS: f64 = 12.0;
+
+/// Toys of a store that has orders already: with 100 of each, so that they are not sold out.
+const GENERATED_TOYS: usize = 1000;
 
 /// What grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,11 +53,14 @@ pub enum Grows {
     Replicas,
     /// Toys that are sold.
     Toys,
+    /// Orders that are on disk when the store starts.
+    Orders,
 }
 
 impl Grows {
     /// All.
-    pub const ALL: [Grows; 4] = [Grows::Clients, Grows::Frontends, Grows::Replicas, Grows::Toys];
+    pub const ALL: [Grows; 5] =
+        [Grows::Clients, Grows::Frontends, Grows::Replicas, Grows::Toys, Grows::Orders];
 
     /// As plots and files name it.
     pub fn name(self) -> &'static str {
@@ -59,11 +69,12 @@ impl Grows {
             Grows::Frontends => "frontends",
             Grows::Replicas => "replicas",
             Grows::Toys => "toys",
+            Grows::Orders => "orders",
         }
     }
 
-    /// To how many.
-    fn steps(self, size: Size) -> &'static [usize] {
+    /// To how many, as it is wanted.
+    fn wanted(self, size: Size) -> &'static [usize] {
         match self {
             Grows::Clients => {
                 size.of(&[1, 16], &[1, 4, 16, 64, 256], &[1, 2, 4, 8, 16, 32, 64, 128, 256])
@@ -72,10 +83,21 @@ impl Grows {
             Grows::Replicas => size.of(&[3], &[3, 5, 7], &[3, 5, 7]),
             Grows::Toys => size.of(
                 &[10, 1_000],
-                &[10, 1_000, 100_000],
-                &[10, 1_000, 10_000, 100_000, 1_000_000],
+                &[10, 1_000, 10_000, 1_000_000],
+                &[10, 100, 1_000, 10_000, 100_000, 1_000_000],
+            ),
+            Grows::Orders => size.of(
+                &[0, 1_000],
+                &[0, 100_000, 1_000_000],
+                &[0, 10_000, 100_000, 1_000_000, 10_000_000],
             ),
         }
+    }
+
+    /// The same, without what a store does not take.
+    fn steps(self, size: Size) -> Vec<usize> {
+        let most = if self == Grows::Toys { TOYS_MAX } else { usize::MAX };
+        self.wanted(size).iter().copied().filter(|count| *count <= most).collect()
     }
 }
 
@@ -99,10 +121,12 @@ pub fn planned(size: Size, own_stores: bool) -> f64 {
         match grows {
             Grows::Clients => steps.len() as f64 * one + STORE_SECONDS,
             _ if !own_stores => 0.0,
-            Grows::Frontends | Grows::Replicas => steps.len() as f64 * (one + STORE_SECONDS),
-            Grows::Toys => {
-                let toys: usize = steps.iter().sum();
-                let start = toys as f64 / 1e6 * MILLION_TOYS_SECONDS;
+            Grows::Frontends | Grows::Replicas | Grows::Toys => {
+                steps.len() as f64 * (one + STORE_SECONDS)
+            }
+            Grows::Orders => {
+                let orders: usize = steps.iter().sum();
+                let start = orders as f64 / 1e6 * MILLION_ORDERS_SECONDS;
                 steps.len() as f64 * (one + STORE_SECONDS) + start
             }
         }
@@ -136,7 +160,7 @@ pub struct Point {
 pub async fn run(lab: &Lab) -> Result<Section> {
     let size = lab.settings.size;
     let own = lab.settings.urls.is_empty();
-    let mut points = Vec::new();
+    let (mut points, mut missing) = (Vec::new(), Vec::new());
     let whole = planned(size, own);
     let began = Instant::now();
     'all: for repetition in 0..repetitions(size) {
@@ -151,14 +175,14 @@ pub async fn run(lab: &Lab) -> Result<Section> {
             let done = match (grows, &lab.settings.urls[..]) {
                 (Grows::Clients, []) => own_clients(lab, &mut points).await,
                 (Grows::Clients, urls) => clients(lab, urls, None, &mut points).await,
-                (_, _) => stores(lab, grows, &mut points).await,
+                (_, _) => stores(lab, grows, &mut points, &mut missing).await,
             };
             if unless_stopped(done)?.is_none() {
                 break 'all;
             }
         }
     }
-    Ok(report::section(lab, &points))
+    Ok(report::section(lab, &points, missing))
 }
 
 async fn own_clients(lab: &Lab, points: &mut Vec<Point>) -> Result<()> {
@@ -178,32 +202,78 @@ async fn clients(
     points: &mut Vec<Point>,
 ) -> Result<()> {
     for count in Grows::Clients.steps(lab.settings.size) {
-        let gathered = load(lab, urls, *count).await?;
-        points.push(Point::new(Grows::Clients, *count, &gathered, None, cluster));
+        let gathered = load(lab, urls, count).await?;
+        points.push(Point::new(Grows::Clients, count, &gathered, None, cluster));
     }
     Ok(())
 }
 
-/// A store for each step.
-async fn stores(lab: &Lab, grows: Grows, points: &mut Vec<Point>) -> Result<()> {
-    for count in grows.steps(lab.settings.size).iter().copied() {
-        let usual = lab.options()?;
-        let small = u8::try_from(count).unwrap_or(u8::MAX);
-        let options = match grows {
-            Grows::Frontends => Options { frontends: small, ..usual },
-            Grows::Replicas => Options { orders: Some(small), ..usual },
-            Grows::Toys => Options { catalogue: Some(lab.catalogue(count)?), ..usual },
-            Grows::Clients => usual,
-        };
-        let began = Instant::now();
-        lab.with_store(&options, async |store| {
-            let start = Some(began.elapsed().as_secs_f64());
-            let cluster = store.cluster();
-            let gathered = load(lab, &frontends(&cluster)?, CLIENTS).await?;
-            points.push(Point::new(grows, count, &gathered, start, Some(&cluster)));
-            Ok(())
-        })
-        .await?;
+/// A store for each step. One that cannot be had is missing, and no reason to throw the others away.
+async fn stores(
+    lab: &Lab,
+    grows: Grows,
+    points: &mut Vec<Point>,
+    missing: &mut Vec<String>,
+) -> Result<()> {
+    for count in grows.steps(lab.settings.size) {
+        let data = lab.folder().join(format!("scale-{}-{count}", grows.name()));
+        let done = store(lab, grows, count, &data, points).await;
+        // It is removed with the bench at the latest.
+        let _ = std::fs::remove_dir_all(&data);
+        match done {
+            Err(error) if !error.is::<Stopped>() => {
+                missing.push(format!("{count} {}: {error:#}", grows.name()));
+            }
+            done => done?,
+        }
+    }
+    Ok(())
+}
+
+async fn store(
+    lab: &Lab,
+    grows: Grows,
+    count: usize,
+    data: &Path,
+    points: &mut Vec<Point>,
+) -> Result<()> {
+    let usual = lab.options()?;
+    let small = u8::try_from(count).unwrap_or(u8::MAX);
+    let options = match grows {
+        Grows::Frontends => Options { frontends: small, ..usual },
+        Grows::Replicas => Options { orders: Some(small), ..usual },
+        Grows::Toys => Options { catalogue: Some(lab.catalogue(count)?), ..usual },
+        Grows::Orders => {
+            generate(lab, count, data).await?;
+            Options { catalogue: None, data: Some(data.to_path_buf()), ..usual }
+        }
+        Grows::Clients => usual,
+    };
+    let began = Instant::now();
+    lab.with_store(&options, async |store| {
+        let start = Some(began.elapsed().as_secs_f64());
+        let cluster = store.cluster();
+        let gathered = load(lab, &frontends(&cluster)?, CLIENTS).await?;
+        points.push(Point::new(grows, count, &gathered, start, Some(&cluster)));
+        Ok(())
+    })
+    .await
+}
+
+/// A data folder with so many orders, by `toystore generate` in a process of its own: it can be
+/// ended at any time, and its memory goes with it.
+async fn generate(lab: &Lab, orders: usize, data: &Path) -> Result<()> {
+    let program = std::env::current_exe().context("cannot find this program's own file")?;
+    let mut command = Command::new(program);
+    command.arg("generate").arg("--data").arg(data);
+    command.args(["--toys", &GENERATED_TOYS.to_string(), "--orders", &orders.to_string()]);
+    command.args(["--replication", lab.replication().name()]);
+    command.args(["--seed", &lab.settings.seed.to_string()]);
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    let made = lab.until_stopped(async { Ok(command.output().await?) }).await?;
+    if !made.status.success() {
+        let words = String::from_utf8_lossy(&made.stderr).into_owned();
+        bail!("no store could be generated: {}", words.trim());
     }
     Ok(())
 }
@@ -272,9 +342,13 @@ fn how(lab: &Lab) -> Vec<String> {
             repetitions(size),
         ),
         "Memory is what the system counts as resident (VmRSS) of one process of each kind, after the \
-         load. The start is from the first process to the moment at which all are ready. Of more \
-         than 100,000 toys the first 100,000 by name are asked for."
+         load. The start is from the first process to the moment at which all are ready."
             .to_string(),
+        format!(
+            "Orders on disk are made up by toystore generate, before anything starts: a store of \
+             {GENERATED_TOYS} toys that has sold so many orders, in the log and the checkpoint of \
+             each replica."
+        ),
         "By hand: toystore up --frontends 5 --orders 7 --catalogue FILE; toystore load --clients 256 \
          --orders 0.1 --order-queries 0.05."
             .to_string(),

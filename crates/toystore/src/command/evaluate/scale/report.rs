@@ -2,8 +2,10 @@
 //!
 //! Called by `scale::mod`.
 
+use shop::catalog::catalogue::TOYS_MAX;
+
 use super::super::lab::Lab;
-use super::super::section::{Numbers, Plot, Section, cell, cell_of};
+use super::super::section::{Numbers, Plot, Section, cell, cell_of, count};
 use super::super::statistics::Estimate;
 use super::{Grows, Point, how};
 use crate::command::paint;
@@ -12,22 +14,27 @@ use crate::command::plot::curve::{Line, draw};
 use crate::load::count::Latencies;
 
 /// Everything that was measured, as a section.
-pub fn section(lab: &Lab, points: &[Point]) -> Section {
+pub fn section(lab: &Lab, points: &[Point], missing: Vec<String>) -> Section {
     let mut section = Section::new("scale", "More of everything");
-    section.how = how(lab);
+    (section.how, section.missing) = (how(lab), missing);
     for grows in Grows::ALL {
         if points.iter().any(|point| point.grows == grows) {
             rates(&mut section, points, grows);
             latencies(&mut section, points, grows);
-            if grows == Grows::Toys {
+            if matches!(grows, Grows::Toys | Grows::Orders) {
                 starts(&mut section, points, grows);
+                memory(&mut section, points, grows);
             }
         }
     }
     if !lab.settings.urls.is_empty() {
         section.missing.push(
-            "Frontends, replicas and toys: the store of --url has those that it has.".to_string(),
+            "Frontends, replicas, toys and orders: the store of --url has those that it has."
+                .to_string(),
         );
+    } else if Grows::Toys.wanted(lab.settings.size).iter().any(|count| *count > TOYS_MAX) {
+        let most = thousands(TOYS_MAX);
+        section.missing.push(format!("More than {most} toys: a catalogue has no more."));
     }
     if !points.is_empty() {
         section.table("scale-table", "Every run", table(points));
@@ -71,26 +78,44 @@ fn thousands(count: usize) -> String {
     text
 }
 
+/// Where a step is on the axis. Orders begin with none, which no axis of factors has: their steps
+/// have the same distance each.
+fn place(points: &[Point], grows: Grows, step: usize) -> f64 {
+    match grows {
+        Grows::Orders => {
+            steps(points, grows).iter().position(|one| *one == step).unwrap_or(0) as f64
+        }
+        Grows::Clients | Grows::Frontends | Grows::Replicas | Grows::Toys => step as f64,
+    }
+}
+
 /// What grows, from the first step to the last: by factors if it grows much.
 fn across(points: &[Point], grows: Grows) -> Axis {
     let steps = steps(points, grows);
-    let ticks: Vec<(f64, String)> =
-        steps.iter().map(|step| (*step as f64, thousands(*step))).collect();
+    let at = |step: &usize| place(points, grows, *step);
+    let ticks: Vec<(f64, String)> = steps.iter().map(|step| (at(step), thousands(*step))).collect();
     let (from, to) = match (steps.first(), steps.last()) {
-        (Some(from), Some(to)) => (*from as f64, *to as f64),
+        (Some(from), Some(to)) => (at(from), at(to)),
         _ => (0.0, 1.0),
     };
     let title = match grows {
         Grows::Clients => "clients at the same time, logarithmic".to_string(),
         Grows::Toys => "toys, logarithmic".to_string(),
+        Grows::Orders => "orders on disk at the start, step by step".to_string(),
         Grows::Frontends | Grows::Replicas => grows.name().to_string(),
     };
     let factors = matches!(grows, Grows::Clients | Grows::Toys);
     Axis { factors, ..Axis::places(&title, from, to.max(from + 1.0), ticks) }
 }
 
-fn line(look: usize, name: &str, found: &[(usize, Estimate)]) -> Line {
-    let points = found.iter().map(|(step, one)| (*step as f64, one.value)).collect();
+fn line(
+    (points, grows): (&[Point], Grows),
+    look: usize,
+    name: &str,
+    found: &[(usize, Estimate)],
+) -> Line {
+    let at = |step: usize| place(points, grows, step);
+    let points = found.iter().map(|(step, one)| (at(*step), one.value)).collect();
     let line = Line::measured(look, name, points);
     match found.iter().all(|(_, one)| one.interval.is_none()) {
         true => line,
@@ -127,7 +152,7 @@ fn samples(points: &[Point], grows: Grows) -> String {
         1 => "one repetition of each, so without intervals",
         _ => "lines on the points: 95 % confidence over the repetitions",
     };
-    format!("{requests} requests in {runs} runs; {lines}.")
+    format!("{requests} requests in {}; {lines}.", count(runs, "run"))
 }
 
 /// The ends of what was found, in words.
@@ -159,7 +184,7 @@ fn rates(section: &mut Section, points: &[Point], grows: Grows) {
     let title = format!("Answers a second, by {}: {rates}{best}.", grows.name());
     let about = format!("Right answers to all kinds of requests. {}", samples(points, grows));
     let y = Axis::linear("right answers a second", most);
-    let lines = [line(0, "answers a second", &found)];
+    let lines = [line((points, grows), 0, "answers a second", &found)];
     let drawing = draw(&lines, &across(points, grows), &y, &title);
     let id = format!("scale-{}-rate", grows.name());
     let question = format!("How much does the store do with more {}?", grows.name());
@@ -187,7 +212,8 @@ fn latencies(section: &mut Section, points: &[Point], grows: Grows) {
         }
     }
     let looks = [0, 5, 1, 4];
-    let lines = all.iter().zip(looks).map(|((name, found), look)| line(look, name, found));
+    let lines =
+        all.iter().zip(looks).map(|((name, found), look)| line((points, grows), look, name, found));
     let lines: Vec<Line> = lines.collect();
     let time = |us: f64| paint::micros(us.round() as u64);
     let title = format!(
@@ -207,7 +233,7 @@ fn latencies(section: &mut Section, points: &[Point], grows: Grows) {
     section.plot(Plot { id, title, about, drawing, numbers });
 }
 
-/// How long a start takes, and how much memory the store has.
+/// How long a start takes.
 fn starts(section: &mut Section, points: &[Point], grows: Grows) {
     let start = estimates(points, grows, |point| point.start);
     let mut start_numbers = numbers(grows);
@@ -216,13 +242,17 @@ fn starts(section: &mut Section, points: &[Point], grows: Grows) {
     let words = ends(&start, |seconds| format!("{seconds:.1} s"));
     let title = format!("A store is ready after {words} {}.", grows.name());
     let y = Axis::fine("seconds until all nodes are ready", most);
-    let drawing = draw(&[line(0, "start", &start)], &across(points, grows), &y, &title);
+    let drawing =
+        draw(&[line((points, grows), 0, "start", &start)], &across(points, grows), &y, &title);
     let about = format!("From the first process on. {}", samples(points, grows));
     let id = format!("scale-{}-start", grows.name());
     let question = format!("How long does a start take with more {}?", grows.name());
     section.answer(&question, title.clone(), &id);
     section.plot(Plot { id, title, about, drawing, numbers: start_numbers });
+}
 
+/// How much memory the nodes have.
+fn memory(section: &mut Section, points: &[Point], grows: Grows) {
     let mut numbers = numbers(grows);
     let of = |place: usize| {
         estimates(points, grows, move |point| Some(point.memory?[place] as f64 / 1e6))
@@ -238,10 +268,15 @@ fn starts(section: &mut Section, points: &[Point], grows: Grows) {
     if all[0].1.is_empty() {
         return;
     }
-    let lines: Vec<Line> =
-        all.iter().enumerate().map(|(look, (name, found))| line(look, name, found)).collect();
-    let words = ends(&all[0].1, |mb| format!("{mb:.0} MB"));
-    let title = format!("The catalog's memory: {words} {}.", grows.name());
+    let lines: Vec<Line> = all
+        .iter()
+        .enumerate()
+        .map(|(look, (name, found))| line((points, grows), look, name, found))
+        .collect();
+    // Toys are the catalog's, orders the order replicas'.
+    let whose = if grows == Grows::Orders { 2 } else { 0 };
+    let words = ends(&all[whose].1, |mb| format!("{mb:.0} MB"));
+    let title = format!("Memory of a process ({}): {words} {}.", all[whose].0, grows.name());
     let y = Axis::factors("resident memory, logarithmic", least, most, |mb| format!("{mb:.0} MB"));
     let drawing = draw(&lines, &across(points, grows), &y, &title);
     let about = format!("Of one process of each kind, after the load. {}", samples(points, grows));
