@@ -21,6 +21,7 @@
 //! | [`orders`] | purchases and the ledger, on a replicated log |
 //! | [`catalog`] | stock, takes, restock, leases, the view |
 //! | [`catalog_leader`] | which replica of the catalog its callers ask |
+//! | [`past`] | what a store comes to after many orders, made up |
 //! | [`reads`] | answers that wait for a read barrier |
 
 #![deny(clippy::wildcard_enum_match_arm)]
@@ -32,6 +33,7 @@ pub mod invalidation;
 pub mod message;
 pub mod node;
 pub mod orders;
+pub mod past;
 pub mod reads;
 pub mod shopper;
 pub mod toy;

@@ -56,8 +56,7 @@ pub struct Wishes {
     pub length: Duration,
     /// Whether anything may go wrong at all.
     pub faults: bool,
-    /// Whether a mode that promises less is judged as if it promised everything: so that it is
-    /// convicted.
+    /// Whether a mode that promises less is judged, and convicted, as if it promised everything.
     pub strict: bool,
     /// A bug that is planted.
     pub planted: Option<&'static Planted>,
@@ -99,8 +98,7 @@ pub struct Network {
     pub late: u32,
 }
 
-/// Which kinds of faults may happen in a run. Each seed leaves some out: a fault shows more where
-/// it is not drowned by another.
+/// Which kinds of faults may happen. Each seed leaves some out: one shows more where it is alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kinds {
     /// Processes die, machines lose their power.

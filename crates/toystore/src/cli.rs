@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::command::{
-    catalog, check, client, compare, control, dashboard, demo, evaluate, export, frontend, health,
-    load, migrate, node, order, paint, run, sim, status, top, up, view,
+    catalog, check, client, compare, control, dashboard, demo, evaluate, export, frontend,
+    generate, health, load, migrate, node, order, paint, run, sim, status, top, up, view,
 };
 use crate::supervisor::control::Action;
 
@@ -68,6 +68,7 @@ enum Command {
     Start(control::Control),
     Node(node::NodeCommand),
     Export(export::Export),
+    Generate(generate::Generate),
     Migrate(migrate::Migrate),
     Sim(sim::Sim),
     Run(run::Run),
@@ -117,6 +118,7 @@ pub fn run() -> ExitCode {
         Command::Start(control) => control.run(Action::Start),
         Command::Node(node) => node.run(),
         Command::Export(export) => export.run(),
+        Command::Generate(generate) => generate.run(),
         Command::Migrate(migrate) => migrate.run(),
         Command::Sim(sim) => sim.run(),
         Command::Run(run) => run.run(),

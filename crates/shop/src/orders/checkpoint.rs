@@ -1,5 +1,7 @@
 //! Snapshots of the ledger: given to the engine, taken from another replica, written to disk.
 
+use replication::Protocol;
+
 use super::*;
 
 impl Orders {
@@ -35,7 +37,24 @@ impl Orders {
     pub(super) fn checkpoint_is_due(&self) -> bool {
         let since = self.ledger.applied().0.0.saturating_sub(self.checkpointed);
         let safe = self.config.engine.protocol.is_safe();
-        safe && self.checkpointing == 0
-            && since >= self.checkpoint_entries.max(self.ledger.len() / 2)
+        let least = self.checkpoint_entries;
+        safe && self.checkpointing == 0 && is_due(since, least, self.ledger.len())
     }
+}
+
+/// Whether so many entries since the last checkpoint are enough for another one.
+fn is_due(since: u64, least: u64, orders: u64) -> bool {
+    since >= least.max(orders / 2)
+}
+
+/// Where the last checkpoint stands of a replica that sold so many orders under one leader, whose
+/// first entry has index 1, and nothing else: an index, 0 if there is none yet. Behind it comes the
+/// rest of the log.
+pub fn last_checkpoint(protocol: Protocol, orders: u64) -> u64 {
+    if !protocol.is_safe() {
+        return 0;
+    }
+    (1..=orders + 1).fold(0, |last, index| {
+        if is_due(index - last, CHECKPOINT_ENTRIES, index - 1) { index } else { last }
+    })
 }

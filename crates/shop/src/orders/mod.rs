@@ -25,7 +25,7 @@
 
 mod answer;
 pub mod batch;
-mod checkpoint;
+pub mod checkpoint;
 pub mod command;
 mod config;
 mod discard;

@@ -12,6 +12,7 @@ pub mod demo;
 pub mod evaluate;
 pub mod export;
 pub mod frontend;
+pub mod generate;
 pub mod health;
 pub mod load;
 pub mod migrate;

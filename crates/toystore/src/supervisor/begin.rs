@@ -20,7 +20,7 @@ use super::layout::{self, NodePlan, Places, Role};
 use super::members::{self, Members};
 use super::options::Options;
 use super::ports::{Counts, Ports};
-use super::{Node, Report, Store, migration};
+use super::{Node, Report, Store, migration, past};
 
 /// How long all nodes may take until they are ready: a long log must be read, and leases of a
 /// catalog that was killed must run out.
@@ -181,6 +181,7 @@ impl Store {
 
 /// What the store is made with: what the folder remembers, if nothing contradicts it.
 fn agree(options: &Options, folder: &Folder) -> Result<Made> {
+    past::refuse_unfinished(folder.path())?;
     migration::refuse_unfinished(folder.path())?;
     let Some(made) = folder.made()? else {
         let made = options.made();

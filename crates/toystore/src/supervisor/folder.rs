@@ -10,6 +10,7 @@
 //! DATA/catalog/, DATA/order-1/, …   each node's own; DATA/catalog-1/, … where it has replicas
 //! DATA/rounds/1/, …   what was bought from the page, and the verdict on it (see `dashboard`)
 //! DATA/migrate/       another way of replication on its way (see `migration`)
+//! DATA/generating     a past that is made up is not complete yet (see `past`)
 //! ```
 //!
 //! Called by the supervisor, and by commands that look for a running store.

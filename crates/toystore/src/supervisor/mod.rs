@@ -21,6 +21,7 @@
 //! | [`cluster`] | cluster.json |
 //! | [`written`] | what a replica's folder says of itself |
 //! | [`migration`] | another way of replication, of a store that is stopped |
+//! | [`past`] | a store that never ran, with a past that is made up |
 //! | [`event`] | what it reports |
 //! | [`control`] | the socket for other commands |
 
@@ -39,6 +40,7 @@ pub mod migration;
 pub mod node_status;
 mod operate;
 pub mod options;
+pub mod past;
 pub mod ports;
 pub mod written;
 

@@ -11,6 +11,7 @@ mod elsewhere;
 mod evaluate;
 mod exchange;
 mod faults;
+mod generate;
 mod generator;
 mod history;
 mod levels;

@@ -3,10 +3,10 @@
 //! LFU with dynamic aging, after Arlitt, Cherkasova, Dilley, Friedrich and Jin, "Evaluating content
 //! management techniques for Web proxy caches" (ACM SIGMETRICS Performance Evaluation Review 27(4),
 //! 2000), where it is LFU-DA: a toy's *rank* is how often it was read, the fill included, plus the
-//! cache's *age*, as it was when the toy was read last; the lowest rank goes, and becomes the age. So
-//! whatever was read a hundred times, and is not read any more, goes once each of the other slots
-//! was given on a hundred times, where a plain count would keep it for good. Among equals the one
-//! that nobody has read for longest goes.
+//! cache's *age*, as it was when the toy was read last; the lowest rank goes, and becomes the age.
+//! So whatever was read a hundred times, and is not read any more, goes once each of the other
+//! slots was given on a hundred times, where a plain count would keep it for good. Among equals the
+//! one that nobody has read for longest goes.
 //!
 //! A count ends with its slot: a toy that comes back after an eviction or an invalidation begins
 //! anew, as one that the cache has never seen. (The paper's objects have sizes, and stay until they

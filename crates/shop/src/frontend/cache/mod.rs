@@ -1,4 +1,5 @@
-//! The cache: a toy each in so many slots; when all are taken, a policy says whose slot is given on.
+//! The cache: so many slots with a toy each; when all are taken, a policy says which one is given
+//! on.
 //!
 //! Why not a list that is searched: a cache hit is the store's hottest path, so a lookup is
 //! O(log n) and a touch O(1) (`lfu`: O(log n)), at any capacity. Called by `frontend::mod`; calls
@@ -165,16 +166,21 @@ impl Cache {
     /// FIFO). `key` is in lower case.
     pub fn touch(&mut self, key: &str) -> Option<&Slot> {
         let place = *self.by_name.get(key)?;
-        self.slot(place).hits += 1;
         match self.order {
-            Order::Recency if self.last == place => {}
-            Order::Recency | Order::Frequency(_) => {
+            Order::Recency if self.last != place => {
                 self.unlink(place);
-                self.link(place);
+                self.link_behind(place, self.last);
             }
-            Order::Arrival | Order::Chance(_) => {}
+            Order::Frequency(_) => {
+                let hits = self.slot(place).hits + 1;
+                self.take_out(place);
+                self.put_in(place, hits);
+            }
+            Order::Recency | Order::Arrival | Order::Chance(_) => {}
         }
-        self.slots[place].as_ref()
+        let slot = self.slot(place);
+        slot.hits += 1;
+        Some(slot)
     }
 
     /// Keeps what a fill brought, as if it had never been there before.
@@ -206,7 +212,7 @@ impl Cache {
             self.slots[place] = Some(slot);
         }
         self.by_name.insert(name, place);
-        self.link(place);
+        self.put_in(place, 0);
         kept
     }
 
@@ -234,7 +240,7 @@ impl Cache {
     /// Drops one toy; says whether it was there. `key` is in lower case.
     pub fn invalidate(&mut self, key: &str) -> bool {
         let Some(place) = self.by_name.remove(key) else { return false };
-        self.unlink(place);
+        self.take_out(place);
         self.slots[place] = None;
         self.free.push(place);
         true
@@ -264,8 +270,33 @@ impl Cache {
         self.slots[place].as_mut().expect("every place in the map or the list is filled")
     }
 
+    /// Puts a slot into the list, where the policy wants one that was hit so often.
+    fn put_in(&mut self, place: usize, hits: u64) {
+        let before = match &mut self.order {
+            Order::Recency | Order::Arrival | Order::Chance(_) => self.last,
+            Order::Frequency(frequency) => {
+                // The fill was a read, too.
+                let rank = frequency.rank(1 + hits);
+                let before = frequency.enter(rank, place);
+                self.slot(place).rank = rank;
+                before
+            }
+        };
+        self.link_behind(place, before);
+    }
+
+    /// Takes a slot out of the list.
+    fn take_out(&mut self, place: usize) {
+        let Slot { rank, before, .. } = *self.slot(place);
+        if let Order::Frequency(frequency) = &mut self.order {
+            let slot = self.slots.get(before).and_then(Option::as_ref);
+            frequency.leave(rank, place, slot.map(|slot| (slot.rank, before)));
+        }
+        self.unlink(place);
+    }
+
     fn unlink(&mut self, place: usize) {
-        let Slot { rank, before, after, .. } = *self.slot(place);
+        let Slot { before, after, .. } = *self.slot(place);
         match after {
             NOWHERE => self.last = before,
             after => self.slot(after).before = before,
@@ -274,23 +305,9 @@ impl Cache {
             NOWHERE => self.first = after,
             before => self.slot(before).after = after,
         }
-        if let Order::Frequency(frequency) = &mut self.order {
-            let slot = self.slots.get(before).and_then(Option::as_ref);
-            frequency.leave(rank, place, slot.map(|slot| (slot.rank, before)));
-        }
     }
 
-    /// Puts a slot into the list, where the policy wants it.
-    fn link(&mut self, place: usize) {
-        let before = match &mut self.order {
-            Order::Recency | Order::Arrival | Order::Chance(_) => self.last,
-            Order::Frequency(frequency) => {
-                let slot = self.slots[place].as_mut().expect("what is linked is filled");
-                // The fill was a read, too.
-                slot.rank = frequency.rank(1 + slot.hits);
-                frequency.enter(slot.rank, place)
-            }
-        };
+    fn link_behind(&mut self, place: usize, before: usize) {
         let after = match before {
             NOWHERE => std::mem::replace(&mut self.first, place),
             before => std::mem::replace(&mut self.slot(before).after, place),

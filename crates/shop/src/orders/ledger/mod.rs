@@ -292,6 +292,12 @@ impl Ledger {
         })
     }
 
+    /// Forgets what became of requests that made orders, which no snapshot carries: for whoever
+    /// makes a long history and asks this ledger nothing, and gives it no request twice.
+    pub fn forget_orders_fates(&mut self) {
+        self.requests.retain(|_, slot| slot.index().is_some());
+    }
+
     /// What became of a request, if that is decided.
     pub fn fate(&self, request_id: RequestId) -> Option<Fate> {
         Some(self.requests.get(&request_id)?.fate(&self.orders))

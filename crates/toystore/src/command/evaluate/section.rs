@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn numbers_are_written_short_and_csv_is_whole() {
-        assert_eq!([cell(1.0), cell(0.25), cell(1234.567_89)], ["1", "0.25", "1234.5679"]);
+        assert_eq!([cell(1.0), cell(0.25), cell(1_234.567_89)], ["1", "0.25", "1234.5679"]);
         let mut numbers = Numbers::new(&["toy", "hits"]);
         numbers.row(["Rubik's, \"Cube\"".to_string(), cell(3.0)]);
         assert_eq!(numbers.csv(), "toy,hits\n\"Rubik's, \"\"Cube\"\"\",3\n");
