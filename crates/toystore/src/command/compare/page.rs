@@ -21,7 +21,8 @@ pub fn page(parts: &[Part], repeat: &str) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n\
-         <title>toystore compare</title>\n<style>\n{PAGE}{DRAWING}{PROTOCOLS}{PRINT}</style>\n</head>\n<body>\n\
+         <title>toystore compare</title>\n\
+         <style>\n{PAGE}{DRAWING}{PROTOCOLS}{PRINT}</style>\n</head>\n<body>\n\
          <h1>Ways of replication, side by side</h1>\n\
          <p class=\"dim\">To see it again: <code>{}</code></p>\n{body}</body>\n</html>\n",
         escape(repeat),

@@ -303,8 +303,8 @@ pub async fn status<S: DeserializeOwned>(url: &Url) -> Result<NodeStatus<S>> {
     node_status::ask_on(&mut connection).await.map_err(|why| Error::msg(format!("{url}: {why}")))
 }
 
-/// Calls between frontends and catalog that were answered so far, in both directions: fills, leases,
-/// invalidations.
+/// Calls between frontends and catalog that were answered so far, in both directions: fills,
+/// leases, invalidations.
 ///
 /// # Errors
 /// If a node does not answer.

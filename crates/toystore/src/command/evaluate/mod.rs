@@ -60,9 +60,9 @@ const OUT_DEFAULT: &str = "report";
 ///
 /// Latency of each kind of request with the cache and without, what is in the cache when,
 /// invalidation schemes, crashes, ways of replication, and scale: each question is answered in a
-/// sentence, with the plot it rests on. Starts stores of its own on free ports and ends them. Writes
-/// DIR/index.html, which needs nothing else, and every plot as SVG and CSV. Ctrl-C ends it early and
-/// keeps what is measured. Exit code 0: done, and no promise was broken.
+/// sentence, with the plot it rests on. Starts stores of its own on free ports and ends them.
+/// Writes DIR/index.html, which needs nothing else, and every plot as SVG and CSV. Ctrl-C ends it
+/// early and keeps what is measured. Exit code 0: done, and no promise was broken.
 #[derive(Debug, Args)]
 pub struct Evaluate {
     /// Three minutes, in the place of an hour: fewer repetitions, shorter runs

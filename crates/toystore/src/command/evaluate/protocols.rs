@@ -78,13 +78,16 @@ pub async fn run(lab: &Lab) -> Result<Section> {
     let mut section = Section::new("protocols", "The ways of replication, side by side");
     section.how = vec![
         about(&extent),
-        "Simulated: the real services in virtual time, so that what is counted is the same on every \
-         machine; processors take no time in it. naive is the course's rule taken literally, \
+        "Simulated: the real services in virtual time, so that what is counted is the same on \
+         every machine; processors take no time in it. naive is the course's rule taken literally, \
          without what makes it safe: it is there to be seen losing orders. docs/compare.md says \
          what each fault is."
             .to_string(),
-        format!("By hand: toystore compare, or with real processes: toystore compare --world local. \
-                 The seeds begin at {}.", extent.seed),
+        format!(
+            "By hand: toystore compare, or with real processes: toystore compare --world local. The \
+             seeds begin at {}.",
+            extent.seed
+        ),
     ];
     if measured.is_empty() {
         return Ok(section);

@@ -51,8 +51,8 @@ impl Estimate {
     }
 
     /// How many times the second of each pair the first is: the geometric mean of the pairs' own
-    /// ratios, so that what slowed both of a pair cancels out, and the inverse ratio is the inverse.
-    /// Pairs with nothing above zero are left out.
+    /// ratios, so that what slowed both of a pair cancels out, and the inverse ratio is the
+    /// inverse. Pairs with nothing above zero are left out.
     pub fn ratio(pairs: &[(f64, f64)]) -> Option<Estimate> {
         let above = pairs.iter().filter(|(one, other)| *one > 0.0 && *other > 0.0);
         let logs: Vec<f64> = above.map(|(one, other)| (one / other).ln()).collect();

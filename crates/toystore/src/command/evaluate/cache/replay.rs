@@ -1,5 +1,5 @@
-//! Hit rates by replay: the frontend's own cache, given a stream of toys from a seed. No process, no
-//! network, no time; the same seed gives the same number.
+//! Hit rates by replay: the frontend's own cache, given a stream of toys from a seed. No process,
+//! no network, no time; the same seed gives the same number.
 //!
 //! Pure. Called by `cache::mod`.
 

@@ -52,15 +52,15 @@ fn over_time(section: &mut Section, watched: &Timeline) {
         count => format!(" {count} events were missed, so that stays may be wrong."),
     };
     let title = format!(
-        "In {end:.0} s {} slots had {} stays of toys: {evicted} ended by eviction, {invalidated} by \
-         invalidation.",
+        "In {end:.0} s {} slots had {} stays of toys: {evicted} ended by eviction, {invalidated} \
+         by invalidation.",
         watched.capacity(),
         watched.stays.len()
     );
     let about = format!(
-        "A row for each slot, a piece for each stay ({} stays); a bar ends what was evicted, a cross \
-         what was invalidated since it was sold. Under the pointer, and in the table of events: by \
-         what.{missed}",
+        "A row for each slot, a piece for each stay ({} stays); a bar ends what was evicted, a \
+         cross what was invalidated since it was sold. Under the pointer, and in the table of \
+         events: by what.{missed}",
         watched.stays.len()
     );
     let mut stays = Numbers::new(&["slot", "toy", "from_s", "to_s", "how_it_ended"]);
@@ -201,21 +201,21 @@ fn how(lab: &Lab) -> Vec<String> {
     vec![
         format!(
             "Slots over time: a store of {} toys and a cache of {WATCHED_SLOTS} (lru, leases) is \
-             asked {WATCHED_RATE} times a second, by Zipf 0.8, {} % orders; every 40 ms the frontend \
-             says what happened to its cache (/status).",
+             asked {WATCHED_RATE} times a second, by Zipf 0.8, {} % orders; every 40 ms the \
+             frontend says what happened to its cache (/status).",
             lab::TOYS,
             WATCHED_ORDERS / 10_000,
         ),
         format!(
             "Hit rates: the frontend's own cache, without a store around it, is asked for {length} \
-             toys of {TOYS}, after a fifth as many that are not counted, in each of {count} streams \
-             from seeds; a toy that is not there is filled. Nothing is sold in them, so nothing is \
-             invalidated."
+             toys of {TOYS}, after a fifth as many that are not counted, in each of {count} \
+             streams from seeds; a toy that is not there is filled. Nothing is sold in them, so \
+             nothing is invalidated."
         ),
         format!(
             "Beside it a store with each policy and {MEASURED_AT} slots is asked by one client \
-             without a pause. By hand: toystore up --cache-policy lfu --cache-capacity {MEASURED_AT}; \
-             toystore load --clients 1 --orders 0."
+             without a pause. By hand: toystore up --cache-policy lfu --cache-capacity \
+             {MEASURED_AT}; toystore load --clients 1 --orders 0."
         ),
     ]
 }

@@ -81,7 +81,8 @@ fn gaps(section: &mut Section, runs: &[Run], kinds: &[Kills]) {
     let title = format!("The longest time without an order: {}.", list(&words));
     let drawing = bars::draw(&groups, "longest time without a right answer, in seconds", &title);
     let about = format!(
-        "From the fault's beginning to the end of the run; bar: median, line: least to most of {} \
+        "From the fault's beginning to the end of the run; a shopper that waits for its order does \
+         not look at toys meanwhile. Bar: median, line: least to most of {} \
          of each.",
         count(repetitions(runs), "repetition")
     );
@@ -199,7 +200,11 @@ fn noticed(section: &mut Section, runs: &[Run], kinds: &[Kills]) {
         0 => "none was given up".to_string(),
         count => format!("{count} were given up"),
     };
-    let title = format!("Orders that had to be tried again: {}; {end}.", list(&words));
+    let slowest = runs.iter().max_by(|one, other| one.slowest.total_cmp(&other.slowest));
+    let slowest = slowest.map_or_else(String::new, |run| {
+        format!("; the slowest took {:.2} s ({})", run.slowest, run.kills.name())
+    });
+    let title = format!("Orders that had to be tried again: {}; {end}{slowest}.", list(&words));
     let groups = [Group { name: String::new(), bars: groups }];
     let drawing = bars::draw(&groups, "the slowest order, in seconds", &title);
     let about = format!(
@@ -298,10 +303,10 @@ fn how(lab: &Lab) -> Vec<String> {
     let [before, down, after] = lengths(lab.settings.size).map(|time| time.as_secs_f64());
     vec![
         format!(
-            "Each run is a store of its own: one frontend (a cache of {CAPACITY}, leases), {ORDERS} \
-             order replicas ({}), one catalog, each a process. {SHOPPERS} shoppers look at toys and \
-             order every other one; each thinks for {} ms after a toy, and tries again after {} ms \
-             what failed.",
+            "Each run is a store of its own: one frontend (a cache of {CAPACITY}, leases), \
+             {ORDERS} order replicas ({}), one catalog, each a process. {SHOPPERS} shoppers look \
+             at toys and order every other one; each thinks for {} ms after a toy, and tries again \
+             after {} ms what failed.",
             lab.replication(),
             PAUSE.as_millis(),
             RETRY_INTERVAL.as_millis()

@@ -260,9 +260,9 @@ fn how(lab: &Lab) -> Vec<String> {
     let percent = f64::from(ORDERS) / 10_000.0;
     vec![
         format!(
-            "Each run is a store of its own with {FRONTENDS} frontends, {TOYS} toys, in each frontend \
-             a cache with room for all of them (so that entries die of age, and not of want of \
-             room), three order replicas ({}) and one catalog; runs differ in \
+            "Each run is a store of its own with {FRONTENDS} frontends, {TOYS} toys, in each \
+             frontend a cache with room for all of them (so that entries die of age, and not of \
+             want of room), three order replicas ({}) and one catalog; runs differ in \
              --invalidation alone, and the last in --cache-capacity 0. {SHOPPERS} shoppers look at \
              toys for {} ms, all equally likely, {} ms apart, and order {percent} % of them. The \
              schemes take turns; in each repetition all have the same shoppers.",
@@ -275,9 +275,9 @@ fn how(lab: &Lab) -> Vec<String> {
          nobody is told, an entry dies of age. none: nobody is told, an entry lives until it is \
          evicted."
             .to_string(),
-        "Calls are those that were answered, from frontends to the catalog (fills, leases) and from \
-         the catalog to frontends (invalidations), as /metrics counts them. By hand: toystore up \
-         --frontends 2 --invalidation push; toystore client --history h.jsonl; toystore check \
+        "Calls are those that were answered, from frontends to the catalog (fills, leases) and \
+         from the catalog to frontends (invalidations), as /metrics counts them. By hand: toystore \
+         up --frontends 2 --invalidation push; toystore client --history h.jsonl; toystore check \
          h.jsonl."
             .to_string(),
     ]

@@ -208,7 +208,8 @@ async fn clients(
     Ok(())
 }
 
-/// A store for each step. One that cannot be had is missing, and no reason to throw the others away.
+/// A store for each step. One that cannot be had is missing, and no reason to throw the others
+/// away.
 async fn stores(
     lab: &Lab,
     grows: Grows,
@@ -332,8 +333,8 @@ fn how(lab: &Lab) -> Vec<String> {
             "One thing grows, all else is as in a store of {TOYS} toys, a cache of {CAPACITY}, one \
              frontend (for clients: two), three order replicas ({}) and one catalog. {CLIENTS} \
              clients ask without a pause: toys by a Zipf law of exponent 0.8, {} % orders, {} % \
-             reads of earlier orders. Each point lasts {} ms after {} ms that are not counted, in {} \
-             repetitions.",
+             reads of earlier orders. Each point lasts {} ms after {} ms that are not counted, in \
+             {} repetitions.",
             lab.replication(),
             ORDERS / 10_000,
             ORDER_QUERIES / 10_000,
@@ -341,16 +342,16 @@ fn how(lab: &Lab) -> Vec<String> {
             warm_up(size).as_millis(),
             repetitions(size),
         ),
-        "Memory is what the system counts as resident (VmRSS) of one process of each kind, after the \
-         load. The start is from the first process to the moment at which all are ready."
+        "Memory is what the system counts as resident (VmRSS) of one process of each kind, after \
+         the load. The start is from the first process to the moment at which all are ready."
             .to_string(),
         format!(
             "Orders on disk are made up by toystore generate, before anything starts: a store of \
              {GENERATED_TOYS} toys that has sold so many orders, in the log and the checkpoint of \
              each replica."
         ),
-        "By hand: toystore up --frontends 5 --orders 7 --catalogue FILE; toystore load --clients 256 \
-         --orders 0.1 --order-queries 0.05."
+        "By hand: toystore up --frontends 5 --orders 7 --catalogue FILE; toystore load --clients \
+         256 --orders 0.1 --order-queries 0.05."
             .to_string(),
     ]
 }
