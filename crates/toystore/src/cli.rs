@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::command::{
-    catalog, check, client, compare, control, dashboard, demo, export, frontend, generate, health,
-    load, migrate, node, order, paint, run, sim, status, top, up, view,
+    catalog, check, client, compare, control, dashboard, demo, evaluate, export, frontend,
+    generate, health, load, migrate, node, order, paint, run, sim, status, top, up, view,
 };
 use crate::supervisor::control::Action;
 
@@ -35,6 +35,7 @@ Examples:
   toystore status                             … another one leads …
   toystore start order-3                      … and it comes back
   toystore compare --quick                    the ways of replication, side by side
+  toystore evaluate --quick                   the lab's whole evaluation, as one report
   toystore view FOLDER                        a run that is over, in the page
 
 Data goes to stdout, everything else to stderr. Exit code 0: done, and what was checked holds;
@@ -73,6 +74,7 @@ enum Command {
     Run(run::Run),
     View(view::View),
     Compare(compare::Compare),
+    Evaluate(evaluate::Evaluate),
     Health(health::Health),
 }
 
@@ -122,6 +124,7 @@ pub fn run() -> ExitCode {
         Command::Run(run) => run.run(),
         Command::View(view) => view.run(),
         Command::Compare(compare) => compare.run(),
+        Command::Evaluate(evaluate) => evaluate.run(),
         Command::Health(health) => health.run(),
     };
     outcome.unwrap_or_else(|error| {

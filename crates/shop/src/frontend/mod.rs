@@ -61,14 +61,14 @@ mod status;
 
 use replication::{NodeId, Time};
 
-pub use cache::Policy;
+pub use cache::{Cache, Filled, Policy};
 pub use config::{CACHE_CAPACITY_DEFAULT, Config, REQUEST_DEADLINE_DEFAULT, Timers};
 pub use happened::{Happening, HappeningStatus};
 pub use reads::Hit;
 pub use status::{Counters, LeaderStatus, LeaseStatus, SlotStatus, Status};
 
 use again::Resting;
-use cache::{Cache, Slot};
+use cache::Slot;
 use calls::{Calls, Outbox, Purpose};
 use config::STOP_DEADLINE;
 use fills::Fills;

@@ -69,8 +69,8 @@ pub struct Row {
     pub right: u64,
     /// Those that do.
     pub no_stock: u64,
-    /// Those out of a frontend's cache.
-    pub hits: u64,
+    /// Of [`Row::response`], what came out of a frontend's cache.
+    pub from_cache: Histogram<u64>,
     /// Indexed by [`Failure`].
     pub failures: [u64; Failure::ALL.len()],
     /// From when a request was intended to its end.
@@ -85,7 +85,7 @@ impl Default for Row {
         Row {
             right: 0,
             no_stock: 0,
-            hits: 0,
+            from_cache: histogram(),
             failures,
             response: histogram(),
             service: histogram(),
@@ -105,6 +105,34 @@ impl Row {
         }
     }
 
+    /// A right answer: perhaps that there is not enough in stock, perhaps out of a cache.
+    pub fn record_right(
+        &mut self,
+        response: Duration,
+        service: Option<Duration>,
+        no_stock: bool,
+        hit: bool,
+    ) {
+        self.right += 1;
+        self.no_stock += u64::from(no_stock);
+        self.record(response, service);
+        if hit {
+            self.from_cache.record(micros(response)).expect("a histogram of histogram() grows");
+        }
+    }
+
+    /// How many came out of a frontend's cache.
+    pub fn hits(&self) -> u64 {
+        self.from_cache.len()
+    }
+
+    /// Those of [`Row::response`] that were not out of a cache.
+    pub fn past_cache(&self) -> Histogram<u64> {
+        let mut rest = self.response.clone();
+        rest.subtract(&self.from_cache).expect("all that is in the one is in the other");
+        rest
+    }
+
     /// How many have an answer or none.
     pub fn ended(&self) -> u64 {
         self.right + self.failures.iter().sum::<u64>()
@@ -114,13 +142,14 @@ impl Row {
     pub fn add(&mut self, other: &Row) {
         self.right += other.right;
         self.no_stock += other.no_stock;
-        self.hits += other.hits;
         for (mine, others) in self.failures.iter_mut().zip(other.failures) {
             *mine += others;
         }
-        for (mine, others) in
-            [(&mut self.response, &other.response), (&mut self.service, &other.service)]
-        {
+        for (mine, others) in [
+            (&mut self.response, &other.response),
+            (&mut self.service, &other.service),
+            (&mut self.from_cache, &other.from_cache),
+        ] {
             mine.add(others).expect("both are made by histogram(), and grow");
         }
     }

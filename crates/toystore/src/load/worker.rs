@@ -366,10 +366,7 @@ impl Worker {
         }
         let service = self.arrivals.is_some().then(|| now - asked.sent);
         let row = self.report.counts.row_mut(asked.kind);
-        row.right += 1;
-        row.no_stock += u64::from(no_stock);
-        row.hits += u64::from(frame.hit);
-        row.record(now - asked.intended, service);
+        row.record_right(now - asked.intended, service, no_stock, frame.hit);
     }
 
     /// A wrong answer in the warm-up is as wrong as a later one.

@@ -34,7 +34,7 @@ fn check_refused(output: &Output, code: i32, parts: &[&str]) {
     assert!(!words.contains("panicked"), "{words}");
 }
 
-const COMMANDS: [&str; 21] = [
+const COMMANDS: [&str; 22] = [
     "up",
     "catalog",
     "order",
@@ -53,6 +53,7 @@ const COMMANDS: [&str; 21] = [
     "health",
     "migrate",
     "compare",
+    "evaluate",
     "dashboard",
     "view",
     "help",

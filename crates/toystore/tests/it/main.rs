@@ -8,6 +8,7 @@ mod cli;
 mod compare;
 mod docs;
 mod elsewhere;
+mod evaluate;
 mod exchange;
 mod faults;
 mod generate;

@@ -153,7 +153,7 @@ impl Cache {
     }
 
     /// How many toys are in it.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.by_name.len()
     }
 

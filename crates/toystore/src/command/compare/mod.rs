@@ -8,17 +8,15 @@
 //! | `local` | the runs with real processes |
 //! | `table` | what is printed, and the same as CSV |
 //! | `findings` | a sentence for each plot, made of the numbers |
-//! | `chart` | bars and lines as SVG |
 //! | `page` | the page that they stand on |
 //!
 //! Called by the command line; [`simulator::comparison`] says what is run.
 
-mod chart;
-mod findings;
+pub mod findings;
 mod local;
-mod page;
-mod simulated;
-mod table;
+pub mod page;
+pub mod simulated;
+pub mod table;
 
 use std::fmt::Display;
 use std::num::NonZero;
@@ -30,7 +28,7 @@ use anstream::println;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
-use simulator::comparison::{COMMIT, Case, Comparison, DELAY, Extent, Happens, Outage};
+use simulator::comparison::{COMMIT, Case, Comparison, DELAY, Extent, Happens, Measured, Outage};
 
 use super::paint;
 
@@ -243,7 +241,7 @@ impl Compare {
         }
         let jobs = self.jobs.or_else(|| std::thread::available_parallelism().ok());
         let jobs = jobs.map_or(1, NonZero::get).min(JOBS_MAX);
-        let comparison = Comparison::new(&simulated::measure(&self.cases(&extent), jobs));
+        let comparison = Comparison::new(&in_virtual_time(&self.cases(&extent), jobs));
         Part { world: "Simulated", about: about(&extent), real: false, comparison }
     }
 
@@ -321,8 +319,16 @@ impl Compare {
     }
 }
 
+/// Runs all cases, with a bar.
+fn in_virtual_time(cases: &[Case], jobs: usize) -> Vec<(Case, Measured)> {
+    let bar = bar(cases.len());
+    let measured = simulated::measure(cases, jobs, || bar.inc(1));
+    bar.finish_and_clear();
+    measured
+}
+
 /// What all numbers were counted in.
-fn about(extent: &Extent) -> String {
+pub fn about(extent: &Extent) -> String {
     let millis = |time: Duration| time.as_micros() as f64 / 1000.0;
     format!(
         "Simulated: a message takes {} ms, a commit to disk {} ms; {} from seed {} for each fault.",

@@ -6,12 +6,14 @@
 use checker::picture::escape;
 use std::time::Duration;
 
+use replication::Protocol;
 use simulator::comparison::{Comparison, CostRow, LossRow, OutageRow};
 
-use super::chart::{Bar, Group, draw};
 use super::table::{links, seconds};
 use super::{Part, findings};
 use crate::command::paint;
+use crate::command::plot::bars::{Bar, Group, draw};
+use crate::command::plot::sheet::{DRAWING, PAGE, PRINT, PROTOCOLS};
 
 /// The whole page.
 pub fn page(parts: &[Part], repeat: &str) -> String {
@@ -19,49 +21,75 @@ pub fn page(parts: &[Part], repeat: &str) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n\
-         <title>toystore compare</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n\
+         <title>toystore compare</title>\n\
+         <style>\n{PAGE}{DRAWING}{PROTOCOLS}{PRINT}</style>\n</head>\n<body>\n\
          <h1>Ways of replication, side by side</h1>\n\
          <p class=\"dim\">To see it again: <code>{}</code></p>\n{body}</body>\n</html>\n",
         escape(repeat),
     )
 }
 
+/// A plot.
+pub struct Plot {
+    /// A short name, for files.
+    pub id: String,
+    /// What it shows, in a sentence.
+    pub title: String,
+    /// What is drawn.
+    pub words: String,
+    /// What is measured, and in which unit.
+    pub axis: &'static str,
+    /// The bars.
+    pub groups: Vec<Group>,
+}
+
 /// What was compared in one world.
 fn section(part: &Part) -> String {
-    let Part { world, about, comparison, real } = part;
-    let kept = findings::kept(comparison);
+    let Part { world, about, .. } = part;
     let mut body = format!("<h2>{}</h2>\n<p>{}</p>\n", escape(world), escape(about));
-    let mut add = |title: &str, words: &str, groups: &[Group]| {
-        if groups.is_empty() {
-            return;
-        }
+    for Plot { title, words, axis, groups, .. } in plots(part) {
         body.push_str(&format!(
             "<section>\n<h3>{}</h3>\n<p class=\"dim\">{}: {}</p>\n{}</section>\n",
-            escape(title),
+            escape(&title),
             escape(world),
-            escape(words),
-            draw(groups, title),
+            escape(&words),
+            draw(&groups, axis, &title),
         ));
-    };
-    for (title, words, groups) in costs(comparison, *real) {
-        add(&title, &words, &groups);
     }
+    body
+}
+
+/// Those for which there are numbers.
+pub fn plots(part: &Part) -> Vec<Plot> {
+    let Part { comparison, real, .. } = part;
+    let mut all = costs(comparison, *real);
+    let mut add = |id: &str, title: String, words: &str, axis, groups| {
+        all.push(Plot { id: id.to_string(), title, words: words.to_string(), axis, groups });
+    };
     let words = "the longest time without an acknowledged order from the fault on. Bar: the median \
                  of all runs; line: the worst. Red: no orders in the second half of the fault.";
-    add(&findings::outages(&comparison.outages), words, &outages(&comparison.outages));
+    let found = findings::outages(&comparison.outages);
+    add(
+        "outages",
+        found,
+        words,
+        "longest time without an order, in seconds",
+        outages(&comparison.outages),
+    );
     for replication in [true, false] {
         let rows = comparison.losses.iter().filter(|row| row.replication == replication);
         let rows: Vec<&LossRow> = rows.collect();
         let words = "orders a second, where so many messages are lost. What is lost is lost here: \
                      no TCP sends it again, so that a call waits for its deadline.";
-        add(&findings::losses(&rows), words, &losses(&rows));
+        let id = if replication { "loss-between-replicas" } else { "loss" };
+        add(id, findings::losses(&rows), words, "orders a second", losses(&rows));
     }
     let words = "acknowledged orders that were gone at the end, by fault.";
-    add(&kept.sentence, words, &lost(comparison));
-    body
+    let found = findings::kept(comparison).sentence;
+    add("lost", found, words, "acknowledged orders that were lost", lost(comparison));
+    all.retain(|plot| !plot.groups.is_empty());
+    all
 }
-
-type Plot = (String, String, Vec<Group>);
 
 fn two(value: f64) -> String {
     format!("{value:.2}")
@@ -77,6 +105,8 @@ fn time(micros: f64) -> String {
 
 /// What is measured of an order, and how it is written.
 struct Measure {
+    id: &'static str,
+    axis: &'static str,
     what: &'static str,
     words: &'static str,
     of: fn(&CostRow) -> f64,
@@ -87,6 +117,8 @@ struct Measure {
 /// Counts of a simulated world.
 const COUNTS: [Measure; 3] = [
     Measure {
+        id: "messages",
+        axis: "messages for an order",
         what: "an order costs so many messages between replicas",
         words: "heartbeats are counted too; orders that come together share messages.",
         of: |row| row.messages,
@@ -94,6 +126,8 @@ const COUNTS: [Measure; 3] = [
         text: two,
     },
     Measure {
+        id: "bytes",
+        axis: "bytes for an order",
         what: "an order costs so many bytes between replicas",
         words: "as postcard encodes the messages, without what frames them.",
         of: |row| row.message_bytes,
@@ -101,6 +135,8 @@ const COUNTS: [Measure; 3] = [
         text: whole,
     },
     Measure {
+        id: "syncs",
+        axis: "syncs for an order",
         what: "an order costs so many syncs of the replicas' disks",
         words: "of all replicas together; orders that come together share syncs.",
         of: |row| row.order_syncs,
@@ -125,6 +161,8 @@ fn times(real: bool) -> [Measure; 2] {
     };
     [
         Measure {
+            id: "latency",
+            axis: "latency of an order, in µs",
             what: "half of the orders take no longer than",
             words: latency,
             of: |row| row.latency.0.as_micros() as f64,
@@ -132,6 +170,8 @@ fn times(real: bool) -> [Measure; 2] {
             text: time,
         },
         Measure {
+            id: "rate",
+            axis: "orders a second",
             what: "there are so many orders a second",
             words: orders,
             of: |row| row.orders_per_second,
@@ -139,6 +179,12 @@ fn times(real: bool) -> [Measure; 2] {
             text: whole,
         },
     ]
+}
+
+/// A bar of a way of replication; the line on it ends at the worst.
+fn bar(protocol: Protocol, value: f64, worst: Option<f64>, words: String) -> Bar {
+    let (name, range) = (protocol.name().to_string(), worst.map(|worst| (value, worst)));
+    Bar { class: name.clone(), name, value, range, words, bad: false }
 }
 
 fn costs(comparison: &Comparison, real: bool) -> Vec<Plot> {
@@ -154,7 +200,7 @@ fn costs(comparison: &Comparison, real: bool) -> Vec<Plot> {
                 if let Some(worst) = worst {
                     words = format!("{words}, {}", (measure.text)(worst));
                 }
-                Bar { protocol: row.protocol, value, worst, words, bad: false }
+                bar(row.protocol, value, worst, words)
             });
             let (replicas, shoppers) =
                 rows.first().map_or((0, 0), |row| (row.replicas, row.shoppers));
@@ -162,7 +208,8 @@ fn costs(comparison: &Comparison, real: bool) -> Vec<Plot> {
             Group { name, bars: bars.collect() }
         });
         let title = findings::cost(all, measure.what, measure.of, measure.text);
-        (title, measure.words.to_string(), groups.collect())
+        let (id, words) = (measure.id.to_string(), measure.words.to_string());
+        Plot { id, title, words, axis: measure.axis, groups: groups.collect() }
     };
     let counts = COUNTS.iter().filter(|_| !real);
     counts.chain(&times(real)).map(plot).collect()
@@ -173,13 +220,9 @@ fn outages(rows: &[OutageRow]) -> Vec<Group> {
         let bars = rows.iter().map(|row| {
             let bad = row.went_on < row.seeds;
             let end = if bad { ", until the end" } else { "" };
-            Bar {
-                protocol: row.protocol,
-                value: row.gap.0.as_secs_f64(),
-                worst: Some(row.gap.1.as_secs_f64()),
-                words: format!("{}, {}{end}", seconds(row.gap.0), seconds(row.gap.1)),
-                bad,
-            }
+            let words = format!("{}, {}{end}", seconds(row.gap.0), seconds(row.gap.1));
+            let (value, worst) = (row.gap.0.as_secs_f64(), row.gap.1.as_secs_f64());
+            Bar { bad, ..bar(row.protocol, value, Some(worst), words) }
         });
         let name = rows.first().map_or_else(String::new, |row| {
             format!("{}, {} replicas, for {}", row.outage, row.replicas, span(row.lasted))
@@ -200,12 +243,9 @@ fn span(time: Duration) -> String {
 
 fn losses(rows: &[&LossRow]) -> Vec<Group> {
     let group = |rows: &[&LossRow]| {
-        let bars = rows.iter().map(|row| Bar {
-            protocol: row.protocol,
-            value: row.orders_per_second,
-            worst: None,
-            words: format!("{:.0}, {:.1} %", row.orders_per_second, 100.0 * row.share),
-            bad: false,
+        let bars = rows.iter().map(|row| {
+            let words = format!("{:.0}, {:.1} %", row.orders_per_second, 100.0 * row.share);
+            bar(row.protocol, row.orders_per_second, None, words)
         });
         let name = rows.first().map_or_else(String::new, |row| {
             let percent = f64::from(row.per_mille) / 10.0;
@@ -228,7 +268,7 @@ fn lost(comparison: &Comparison) -> Vec<Group> {
             if !broke.is_empty() {
                 words = format!("{words}; broke: {}", broke.join(", "));
             }
-            Bar { protocol: row.protocol, value: row.kept.lost as f64, worst: None, words, bad }
+            Bar { bad, ..bar(row.protocol, row.kept.lost as f64, None, words) }
         });
         let name = rows
             .first()
@@ -237,34 +277,3 @@ fn lost(comparison: &Comparison) -> Vec<Group> {
     };
     by_fault(&comparison.outages).map(group).collect()
 }
-
-const STYLE: &str = "\
-:root { color-scheme: light dark; --paper: #fff; --ink: #1c1e21; --dim: #6b7075; --line: #c9ccd1;
-  --naive: #a9aeb4; --primary-backup: #6b9be8; --raft: #4fa86b; --paxos: #e07b00; --bad: #d92c2c; }
-@media (prefers-color-scheme: dark) {
-  :root { --paper: #15171a; --ink: #e8eaed; --dim: #9aa0a6; --line: #43484e; --naive: #6b7075;
-    --primary-backup: #5b8bd6; --raft: #4aa56a; --paxos: #ffa640; --bad: #ff6b63; } }
-body { margin: 1.5rem; background: var(--paper); color: var(--ink);
-  font: 15px/1.45 system-ui, sans-serif; }
-h1 { font-size: 1.3rem; margin: 0 0 .3rem; }
-h2 { font-size: 1.15rem; margin: 2.2rem 0 .2rem; padding-top: .6rem;
-  border-top: 1px solid var(--line); }
-h3 { font-size: 1.05rem; max-width: 62rem; margin: 2rem 0 .2rem; }
-p { max-width: 62rem; margin: .4rem 0; }
-.dim { color: var(--dim); }
-svg { display: block; max-width: 100%; height: auto;
-  font: 11px ui-monospace, 'DejaVu Sans Mono', monospace; }
-svg.narrow { display: none; }
-@media (max-width: 50rem) { svg.wide { display: none; } svg.narrow { display: block; } }
-svg text { fill: var(--ink); }
-svg .dim { fill: var(--dim); }
-svg text.name { font-weight: bold; }
-svg .bad { fill: var(--bad); font-weight: bold; }
-.axis { stroke: var(--line); }
-.worst { stroke: var(--ink); stroke-width: 1.2; }
-.naive { fill: var(--naive); }
-.primary-backup { fill: var(--primary-backup); }
-.raft { fill: var(--raft); }
-.paxos { fill: var(--paxos); }
-code { font-size: .9em; overflow-wrap: anywhere; }
-";

@@ -1,18 +1,16 @@
 //! The cases in the simulator: exact counts, the same in every run; spread over threads.
 //!
-//! Called by `compare::mod`.
+//! Called by `compare::mod`, and by `evaluate`.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
 use simulator::comparison::{Case, Measured};
 
-use super::bar;
 use crate::command::sim::quietly;
 
-/// Runs all cases on so many threads; in their order.
-pub fn measure(cases: &[Case], jobs: usize) -> Vec<(Case, Measured)> {
-    let bar = bar(cases.len());
+/// Runs all cases on so many threads; in their order. Whoever waits is told of each that is done.
+pub fn measure(cases: &[Case], jobs: usize, mut done: impl FnMut()) -> Vec<(Case, Measured)> {
     let next = AtomicUsize::new(0);
     let mut measured: Vec<(usize, Measured)> = Vec::with_capacity(cases.len());
     quietly(|| {
@@ -35,11 +33,10 @@ pub fn measure(cases: &[Case], jobs: usize) -> Vec<(Case, Measured)> {
             drop(sender);
             for one in receiver {
                 measured.push(one);
-                bar.inc(1);
+                done();
             }
         });
     });
-    bar.finish_and_clear();
     measured.sort_by_key(|(place, _)| *place);
     let all = cases.iter().zip(measured);
     all.map(|(case, (_, measured))| (*case, measured)).collect()

@@ -29,7 +29,7 @@ pub fn json(outcome: &Outcome) -> Value {
             "right": row.right,
             "per_second": outcome.per_second(row.right),
             "no_stock": row.no_stock,
-            "cache_hits": row.hits,
+            "cache_hits": row.hits(),
             "failures": failures(row),
             "availability": availability(row, 0),
             "response": Latencies::of(&row.response),

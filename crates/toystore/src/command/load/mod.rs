@@ -4,13 +4,12 @@
 //! files.
 //! Called by the command line.
 
-mod curve;
 mod files;
 mod merge;
 mod outcome;
 mod page;
 mod run;
-mod toys;
+pub mod toys;
 mod watch;
 
 use std::path::PathBuf;

@@ -94,7 +94,7 @@ impl Outcome {
                 row.right.to_string(),
                 format!("{:.0}", self.per_second(row.right)),
                 row.no_stock.to_string(),
-                row.hits.to_string(),
+                row.hits().to_string(),
             ];
             cells.extend(met.iter().map(|failure| row.failures[*failure as usize].to_string()));
             table.add_row(cells);

@@ -6,9 +6,10 @@
 use checker::picture::escape;
 use hdrhistogram::Histogram;
 
-use super::curve::{Axis, Line, draw};
 use super::outcome::Outcome;
 use crate::command::paint;
+use crate::command::plot::axis::Axis;
+use crate::command::plot::curve::{Line, draw};
 use crate::load::count::Latencies;
 use crate::load::gathered::Second;
 use crate::load::mix::Kind;
@@ -74,13 +75,13 @@ fn latencies(outcome: &Outcome) -> (String, String, String) {
             "service" => format!("{} service", kind.name()),
             _ => kind.name().to_string(),
         };
-        Line { name, points: (0..=POINTS).map(point).collect() }
+        Line::named(&name, (0..=POINTS).map(point).collect())
     };
     let lines: Vec<Line> = all.iter().map(line).collect();
     let quantiles = ["0", "90", "99", "99.9", "99.99", "99.999", "99.9999", "99.99999"];
     let ticks = quantiles.iter().enumerate().map(|(x, words)| (x as f64, format!("{words} %")));
     let ticks = ticks.take_while(|(x, _)| *x <= end).collect();
-    let x = Axis { title: "share of requests".to_string(), from: 0.0, to: end, ticks };
+    let x = Axis::places("share of requests", 0.0, end, ticks);
     let y = decades(lines.iter().flat_map(|line| line.points.iter().map(|(_, y)| *y)));
     let half = |(kind, latencies): (Kind, Latencies)| {
         let (half, most) = (paint::micros(latencies.p50_us), paint::micros(latencies.p99_us));
@@ -110,7 +111,7 @@ fn decades(values: impl Iterator<Item = f64>) -> Axis {
     let (from, to) = (least.min(most).floor(), most.ceil().max(least.min(most).floor() + 1.0));
     let ticks = (from as i32..=to as i32)
         .map(|power| (f64::from(power), paint::micros(10_u64.pow(power.max(0) as u32))));
-    Axis { title: "latency".to_string(), from, to, ticks: ticks.collect() }
+    Axis::places("latency", from, to, ticks.collect())
 }
 
 /// Seconds that were measured from beginning to end.
@@ -131,9 +132,9 @@ fn seconds_axis(seconds: &[Second]) -> Axis {
 /// Answers in each second.
 fn rates(outcome: &Outcome) -> (String, String, String) {
     let seconds = whole(outcome);
-    let line = |name: &str, of: fn(&Second) -> u64| Line {
-        name: name.to_string(),
-        points: seconds.iter().map(|second| (second.number as f64, of(second) as f64)).collect(),
+    let line = |name: &str, of: fn(&Second) -> u64| {
+        let points = seconds.iter().map(|second| (second.number as f64, of(second) as f64));
+        Line::named(name, points.collect())
     };
     let mut lines = vec![line("right", Second::right)];
     if seconds.iter().any(|second| second.failed() > 0) {
@@ -163,7 +164,7 @@ fn tails(outcome: &Outcome) -> (String, String, String) {
         };
         seconds.iter().filter_map(at).collect::<Vec<_>>()
     };
-    let lines = Kind::ALL.map(|kind| Line { name: kind.name().to_string(), points: points(kind) });
+    let lines = Kind::ALL.map(|kind| Line::named(kind.name(), points(kind)));
     let lines: Vec<Line> = lines.into_iter().filter(|line| !line.points.is_empty()).collect();
     let worst = |line: &Line| {
         let worst = line.points.iter().map(|(_, y)| *y).fold(0.0, f64::max);
@@ -218,8 +219,6 @@ svg text { fill: var(--ink); }
 svg .dim { fill: var(--dim); }
 .axis { stroke: var(--line); }
 .line { fill: none; stroke: var(--tone); stroke-width: 1.8; }
-.legend { margin: .3rem 0; }
-.legend span { color: var(--tone); font-weight: bold; margin-right: 1.2em; }
 .read, .read-service { --tone: var(--read); }
 .order, .order-service { --tone: var(--order); }
 .order-query, .order-query-service { --tone: var(--query); }

@@ -2,12 +2,11 @@
 //!
 //! Called by `load::mod`; calls [`crate::load`] and every other file of this folder.
 
-use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use clap::ValueEnum;
 
 use super::outcome::Outcome;
@@ -15,7 +14,6 @@ use super::watch::watch;
 use super::{Flags, files, page, toys};
 use crate::command::service::{FILES_RESERVED, raise_file_limit};
 use crate::command::{Signals, check_writable, paint};
-use crate::http::connection::Url;
 use crate::load::count::repeated;
 use crate::load::goal::Goal;
 use crate::load::request::Prepared;
@@ -41,7 +39,7 @@ pub async fn run(flags: Flags) -> Result<ExitCode> {
     let (seed, mix) = (flags.seed(), flags.mix()?);
     let repeat = flags.repeat(&urls, seed);
     paint::say(format_args!("seed {seed}; this makes the same choices:\n  {repeat}"));
-    let addresses = urls.iter().map(address).collect::<Result<Vec<_>>>()?;
+    let addresses = urls.iter().map(toys::address).collect::<Result<Vec<_>>>()?;
     let mut names = toys::toys(&urls).await?;
     mix::shuffle(&mut names, seed);
     let toys = names.len();
@@ -73,13 +71,6 @@ pub async fn run(flags: Flags) -> Result<ExitCode> {
         Outcome { began: began + flags.warm_up, seed, repeat, about, open, gathered, twice, goals };
     write(&flags, &outcome)?;
     Ok(if outcome.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// Where a URL leads; the first of several addresses.
-fn address(url: &Url) -> Result<SocketAddr> {
-    let found = (url.host(), url.port()).to_socket_addrs();
-    let mut found = found.with_context(|| format!("{url}: nobody has that name"))?;
-    found.next().ok_or_else(|| anyhow!("{url}: nobody has that name"))
 }
 
 /// What is done, in a sentence.

@@ -1,10 +1,11 @@
-//! The toys of a store, as it lists them itself.
+//! Where a store is, and its toys, as it lists them itself.
 //!
-//! Called by `load::run` before anything is sent.
+//! Called by `load::run` and by `evaluate` before anything is sent.
 
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use shop::message::{Consistency, Reply, Request};
 use shop::toy::ToyName;
 
@@ -38,6 +39,16 @@ pub async fn toys(urls: &[Url]) -> Result<Vec<String>> {
          hint: start a store with `toystore up`, or say where one is with --url",
         reasons.join("; ")
     );
+}
+
+/// Where a URL leads; the first of several addresses.
+///
+/// # Errors
+/// If nobody has that name.
+pub fn address(url: &Url) -> Result<SocketAddr> {
+    let found = (url.host(), url.port()).to_socket_addrs();
+    let mut found = found.with_context(|| format!("{url}: nobody has that name"))?;
+    found.next().ok_or_else(|| anyhow!("{url}: nobody has that name"))
 }
 
 async fn list(url: &Url) -> Result<Vec<String>, String> {
