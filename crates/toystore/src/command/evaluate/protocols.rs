@@ -50,7 +50,7 @@ fn wanted(size: Size, happens: Happens) -> bool {
 
 /// How long it takes as planned, in seconds.
 pub fn planned(size: Size) -> f64 {
-    size.of(2.0, 7.0, 150.0)
+    size.of(2.0, 5.0, 150.0)
 }
 
 /// Runs all cases.

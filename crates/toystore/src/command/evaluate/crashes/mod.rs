@@ -47,7 +47,7 @@ const ORDERS: u8 = 3;
 const FRONTENDS: u8 = 1;
 
 /// How long a run needs beside its story: start, comparison, rest, end; in seconds.
-const AROUND_SECONDS: f64 = 2.0;
+const AROUND_SECONDS: f64 = 1.2;
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -36,6 +36,8 @@ struct Measure {
     question: &'static str,
     title: &'static str,
     axis: &'static str,
+    /// What cannot be more, whatever an interval says.
+    most: f64,
     values: &'static [(&'static str, Reading)],
     words: fn(f64) -> String,
 }
@@ -46,6 +48,7 @@ const MEASURES: [Measure; 3] = [
         question: "How often does the cache help under each scheme?",
         title: "Looks that the cache answered",
         axis: "looks answered from the cache, in percent",
+        most: 100.0,
         values: &[("hits", |run| 100.0 * run.hits as f64 / run.looks.max(1) as f64)],
         words: |percent| format!("{percent:.1} %"),
     },
@@ -54,6 +57,7 @@ const MEASURES: [Measure; 3] = [
         question: "What does each scheme cost readers and buyers?",
         title: "A look takes",
         axis: "mean latency, in µs",
+        most: f64::MAX,
         values: &[("look", |run| run.look_us), ("order", |run| run.order_us)],
         words: |us| paint::micros(us.round().max(0.0) as u64),
     },
@@ -62,6 +66,7 @@ const MEASURES: [Measure; 3] = [
         question: "How many messages does each scheme need?",
         title: "Calls between frontends and catalog for each look",
         axis: "calls for each look",
+        most: f64::MAX,
         values: &[("calls", |run| run.messages)],
         words: |calls| format!("{calls:.2}"),
     },
@@ -80,6 +85,8 @@ fn measured(section: &mut Section, schemes: &[Scheme], runs: &[Run], measure: &M
         for (tone, (what, value)) in measure.values.iter().enumerate() {
             let values: Vec<f64> = of(runs, *scheme).map(value).collect();
             let Some(estimate) = Estimate::mean(&values) else { continue };
+            let interval = estimate.interval.map(|(low, high)| (low, high.min(measure.most)));
+            let estimate = Estimate { interval, ..estimate };
             let (low, high) = estimate.range();
             let (name, repetitions) = (scheme.name(), estimate.samples.to_string());
             let [mean, from, to] = [estimate.value, low, high].map(cell);

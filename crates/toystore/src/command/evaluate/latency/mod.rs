@@ -29,7 +29,7 @@ const CLIENTS: usize = 5;
 const ORDER_QUERIES: u32 = 100_000;
 
 /// How long a store takes to start and to stop, in seconds.
-const STORE_SECONDS: f64 = 1.2;
+const STORE_SECONDS: f64 = 0.7;
 
 /// Probabilities of an order after a look, in percent.
 fn percents(size: Size) -> &'static [u32] {

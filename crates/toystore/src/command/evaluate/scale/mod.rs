@@ -34,10 +34,10 @@ const ORDERS: u32 = 100_000;
 const ORDER_QUERIES: u32 = 50_000;
 
 /// How long a store takes to start and to stop, in seconds.
-const STORE_SECONDS: f64 = 1.3;
+const STORE_SECONDS: f64 = 1.0;
 
 /// How long a million orders take to be generated and to be started with, in seconds.
-const MILLION_ORDERS_SECONDS: f64 = 12.0;
+const MILLION_ORDERS_SECONDS: f64 = 8.0;
 
 /// Toys of a store that has orders already: with 100 of each, so that they are not sold out.
 const GENERATED_TOYS: usize = 1000;
