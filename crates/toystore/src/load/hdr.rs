@@ -22,8 +22,8 @@ use super::count::histogram;
 /// No clock is right that is beyond the year 9999.
 const TIME_MAX: Duration = Duration::from_secs(253_402_300_799);
 
-/// The most that the counts of a histogram may have, in bytes: with five digits, and each value once
-/// up to the largest.
+/// The most that the counts of a histogram may have, in bytes: more than those of five digits have,
+/// with each value once.
 const COUNTS_MAX: usize = 64 << 20;
 
 /// Latencies by tag, and when they were taken.
@@ -122,8 +122,8 @@ impl Log {
     }
 }
 
-/// The crate makes room for as many bytes as a compressed histogram says that it has, and it may say
-/// 4 GiB in a line of a hundred characters.
+/// The crate makes room for as many bytes as a compressed histogram says that it has, and it may
+/// say 4 GiB in a line of a hundred characters.
 fn check_size(encoded: &[u8]) -> Result<(), String> {
     // A cookie and a length of the compressed, then of what is in it, in four bytes each.
     let mut head = [0; 8];

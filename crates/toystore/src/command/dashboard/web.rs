@@ -85,11 +85,12 @@ pub async fn serve(door: Door, dashboard: Arc<Dashboard>) -> std::io::Result<()>
     axum::serve(door.listener, router).await
 }
 
-/// What the router refuses by itself, a number that is none or too long a body, in the one form of all
-/// that is refused.
+/// What the router refuses by itself, a number that is none or too long a body, in the one form of
+/// all that is refused.
 async fn refused(response: Response) -> Response {
     let kind = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
-    if !response.status().is_client_error() || !kind.is_some_and(|it| it.starts_with(b"text/plain")) {
+    let is_plain = kind.is_some_and(|kind| kind.starts_with(b"text/plain"));
+    if !response.status().is_client_error() || !is_plain {
         return response;
     }
     let status = response.status();

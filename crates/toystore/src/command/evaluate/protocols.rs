@@ -84,8 +84,8 @@ pub async fn run(lab: &Lab) -> Result<Section> {
          what each fault is."
             .to_string(),
         format!(
-            "By hand: toystore compare, or with real processes: toystore compare --world local. The \
-             seeds begin at {}.",
+            "By hand: toystore compare, or with real processes: toystore compare --world local. \
+             The seeds begin at {}.",
             extent.seed
         ),
     ];
