@@ -84,8 +84,8 @@ fn it_stays_smooth_under_load() {
     assert!(best.is_some(), "six times");
 }
 
-/// How long scripting takes of a frame of the screen, in milliseconds: of at least 120 frames, 95 in
-/// 100 take no longer.
+/// How long scripting takes of a frame of the screen, in milliseconds: of at least 120 frames, 95
+/// in 100 take no longer.
 fn most_of_draws(page: &Browser) -> f64 {
     page.js("performance.clearMeasures('draw')");
     let draws = "performance.getEntriesByName('draw')";
