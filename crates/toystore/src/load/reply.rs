@@ -212,6 +212,13 @@ mod tests {
                          {\"data\":{\"name\":\"Tux\",\"price\":25.99,\"quantity\":100}}1234";
 
     #[test]
+    fn what_would_steer_a_terminal_is_not_shown() {
+        assert_eq!(shown("\u{1b}[2Jno\r\n\u{9b}1m".as_bytes()), "�[2Jno���1m");
+        let long = "ü".repeat(SHOWN_MAX + 1);
+        assert_eq!(shown(long.as_bytes()), format!("{}…", &long[2..]));
+    }
+
+    #[test]
     fn an_answer_is_read_when_all_of_it_is_there() {
         for length in 0..HIT.len() {
             assert_eq!(read(&HIT[..length]), Ok(None), "{length}");
