@@ -22,6 +22,7 @@ pub mod others;
 pub mod paint;
 pub mod plot;
 pub mod run;
+pub mod scratch;
 pub mod service;
 pub mod sim;
 pub mod status;

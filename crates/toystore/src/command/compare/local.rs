@@ -25,6 +25,7 @@ use crate::command::Signals;
 use crate::command::demo::story::Story;
 use crate::command::run::real::{self, Play};
 use crate::command::run::stage::Stage;
+use crate::command::scratch::Scratch;
 use crate::supervisor::Store;
 
 /// Nothing is measured before: somebody leads by then.
@@ -40,38 +41,19 @@ const AFTER: Duration = Duration::from_secs(2);
 pub async fn measure(cases: &[Case], repeat: &str) -> Result<Option<Vec<(Case, Measured)>>> {
     let bar = bar(cases.len());
     let mut signals = Signals::listen()?;
-    let folder = Place::make()?;
+    let folder = Scratch::make("compare")?;
     let mut order: Vec<usize> = (0..cases.len()).collect();
     order.sort_by_key(|place| cases[*place].seed);
     let mut measured = BTreeMap::new();
     for place in order {
         let case = cases[place];
-        let own = folder.0.join(place.to_string());
+        let own = folder.path().join(place.to_string());
         let Some(one) = play(&case, &own, repeat, &mut signals).await? else { return Ok(None) };
         measured.insert(place, (case, one));
         bar.inc(1);
     }
     bar.finish_and_clear();
     Ok(Some(measured.into_values().collect()))
-}
-
-/// A folder for what is judged and then thrown away.
-struct Place(PathBuf);
-
-impl Place {
-    fn make() -> Result<Place> {
-        let name = format!("toystore-compare-{}-{:08x}", std::process::id(), rand::random::<u32>());
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir(&path).with_context(|| format!("cannot make {}", path.display()))?;
-        Ok(Place(path))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        // What cannot be removed now is in a folder for temporary files.
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }
 
 async fn play(

@@ -23,6 +23,7 @@ use super::forecast::Forecast;
 use super::progress::Progress;
 use super::settings::Settings;
 use crate::command::load::toys::{address, toys};
+use crate::command::scratch::Scratch;
 use crate::command::service::{FILES_RESERVED, raise_file_limit};
 use crate::command::{Signals, paint};
 use crate::http::connection::{Ask, Url, ask_once};
@@ -99,7 +100,7 @@ pub struct Wish {
 pub struct Lab {
     /// What was asked for.
     pub settings: Settings,
-    folder: Place,
+    folder: Scratch,
     /// Borrowed for the moment of a change only.
     progress: RefCell<Progress>,
     /// Turns true when somebody wants an end; heard by whatever waits.
@@ -121,13 +122,14 @@ impl Lab {
             // Kept, so that whoever waits for a change is not told that nobody can make one.
             std::future::pending::<()>().await;
         });
-        let (folder, progress) = (Place::make()?, RefCell::new(Progress::new(forecast)));
+        let (folder, progress) =
+            (Scratch::make("evaluate")?, RefCell::new(Progress::new(forecast)));
         Ok(Lab { settings, folder, progress, stop })
     }
 
     /// A folder of its own for what is thrown away at the end.
     pub fn folder(&self) -> &Path {
-        &self.folder.0
+        self.folder.path()
     }
 
     /// How far it is, for whoever waits.
@@ -338,26 +340,6 @@ pub fn resident(member: &Member) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
     Some(kib * 1024)
-}
-
-/// A folder for what is thrown away.
-struct Place(PathBuf);
-
-impl Place {
-    fn make() -> Result<Place> {
-        let name =
-            format!("toystore-evaluate-{}-{:08x}", std::process::id(), rand::random::<u32>());
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir(&path).with_context(|| format!("cannot make {}", path.display()))?;
-        Ok(Place(path))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        // What cannot be removed now is in a folder for temporary files.
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 //!
 //! Filled by each experiment, written by [`super::page`] and [`super::files`].
 
+use checker::verdict::many;
+
 use crate::client::csv;
 
 /// An experiment, measured.
@@ -161,7 +163,7 @@ pub fn cell_of(value: Option<f64>) -> String {
 
 /// `1 run`, `2 runs`.
 pub fn count(number: usize, one: &str) -> String {
-    if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
+    many(number as u64, one)
 }
 
 /// `a, b and c`.

@@ -2,6 +2,7 @@
 //!
 //! Called by `scale::mod`.
 
+use checker::verdict;
 use shop::catalog::catalogue::TOYS_MAX;
 
 use super::super::lab::Lab;
@@ -67,15 +68,7 @@ fn estimates(
 
 /// `1,000,000`.
 fn thousands(count: usize) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    verdict::thousands(count as u64)
 }
 
 /// Where a step is on the axis. Orders begin with none, which no axis of factors has: their steps
