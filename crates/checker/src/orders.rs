@@ -101,6 +101,10 @@ impl<'a> Numbers<'a> {
         }
         let (verdict, words) = match self.numbers.len() {
             0 => (Verdict::NotJudged, "no order was given or read".to_string()),
+            count if self.reads == 0 => {
+                let given = many(count as u64, "order number");
+                (Verdict::NotJudged, format!("{given} given, and none was read"))
+            }
             count => (
                 Verdict::Held,
                 format!(

@@ -15,14 +15,14 @@ use super::child::Watch;
 use super::cluster::State;
 use super::event::Event;
 use super::folder::{Folder, Made};
-use super::health::{LIVE, READY, wait_for_health};
+use super::health::{LIVE, READY, patience, wait_for_health};
 use super::layout::{self, NodePlan, Places, Role};
 use super::members::{self, Members};
 use super::options::Options;
 use super::ports::{Counts, Ports};
 use super::{Node, Report, Store, migration, past};
 
-/// How long all nodes may take until they are ready: a long log must be read, and leases of a
+/// How long all nodes may take until they are ready, beside what long logs take: leases of a
 /// catalog that was killed must run out.
 const READY_DEADLINE: Duration = Duration::from_secs(30);
 /// How often other free ports are tried when someone took one first.
@@ -150,6 +150,8 @@ impl Store {
             let nodes = self.lock();
             nodes.all.iter().map(|node| (node.plan.clone(), node.child.watch())).collect()
         };
+        // They read side by side.
+        let deadline = patience(READY_DEADLINE, self.folder.path());
         let mut tasks = tokio::task::JoinSet::new();
         for (plan, mut watch) in waits {
             tasks.spawn(async move {
@@ -157,8 +159,7 @@ impl Store {
                 let how = watch.how_it_ended();
                 // One that came while the store ran may not be taken in yet: nobody needs it.
                 let until = if members::joins(&plan) { LIVE } else { READY };
-                let ready =
-                    wait_for_health(&plan.name, &plan.url, how, until, READY_DEADLINE).await;
+                let ready = wait_for_health(&plan.name, &plan.url, how, until, deadline).await;
                 ready.map_err(|error| (plan, ended.has_ended(), error))
             });
         }

@@ -214,6 +214,20 @@ pub fn make_token(path: &Path, mode: u32) -> Result<()> {
         .with_context(|| format!("cannot write {}", path.display()))
 }
 
+/// Of all files in a folder and its folders, in bytes.
+///
+/// # Errors
+/// If one of them cannot be looked at.
+pub fn length(folder: &Path) -> std::io::Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let file = entry.metadata()?;
+        bytes += if file.is_dir() { length(&entry.path())? } else { file.len() };
+    }
+    Ok(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

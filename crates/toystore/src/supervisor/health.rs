@@ -2,9 +2,12 @@
 //!
 //! Called by [`super::Store`] for processes, and by [`crate::containers`], at the start of a node.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+
+use super::folder;
 
 use crate::http::connection::{Ask, Connection, Url};
 
@@ -17,6 +20,17 @@ pub const READY: &str = "/health/ready";
 const ASK_INTERVAL: Duration = Duration::from_millis(10);
 /// How long one health answer may take.
 const HEALTH_DEADLINE: Duration = Duration::from_secs(1);
+
+/// Bytes of logs that are read and applied again in a second at the least, with other nodes beside
+/// it: a third of what two busy processors did.
+const READ_BYTES_PER_SECOND: u64 = 8 * 1024 * 1024;
+
+/// How long to wait for who has these logs: `least`, and longer for what must be read first.
+pub fn patience(least: Duration, logs: &Path) -> Duration {
+    // Who cannot look into it will not read it for long either.
+    let bytes = folder::length(logs).unwrap_or(0);
+    least + Duration::from_secs(bytes / READ_BYTES_PER_SECOND)
+}
 
 /// Asks a health endpoint of the node `name` until it says yes. `ended` says how the node ended, if
 /// it does.

@@ -13,11 +13,11 @@ use super::Store;
 use super::child::Watch;
 use super::cluster::State;
 use super::event::Event;
-use super::health::{LIVE, wait_for_health};
+use super::health::{LIVE, patience, wait_for_health};
 use super::layout::Role;
 use super::members;
 
-/// How long a node that is started again may take until it answers.
+/// How long a node that is started again may take until it answers, beside what a long log takes.
 const LIVE_DEADLINE: Duration = Duration::from_secs(10);
 /// How long the kernel may take to stop or wake a process.
 const SIGNAL_DEADLINE: Duration = Duration::from_secs(2);
@@ -131,7 +131,8 @@ impl Store {
         }
         self.await_end(name.to_string(), pid, watch.clone());
         self.write_cluster();
-        wait_for_health(name, &plan.url, watch.how_it_ended(), LIVE, LIVE_DEADLINE).await?;
+        let deadline = patience(LIVE_DEADLINE, &plan.data);
+        wait_for_health(name, &plan.url, watch.how_it_ended(), LIVE, deadline).await?;
         self.set_state(name, State::Running)?;
         (self.report)(&Event::Returned { name: name.to_string(), pid });
         Ok(format!("{name} (pid {pid}) runs again after {} ms", started.elapsed().as_millis()))

@@ -26,7 +26,7 @@ use shop::orders::ledger::Ledger;
 use shop::past::{Past, Spec};
 use wal::encoding;
 
-use super::folder::{Folder, Made};
+use super::folder::{Folder, Made, length};
 use super::layout::catalog_name;
 use super::members::Members;
 use super::written::Written;
@@ -250,15 +250,4 @@ fn check_room(data: &Path, made: Made, orders: u64) -> Result<()> {
         );
     }
     Ok(())
-}
-
-/// Of all files in a folder and its folders, in bytes.
-fn length(folder: &Path) -> std::io::Result<u64> {
-    let mut bytes = 0;
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let file = entry.metadata()?;
-        bytes += if file.is_dir() { length(&entry.path())? } else { file.len() };
-    }
-    Ok(bytes)
 }

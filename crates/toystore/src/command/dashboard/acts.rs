@@ -123,17 +123,20 @@ impl Acts {
     }
 
     async fn heal_one(&self, cluster: &Cluster, member: &Member) -> Result<Option<String>> {
-        let started = match member.state {
+        let resumed = match member.state {
             State::Dead => return self.node(cluster, &member.name, Action::Start).await.map(Some),
             State::Paused => Some(self.node(cluster, &member.name, Action::Resume).await?),
             State::Starting | State::Running | State::Stopped => None,
         };
         let _one_at_a_time = self.links.lock().await;
         if self.faults_of(member).await?.edges.is_empty() {
-            return Ok(started);
+            return Ok(resumed);
         }
         self.put(member, &FaultSet::default()).await?;
-        Ok(Some(format!("{}: links mended", member.name)))
+        Ok(Some(match resumed {
+            Some(resumed) => format!("{resumed}; its links are mended"),
+            None => format!("{}: links mended", member.name),
+        }))
     }
 
     async fn faults_of(&self, member: &Member) -> Result<FaultSet> {

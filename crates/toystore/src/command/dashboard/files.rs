@@ -15,6 +15,9 @@ use super::error;
 #[folder = "src/command/dashboard/assets"]
 struct Assets;
 
+const BUNDLE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; \
+                             form-action 'none'; frame-ancestors 'none'";
+
 /// A page of elsewhere can have a name of its own resolved to this machine, and would speak to us
 /// as if it were ours (DNS rebinding): such a name is not ours.
 pub async fn from_this_machine(request: Request, next: Next) -> Response {
@@ -82,8 +85,8 @@ pub fn of_bundle(file: &str, bytes: impl Into<Body>) -> Response {
     let head = [
         (header::CONTENT_TYPE, kind),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        // Drawn with styles of its own, and without a script.
-        (header::CONTENT_SECURITY_POLICY, "script-src 'none'; frame-ancestors 'none'"),
+        // Drawn with styles of its own. It may be somebody else's: nothing is run, fetched or sent.
+        (header::CONTENT_SECURITY_POLICY, BUNDLE_POLICY),
     ];
     (head, bytes.into()).into_response()
 }

@@ -62,6 +62,7 @@ use crate::supervisor::cluster::Cluster;
 use ear::Ear;
 use feed::Feed;
 use source::Source;
+pub use web::ROUNDS_PATH;
 
 /// Between two looks while somebody watches, and while nobody does.
 const INTERVAL: Duration = Duration::from_millis(250);
@@ -211,6 +212,8 @@ async fn watch(dashboard: Arc<Dashboard>, mut ear: Ear) {
             let at = at.filter(|_| leader(&seen).is_some());
             dashboard.rounds.note_orders(at, orders.max().unwrap_or_default());
             let mut frame = to_json(&cluster, &seen);
+            // Where it stands on this machine is nobody's business who is shown a bundle.
+            frame.as_object_mut().map(|frame| frame.remove("data"));
             Ear::tell(&mut frame, messages);
             frame["rounds"] = dashboard.rounds.shown();
             frame["chaos"] = dashboard.chaos.shown();

@@ -51,6 +51,9 @@ use crate::peer::faults::EdgeFaults;
 /// Pages that may be open at once.
 const WATCHERS_MAX: usize = 32;
 
+/// Where the verdict and the load are.
+pub const ROUNDS_PATH: &str = "/api/rounds";
+
 /// The largest body of a request.
 const BODY_BYTES_MAX: usize = 16 * 1024;
 
@@ -73,6 +76,7 @@ pub async fn serve(door: Door, dashboard: Arc<Dashboard>) -> std::io::Result<()>
         .route("/api/shop/{*path}", get(shop).post(shop))
         .route("/api/log/{name}/{first}/{last}", get(entries))
         .route(CLUSTER_PATH, get(cluster))
+        .route(ROUNDS_PATH, get(rounds))
         .route("/api/rounds/{number}/{file}", get(bundle))
         .merge(broken)
         .fallback(files::file)
@@ -242,8 +246,13 @@ async fn no_load(State(dashboard): Served) -> Json<Value> {
     done(Value::Null)
 }
 
-/// A file of a round that ended, or all of them in one.
+/// A file of a round that ended, or all of them in one; of the open one, what it broke so far.
 async fn bundle(State(dashboard): Served, Path((number, file)): Path<(u64, String)>) -> Response {
+    if file == "picture.html"
+        && let Some(picture) = dashboard.rounds.picture(number)
+    {
+        return files::of_bundle(&file, picture);
+    }
     let folder = dashboard.rounds.bundle(number);
     let packed = file == "bundle.tar.gz";
     if !packed && files::kind_of(&file).is_none() {
@@ -356,6 +365,11 @@ async fn no_chaos(State(dashboard): Served) -> Done {
 
 async fn cluster(State(dashboard): Served) -> Result<Json<Value>, Refused> {
     Ok(Json(public(&dashboard.cluster()?)))
+}
+
+/// The verdict and the load, as frames have them, for who draws no page.
+async fn rounds(State(dashboard): Served) -> Json<Value> {
+    done(dashboard.rounds.shown())
 }
 
 async fn heal(State(dashboard): Served) -> Done {

@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 
 use super::Running;
 use crate::http::connection::Connection;
-use crate::supervisor::cluster::{Cluster, Member};
+use crate::supervisor::cluster::{Cluster, Member, State};
 use crate::supervisor::layout::Role;
 use crate::supervisor::leader::{catalog_reign, reign};
 use crate::supervisor::node_status::{self, NodeStatus};
@@ -134,6 +134,10 @@ async fn ask(
         (None, Ok(url)) => Connection::new(url),
         (None, Err(why)) => return (None, Err(why.to_string())),
     };
+    if member.state == State::Paused {
+        // It would take the question, and whoever looks would wait in vain.
+        return (Some(connection), Err("no answer: it is paused".to_string()));
+    }
     let on = &mut connection;
     let said = match member.role {
         Role::Catalog => node_status::ask_on(on).await.map(Box::new).map(Said::Catalog),

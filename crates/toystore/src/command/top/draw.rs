@@ -9,10 +9,12 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{
     Block, Cell, Paragraph, RenderDirection, Row, Sparkline, Table, TableState,
 };
+use serde_json::Value;
 use shop::{catalog, frontend};
 
 use super::history::History;
 use super::keys::Keys;
+use super::verdict;
 use crate::command::status::{Said, Seen, catalog_leader, leader, show};
 use crate::supervisor::cluster::Cluster;
 use crate::supervisor::layout::Role;
@@ -42,6 +44,8 @@ pub struct Shown<'a> {
     pub cluster: &'a Cluster,
     /// What each node says, in the order of the cluster.
     pub seen: &'a [Seen],
+    /// What the page says of its round, if there is a page.
+    pub rounds: Option<&'a Value>,
     /// What they said before.
     pub history: &'a History,
     /// What is chosen and asked.
@@ -59,26 +63,26 @@ pub fn draw(frame: &mut Frame<'_>, shown: &Shown<'_>) {
     let stock = stock(shown.seen, usize::from(all.width));
     // Where there is too little room, the last of these get less, or nothing.
     let mut left = usize::from(all.height.saturating_sub(3));
-    let mut height = |rows: usize| {
-        let given = if left < BOX_LEAST { 0 } else { rows.min(left) };
+    let mut height = |rows: usize, kept: usize| {
+        let room = left.saturating_sub(kept);
+        let given = if room < BOX_LEAST { 0 } else { rows.min(room) };
         left -= given;
         Constraint::Length(u16::try_from(given).unwrap_or(u16::MAX))
     };
-    let parts = Layout::vertical([
-        Constraint::Length(1),
-        height(shown.seen.len() + 3),
-        height(rows(Role::Order) + 2),
-        height(rows(Role::Frontend) + 2),
-        height(stock.len() + 2),
-        height(STRIP_ROWS),
-        Constraint::Min(0),
-        Constraint::Length(1),
-        Constraint::Length(1),
-    ]);
-    let [title, nodes, logs, caches, shelves, strip, _, words, help] = parts.areas(all);
+    let judged = shown.rounds.map(verdict::lines).unwrap_or_default();
+    let told = if judged.is_empty() { 0 } else { judged.len() + 2 };
+    let (nodes, told) = (height(shown.seen.len() + 3, 0), height(told, 0));
+    let (logs, caches) = (height(rows(Role::Order) + 2, 0), height(rows(Role::Frontend) + 2, 0));
+    // There may be many toys: they get what is left, but there is room for their sum.
+    let strip = height(STRIP_ROWS, BOX_LEAST);
+    let shelves = height(stock.len() + 2, 0);
+    let [one, rest] = [Constraint::Length(1), Constraint::Min(0)];
+    let parts = Layout::vertical([one, nodes, told, logs, caches, shelves, strip, rest, one, one]);
+    let [title, nodes, told, logs, caches, shelves, strip, _, words, help] = parts.areas(all);
     frame.render_widget(Paragraph::new(headline(shown)), title);
     let mut state = TableState::default().with_selected(shown.keys.chosen());
     frame.render_stateful_widget(table(shown.seen), nodes, &mut state);
+    frame.render_widget(Paragraph::new(judged).block(Block::bordered().title(" verdict ")), told);
     let lines = log_lines(shown.seen, logs);
     let key = " logs: █ committed  ▒ not yet  · missing ";
     frame.render_widget(Paragraph::new(lines).block(Block::bordered().title(key)), logs);
@@ -240,10 +244,9 @@ fn stock(seen: &[Seen], columns: usize) -> Vec<Line<'static>> {
     let Some(status) = said else { return vec![Line::from("no catalog answers").red()] };
     let toys: Vec<String> = status.toys.iter().map(toy).collect();
     let across = (columns.saturating_sub(2) / TOY_COLUMNS).max(1);
-    let mut lines: Vec<Line<'static>> =
-        toys.chunks(across).map(|toys| Line::from(toys.concat())).collect();
-    lines.push(conserved(&status.toys));
-    lines
+    // The sum first: it is of all toys, also of those for which there is no room.
+    let rows = toys.chunks(across).map(|toys| Line::from(toys.concat()));
+    [conserved(&status.toys)].into_iter().chain(rows).collect()
 }
 
 fn toy(toy: &catalog::status::ToyStatus) -> String {
@@ -290,6 +293,7 @@ pub mod tests {
     use ratatui::Terminal;
     use ratatui::backend::TestBackend;
     use replication::{Index, Protocol};
+    use serde_json::json;
     use shop::toy::{Cents, Version};
 
     use super::*;
@@ -339,7 +343,10 @@ pub mod tests {
 
     fn drawn(columns: u16, rows: u16, seen: &[Seen], history: &History) -> String {
         let (cluster, keys) = (cluster(), Keys::default());
-        let shown = Shown { cluster: &cluster, seen, history, keys: &keys };
+        let judged = json!([{"guarantee": "stock", "verdict": "held"}]);
+        let ended = json!({"round": 2, "operations": 1234, "verdict": {"guarantees": judged}});
+        let rounds = json!({"ended": ended});
+        let shown = Shown { cluster: &cluster, seen, rounds: Some(&rounds), history, keys: &keys };
         let mut terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
         terminal.draw(|frame| draw(frame, &shown)).unwrap();
         terminal.backend().to_string()

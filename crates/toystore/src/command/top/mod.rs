@@ -1,17 +1,20 @@
 //! `toystore top`: the running store in a terminal, twice a second, and faults by key.
 //!
 //! Shows what every node says of itself, as `toystore status` does, and what follows from two
-//! answers: orders each second, the hit rate of the last minute. Nothing else is drawn.
+//! answers: orders each second, the hit rate of the last minute; and what the store's page says of
+//! its round: the verdict, the load. Nothing else is drawn.
 //!
 //! | file | what it holds |
 //! | --- | --- |
 //! | `history` | the answers of the last minutes, as far as rates are made of them |
 //! | `draw` | the picture: from facts to cells |
 //! | `keys` | what a key asks for |
+//! | `verdict` | what the page says of its round |
 
 mod draw;
 mod history;
 mod keys;
+mod verdict;
 
 use std::io::{IsTerminal, stdout};
 use std::process::ExitCode;
@@ -30,13 +33,15 @@ use crate::supervisor::control;
 use draw::Shown;
 use history::History;
 use keys::{Keys, Wish};
+use verdict::Page;
 
 /// Between two looks.
 const INTERVAL: Duration = Duration::from_millis(500);
 
 /// Watch a running store in the terminal: who leads, logs, caches, stock; and break it by key
 ///
-/// Every value is what a node says of itself (GET /status), or the difference of two such answers.
+/// Every value is what a node says of itself (GET /status), or the difference of two such answers;
+/// verdict and load are those of the store's page.
 #[derive(Debug, Args)]
 pub struct Top {
     #[command(flatten)]
@@ -74,6 +79,7 @@ async fn watch(mut terminal: DefaultTerminal, mut cluster: Cluster) -> Result<Op
     let mut looks = tokio::time::interval(INTERVAL);
     looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     let mut seen: Vec<Seen> = Vec::new();
+    let (mut page, mut rounds) = (Page::default(), None);
     loop {
         tokio::select! {
             _ = looks.tick() => {
@@ -81,7 +87,8 @@ async fn watch(mut terminal: DefaultTerminal, mut cluster: Cluster) -> Result<Op
                     Ok(cluster) => cluster,
                     Err(_) => return Ok(Some("the store has ended".to_string())),
                 };
-                seen = look(&cluster).await;
+                (seen, rounds) =
+                    tokio::join!(look(&cluster), page.ask(cluster.dashboard.as_deref()));
                 history.note(began.elapsed(), &seen);
             }
             event = typed.recv() => {
@@ -96,7 +103,9 @@ async fn watch(mut terminal: DefaultTerminal, mut cluster: Cluster) -> Result<Op
                 }
             }
         }
-        let shown = Shown { cluster: &cluster, seen: &seen, history: &history, keys: &keys };
+        let rounds = rounds.as_ref();
+        let shown =
+            Shown { cluster: &cluster, seen: &seen, rounds, history: &history, keys: &keys };
         terminal.draw(|frame| draw::draw(frame, &shown)).context("cannot draw")?;
     }
 }

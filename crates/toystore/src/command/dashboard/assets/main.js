@@ -4,6 +4,7 @@
 import { byId, say, set } from './dom.js';
 import { ordersPerSecond } from './model/facts.js';
 import { Messages } from './model/messages.js';
+import { SHOWN_MS } from './model/strip.js';
 import { Timeline } from './model/timeline.js';
 import { ask, listen, token } from './stream.js';
 import { openBundle } from './view/bundle.js';
@@ -16,7 +17,7 @@ import { motion } from './view/motion.js';
 import { shopView } from './view/shop.js';
 import { spacetimeView } from './view/spacetime.js';
 import { stockView } from './view/stock.js';
-import { SHOWN_MS, stripView } from './view/strip.js';
+import { stripView } from './view/strip.js';
 import { topology } from './view/topology.js';
 import { tourView } from './view/tour.js';
 import { verdictView } from './view/verdict.js';
@@ -42,8 +43,9 @@ function mayBreak() {
 
 /** The same of nodes: whoever runs them may not be reached from the page. */
 function mayKill() {
-  if (hello && !hello.hands) return 'Others run these nodes: from here only links can be broken.';
-  return mayBreak();
+  const why = mayBreak();
+  if (why) return why;
+  return hello && !hello.hands ? 'Others run these nodes: from here only links can be broken.' : null;
 }
 
 let toldFor = 0;
@@ -88,7 +90,7 @@ const views = [
   inspect.update,
 ];
 /** What only a running store has; the verdict of a bundle is not that of a round. */
-const live = [verdictView(), shopView(messages), tourView()];
+const live = [verdictView(), shopView(messages), tourView({ mayKill })];
 const strip = stripView(byId('strip'));
 
 function count(frame, role, one, many) {
@@ -96,7 +98,7 @@ function count(frame, role, one, many) {
   return `${number} ${number === 1 ? one : many}`;
 }
 
-function drawFacts(frame, most) {
+function drawFacts(frame, { most, held }) {
   const rate = ordersPerSecond(timeline.before(2000), frame);
   say(byId('facts'), [
     frame.replication,
@@ -112,7 +114,7 @@ function drawFacts(frame, most) {
   byId('live').disabled = timeline.isLive;
   byId('heal').hidden = mayBreak() !== null;
   const clock = new Date(frame.at_ms).toLocaleTimeString('en-GB');
-  say(byId('moment'), `${clock}, ${timeline.isLive ? 'now' : `${ago} s ago`}; at most ${Math.round(most)} orders/s`);
+  say(byId('moment'), held ? `${clock}, ${held}` : `${clock}, now; at most ${Math.round(most)} orders/s`);
 }
 
 /** Draws one moment, and stops after each panel. */
@@ -127,10 +129,10 @@ function* panels(frame) {
     }
     yield;
   }
-  const { most } = strip(timeline);
+  const told = strip(timeline);
   yield;
-  drawFacts(frame, most);
-  past?.draw(frame, timeline, most);
+  drawFacts(frame, told);
+  past?.draw(frame, timeline, told.most);
 }
 
 /** Draws panel after panel; those that have no time left in this frame of the screen go into its next. */

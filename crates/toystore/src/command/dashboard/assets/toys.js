@@ -38,9 +38,10 @@ const PICTURES = {
   'Barbie': circle(24, 13, 7, '#fcd9bd') + stroke('M17 12c1-9 13-9 14 0l1 9', GOLD, 4) + shape('M24 20l13 24H11z', ROSE) + circle(22, 13, 1, NIGHT) + circle(27, 13, 1, NIGHT),
   'Candy Land': stroke('M24 22v22', GREY, 3) + circle(24, 15, 11, ROSE) + stroke('M24 15c3-4 8-1 6 4s-13 5-14-3 8-13 15-8', SNOW, 2.4),
   'Checkers': rect(6, 6, 36, 36, SNOW) + many([[6, 6], [24, 6], [15, 15], [33, 15], [6, 24], [24, 24], [15, 33], [33, 33]], (x, y) => rect(x, y, 9, 9, NIGHT, 0)) + circle(19.5, 19.5, 3.6, RED) + circle(28.5, 28.5, 3.6, RED),
-  'Chess': shape('M15 42h20v-4l-4-4c2-8 1-15-6-21l1-6-6 5c-6 3-9 9-10 14l4 4 8-4c0 5-5 7-6 12z', NIGHT) + circle(20, 18, 1.6, SNOW),
+  'Chess': shape('M15 42h20v-4l-4-4c2-8 1-15-6-21l1-6-6 5c-6 3-9 9-10 14l4 4 8-4c0 5-5 7-6 12z', BROWN)
+    + stroke('M15 42h20v-4l-4-4c2-8 1-15-6-21l1-6-6 5c-6 3-9 9-10 14l4 4 8-4c0 5-5 7-6 12z', GOLD, 2) + circle(20, 18, 1.6, SNOW),
   'Crayola Crayons': many([[9, RED], [20, GREEN], [31, BLUE]], (x, fill) => shape(`M${x} 18l4.5-12 4.5 12z`, fill) + rect(x, 17, 9, 26, fill, 1) + rect(x, 23, 9, 12, GOLD, 0)),
-  'Dominoes': rect(14, 5, 20, 38, NIGHT, 3) + stroke('M16 24h16', GREY, 1.6) + many([[20, 12], [28, 18], [20, 30], [28, 30], [24, 34], [20, 38], [28, 38]], (x, y) => circle(x, y, 2, SNOW)),
+  'Dominoes': rect(12, 3, 24, 42, GREY, 5) + rect(14, 5, 20, 38, NIGHT, 3) + stroke('M16 24h16', GREY, 1.6) + many([[20, 12], [28, 18], [20, 30], [28, 30], [24, 34], [20, 38], [28, 38]], (x, y) => circle(x, y, 2, SNOW)),
   'Easy-Bake Oven': rect(6, 9, 36, 32, ROSE, 3) + rect(11, 20, 26, 16, NIGHT) + oval(24, 31, 7, 3, GOLD) + many([[13, 14.5], [20, 14.5], [35, 14.5]], (x, y) => circle(x, y, 2, SNOW)),
   'Erector Set': stroke('M8 40L24 8l16 32M15 27h18M24 8v32M12 33l12-7 12 7', GREY, 3) + many([[24, 8], [8, 40], [40, 40], [24, 27]], (x, y) => circle(x, y, 3, RED)),
   'Etch A Sketch': rect(4, 8, 40, 33, RED, 4) + rect(10, 13, 28, 19, '#d1d5db') + circle(12, 37, 3, SNOW) + circle(36, 37, 3, SNOW) + stroke('M14 28h6v-8h8v6h6', NIGHT, 1.6),

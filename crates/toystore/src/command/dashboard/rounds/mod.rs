@@ -28,7 +28,7 @@ mod gauge;
 mod round;
 mod window;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -126,6 +126,12 @@ struct Shared {
     under_way: BTreeMap<u32, Time>,
     /// How many orders the replicas have.
     counted: Option<Counted>,
+    /// Up to here the open round is judged.
+    judged_upto: Option<Time>,
+    /// Of the open round, what it broke so far, drawn.
+    picture: Option<(u64, String)>,
+    /// Rounds that broke a promise, the newest last: still to be seen when others have followed.
+    broken: VecDeque<Value>,
     /// What frames show: of the open round, and of the one that ended last.
     open: Value,
     ended: Value,
@@ -178,7 +184,19 @@ impl Rounds {
     pub fn shown(&self) -> Value {
         let wanted = self.wanted.borrow().clone();
         let shared = self.lock();
-        json!({"open": shared.open, "ended": shared.ended, "load": wanted, "met": shared.load})
+        let mut open = shared.open.clone();
+        if let (Some(clock), Some(upto)) = (shared.clock, shared.judged_upto) {
+            open["behind_ms"] = (clock.now().since(upto).as_millis() as u64).into();
+        }
+        let (ended, met) = (&shared.ended, &shared.load);
+        json!({"open": open, "ended": ended, "broken": shared.broken, "load": wanted, "met": met})
+    }
+
+    /// What the open round broke so far, drawn; `None` if it is another round, or broke nothing.
+    pub fn picture(&self, of: u64) -> Option<String> {
+        let shared = self.lock();
+        let (_, picture) = shared.picture.as_ref().filter(|(round, _)| *round == of)?;
+        Some(picture.clone())
     }
 
     /// The numbers of the rounds whose bundles are kept, of this process and of those before.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use checker::history::{History, Logged, Outcome};
-use checker::report;
+use checker::{picture, report};
 use replication::Time;
 use serde_json::{Value, json};
 use shop::shopper::Config;
@@ -72,6 +72,7 @@ pub async fn play(dashboard: &Arc<Dashboard>, number: u64) -> Result<()> {
         let mut shared = rounds.lock();
         shared.told.clear();
         (shared.clock, shared.counted) = (Some(clock), None);
+        (shared.judged_upto, shared.picture) = (None, None);
         shared.load = Value::Null;
     }
     let mut round = Round {
@@ -109,9 +110,24 @@ pub async fn play(dashboard: &Arc<Dashboard>, number: u64) -> Result<()> {
     let frames = dashboard.feed.since(began_ms);
     let judged = move || judge_all(&folder, &frames, began_ms);
     let judged = tokio::task::spawn_blocking(judged).await??;
-    let ended = json!({"round": number, "operations": operations, "verdict": judged});
-    rounds.lock().ended = ended;
+    {
+        let mut shared = rounds.lock();
+        // The bundle has it now.
+        shared.picture = None;
+        if judged["verdict"] == "broke" {
+            shared.broken.push_back(json!({"round": number, "guarantees": broken(&judged)}));
+            let many = shared.broken.len().saturating_sub(BUNDLES_KEPT);
+            shared.broken.drain(..many);
+        }
+        shared.ended = json!({"round": number, "operations": operations, "verdict": judged});
+    }
     forget_old(rounds, number)
+}
+
+/// The names of what broke.
+fn broken(judged: &Value) -> Vec<&Value> {
+    let all = judged["guarantees"].as_array().into_iter().flatten();
+    all.filter(|one| one["verdict"] == "broke").map(|one| &one["guarantee"]).collect()
 }
 
 /// Whether the final logs and the stock can be read: everybody who has them answers, to whoever
@@ -266,23 +282,29 @@ impl Round {
         }
         let began = Instant::now();
         let lines = self.window.until(cut.0);
-        let judged = tokio::task::spawn_blocking(move || -> Result<Value> {
-            let verdict = bundle::judge(lines.iter().map(String::as_str))?;
-            Ok(shown(report::json(&verdict.history, &verdict.judged)))
+        let judged = tokio::task::spawn_blocking(move || -> Result<(Value, Option<String>)> {
+            let Verdict { history, judged } = bundle::judge(lines.iter().map(String::as_str))?;
+            let json = shown(report::json(&history, &judged));
+            let picture = (json["verdict"] == "broke" && others == 0)
+                .then(|| picture::page(&history, &judged));
+            Ok((json, picture))
         });
-        let mut judged = judged.await??;
+        let (mut judged, picture) = judged.await??;
         if others > 0 {
             undecide(&mut judged, others);
         }
         self.last_judged = Some((Instant::now(), began.elapsed()));
-        let behind = self.clock.now().since(cut);
-        rounds.lock().open = json!({
+        let files: &[&str] = if picture.is_some() { &["picture.html"] } else { &[] };
+        let mut shared = rounds.lock();
+        shared.open = json!({
             "round": self.number,
             "seconds": self.clock.elapsed().as_secs_f64(),
             "operations": self.window.len(),
-            "behind_ms": behind.as_millis() as u64,
             "verdict": judged,
+            "files": files,
         });
+        shared.judged_upto = Some(cut);
+        shared.picture = picture.map(|picture| (self.number, picture));
         Ok(())
     }
 }

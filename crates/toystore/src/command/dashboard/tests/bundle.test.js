@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { conclusion, introduction, moment, strip } from '../assets/model/bundle.js';
+import { drawn } from '../assets/model/strip.js';
 import { KEPT_MS, Timeline } from '../assets/model/timeline.js';
-import { drawn } from '../assets/view/strip.js';
 import { frame, order } from './frames.js';
 
 const at = (...times) => times.map((at_ms, place) => ({ number: place + 1, at_ms }));
@@ -22,7 +22,7 @@ test('of a run that is over nothing is forgotten, and it is held where it is to 
 test('the strip of such a run is all of it', () => {
   const nodes = (orders) => [order(3, { leads: true, orders })];
   const frames = [frame(0, nodes(0)), frame(5, nodes(10)), frame(10, nodes(10))];
-  const { bars } = drawn(frames, 10_000, 10_000);
+  const { bars } = drawn(frames, 10_000, 10_000, 1000);
   assert.deepEqual(bars.map(({ left, right, rate }) => [left, right, rate]), [[0, 500, 2], [500, 1000, 0]]);
 });
 

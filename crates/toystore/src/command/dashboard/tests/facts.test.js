@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import {
-  cacheOrder, caches, edges, faultWords, happenings, health, logs, nodes, ordersPerSecond, stock, termWords,
+  cacheOrder, caches, edges, faultWords, happenings, health, inForce, logs, nodes, ordersPerSecond, stock, termWords,
 } from '../assets/model/facts.js';
 import { catalog, dead, frame, frontend, order, toy } from './frames.js';
 
@@ -25,9 +25,29 @@ test('who leads, who lags and who is dead is written at the nodes', () => {
   const all = frame(1, [...three({ 1: { last: 2, orders: 1 } }).slice(0, 2), dead(order(2)), order(3, { leads: true }), frontend()]);
   const seen = Object.fromEntries(nodes(all).map((node) => [node.name, node]));
   assert.deepEqual([seen['order-3'].leads, seen['order-3'].rank], [true, 'leader, term 2']);
-  assert.equal(seen['order-1'].line, '1 order, 2 behind');
+  assert.deepEqual([seen['order-1'].line, seen['order-1'].behind, seen['order-3'].behind], ['1 order', '2 behind', '']);
   assert.deepEqual([seen['order-2'].health, seen['order-2'].why, seen['order-2'].leads], ['dead', 'killed by SIGKILL', false]);
   assert.equal(seen['frontend-1'].line, 'lease: 1.7 s left');
+});
+
+test('the catalog says how long each lease has left', () => {
+  const lease = (frontend, remaining_ms) => ({ frontend, remaining_ms });
+  const said = (...leases) => {
+    const node = catalog([]);
+    node.said.status.leases = leases;
+    return nodes(frame(1, [node]))[0];
+  };
+  assert.equal(said().line, 'no lease granted');
+  assert.equal(said(lease(1, 1700)).line, 'lease: 1.7 s left');
+  assert.equal(said(lease(1, 1700), lease(2, 400)).line, 'leases: 1.7, 0.4 s');
+  assert.equal(said(lease(1, 1700), lease(2, 400), lease(3, 900)).line, '3 leases: 0.4–1.7 s');
+  assert.equal(said(lease(1, 1700), lease(2, 400)).more, 'frontend-1: 1.7 s left; frontend-2: 0.4 s left');
+});
+
+test('the form of a link begins with what is in force', () => {
+  const [there, back] = [{ delay_ms: 300, jitter_ms: 0, loss: 0 }, { delay_ms: 50, jitter_ms: 20, loss: 0.1, duplicate: 0.5 }];
+  assert.deepEqual(inForce({ there, back }), { delay_ms: 300, jitter_ms: 20, loss: 0.1, duplicate: 0.5 });
+  assert.deepEqual(inForce({ there: null, back: null }), { delay_ms: 0, jitter_ms: 0, loss: 0, duplicate: 0 });
 });
 
 test('every two nodes that speak have one link, with what each way suffers', () => {
@@ -48,6 +68,13 @@ test('logs are aligned at the newest entry that any has', () => {
   const silent = logs(frame(1, [dead(order(1)), order(2)]), 4);
   assert.deepEqual([silent.rows[0].silent, silent.newest], ['dead', 4]);
   assert.equal(logs(frame(1, [dead(order(1))]), 4).newest, 0);
+});
+
+test('the log of a dead replica is as it was when it said something last', () => {
+  const last = (name) => (name === 'order-1' ? { status: order(1, { last: 3, committed: 2 }).said.status, ago_ms: 9000 } : null);
+  const [gone, unknown] = logs(frame(1, [dead(order(1)), dead(order(2)), order(3, { last: 5, committed: 5 })]), 4, last).rows;
+  assert.deepEqual([gone.silent, gone.ago_ms, gone.cells.map((cell) => cell.state[0]).join('')], ['dead', 9000, 'cwmm']);
+  assert.deepEqual([unknown.silent, unknown.cells], ['dead', []]);
 });
 
 test('a cache says which toy goes first', () => {

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
-import { availability, load, MEANS, rounds, shoppers } from '../assets/model/rounds.js';
+import { availability, headline, load, MEANS, part, rounds, shoppers } from '../assets/model/rounds.js';
 
 const guarantee = (name, verdict, over = {}) =>
   ({ guarantee: name, verdict, promised: true, words: `about ${name}`, counterexamples: [], ...over });
@@ -33,6 +33,43 @@ test('operations of which none is judged yet are not nothing', () => {
   const said = (operations) => rounds({ rounds: { open: { round: 2, operations, behind_ms: 9, verdict: none } } }).state;
   assert.match(said(0), /^Nothing was bought or looked at yet/);
   assert.match(said(7), /^Round 2: nothing is judged while a client waits/);
+});
+
+test('lines of the round before are said to be of it', () => {
+  const before = { round: 3, verdict: verdict('broke', [guarantee('stock', 'broke')]) };
+  const none = { ...verdict('not-judged', [guarantee('stock', 'not-judged')]), operations: 0 };
+  const empty = rounds({ rounds: { open: { round: 4, operations: 0, behind_ms: 9, verdict: none }, ended: before } });
+  assert.equal(empty.state, 'Round 4 is open: nothing was bought or looked at in it yet. The lines are those of round 3.');
+  assert.equal(empty.shown.round, 3);
+  const waits = rounds({ rounds: { open: { round: 4, operations: 7, behind_ms: 9, verdict: none }, ended: before } });
+  assert.match(waits.state, /^Round 4: nothing is judged while .* The lines are those of round 3\.$/);
+  const open = { round: 4, operations: 50, behind_ms: 9, verdict: verdict('held', [guarantee('stock', 'held')]) };
+  assert.equal(rounds({ rounds: { open, ended: before } }).shown.round, 4);
+});
+
+test('what there is of a round that goes on is what the frame says', () => {
+  const open = { round: 4, operations: 50, behind_ms: 9, verdict: verdict('broke', [guarantee('stock', 'broke')]) };
+  assert.deepEqual(rounds({ rounds: { open } }).sofar, []);
+  assert.deepEqual(rounds({ rounds: { open: { ...open, files: ['picture.html'] } } }).sofar, ['picture.html']);
+});
+
+test('a round that broke something is not forgotten when others have followed', () => {
+  const broken = [{ round: 2, guarantees: ['stock', 'once'] }, { round: 5, guarantees: ['kept'] }];
+  const ended = { round: 5, verdict: verdict('broke', [guarantee('kept', 'broke')]) };
+  assert.deepEqual(rounds({ rounds: { broken, ended } }).before, [{ round: 2, words: '✗ Round 2 broke stock, once' }]);
+  assert.deepEqual(rounds({ rounds: { broken } }).before.map(({ round }) => round), [5, 2]);
+  assert.deepEqual(rounds({}).before, []);
+});
+
+test('the headline says what counts, and of many names the first', () => {
+  const told = (word, ...lines) => headline(part({ round: 1, verdict: verdict(word, lines) })).words;
+  assert.equal(told('not-judged', guarantee('stock', 'not-judged')), '– nothing is judged yet');
+  assert.equal(told('held', guarantee('stock', 'held'), guarantee('kept', 'not-judged')), '✓ held: 1 of 2 guarantees');
+  assert.equal(told('broke', guarantee('stock', 'broke'), guarantee('once', 'held')), '✗ broke: stock');
+  assert.equal(told('not-decided', guarantee('orders', 'not-decided')), '? not decided: orders');
+  const many = ['stock', 'once', 'kept', 'orders'].map((name) => guarantee(name, 'broke'));
+  assert.equal(told('broke', ...many), '✗ broke: stock and 3 more');
+  assert.equal(told('not-decided'), '? not decided');
 });
 
 test('what broke is told by its first example', () => {

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { Messages, SHOPPERS } from '../assets/model/messages.js';
-import { ARROWS_MAX, lanes, passedIn, spacetime, spanOf, titleWords } from '../assets/model/spacetime.js';
+import { ARROWS_MAX, clipped, lanes, passedIn, spacetime, spanOf, titleWords } from '../assets/model/spacetime.js';
 import { call, catalog, frame, frontend, order, passing, purchase } from './frames.js';
 
 const nodes = [catalog([]), order(1), order(2), order(3, { leads: true }), frontend()];
@@ -24,8 +24,8 @@ test('an arrow runs from when it was sent to when it came, its answer back', () 
   const all = known(call('a', 'order-3', 'order-1', 'heartbeat', [1000, 2000, 6000, 7000]));
   const { arrows: [arrow, ...others], inside } = spacetime(all, NAMES, { from: 0, to: 10_000 });
   assert.deepEqual([others.length, inside, arrow.lost], [0, 1, false]);
-  assert.deepEqual(arrow.there, { from: 0.1, to: 0.2, out: 4, into: 2 });
-  assert.deepEqual(arrow.back, { from: 0.6, to: 0.7, out: 2, into: 4, lost: false });
+  assert.deepEqual(arrow.there, { from: 0.1, to: 0.2, out: 4, into: 2, cut: false });
+  assert.deepEqual(arrow.back, { from: 0.6, to: 0.7, out: 2, into: 4, lost: false, cut: false });
 });
 
 test('what is lost has an arrow without an end, and a client no clock', () => {
@@ -34,9 +34,30 @@ test('what is lost has an arrow without an end, and a client no clock', () => {
   assert.deepEqual([lost.lost, lost.there.to, lost.back], [true, 0.1, null]);
   const [asked] = spacetime(known(call('b', SHOPPERS, 'frontend-1', 'fill Tux for frontend-2 g1.1', [null, 4000, 5000, null])),
     NAMES, { from: 0, to: 10_000 }).arrows;
-  assert.deepEqual([asked.there, asked.back.from, asked.back.to], [{ from: 0.4, to: 0.4, out: 0, into: 1 }, 0.5, 0.5]);
+  assert.deepEqual([asked.there, asked.back.from, asked.back.to], [{ from: 0.4, to: 0.4, out: 0, into: 1, cut: false }, 0.5, 0.5]);
   // Who sent it is not known: there is no lane to begin in.
   assert.equal(spacetime(known(call('c', 'order-1', 'catalog', 'x', [null, null, 5000, null])), NAMES, { from: 0, to: 10_000 }).arrows.length, 0);
+});
+
+test('a line that runs over the edge keeps its slope', () => {
+  // 300 ms late, in a picture of 10 ms: hardly on its way down at the edge.
+  const late = clipped({ from: 0.5, to: 30.5, out: 1, into: 4 });
+  assert.deepEqual([late.from, late.to, late.cut], [0.5, 1.02, true]);
+  assert.ok(Math.abs((late.into - late.out) / (late.to - late.from) - 3 / 30) < 1e-9, `${late.into}`);
+  const came = clipped({ from: -29.5, to: 0.5, out: 1, into: 4, lost: false });
+  assert.deepEqual([came.from, came.to, came.into, came.cut, came.lost], [-0.02, 0.5, 4, false, false]);
+  assert.ok(came.out > 3.9, `${came.out}`);
+  assert.equal(clipped({ from: 1.5, to: 3, out: 1, into: 4 }), null);
+  assert.equal(clipped({ from: -2, to: -1, out: 1, into: 4 }), null);
+});
+
+test('of a call whose way there is outside only its answer is drawn', () => {
+  const all = known(call('a', 'order-3', 'order-1', 'heartbeat', [1000, 2000, 6000, 7000]));
+  const [arrow] = spacetime(all, NAMES, { from: 5000, to: 15_000 }).arrows;
+  assert.equal(arrow.there, null);
+  assert.deepEqual([arrow.back.from, arrow.back.to], [0.1, 0.2]);
+  // While it is worked on nothing of it is under way.
+  assert.deepEqual(spacetime(all, NAMES, { from: 3000, to: 5000 }).arrows, []);
 });
 
 test('the span with most to see is chosen, a purchase before leases', () => {

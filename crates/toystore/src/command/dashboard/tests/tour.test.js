@@ -3,12 +3,20 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { STEPS, Tour } from '../assets/model/tour.js';
+import { STEPS, Tour, wordsOf } from '../assets/model/tour.js';
 import { dead, frame, order } from './frames.js';
 
 test('there are five steps, and each says where to look', () => {
   assert.equal(STEPS.length, 5);
   for (const step of STEPS) assert.ok(step.title && step.words && step.at, step.id);
+});
+
+test('a page that cannot kill does not ask for it', () => {
+  const told = (why) => STEPS.map((step) => wordsOf(step, why)).join(' ');
+  assert.match(told(null), /then Kill\. That is kill -9/);
+  const without = told('Others run these nodes.');
+  assert.match(without, /Here it cannot be done\. Others run these nodes\./);
+  assert.doesNotMatch(without, /kill -9|leads by now|send shoppers/);
 });
 
 test('the leader must die for it', () => {

@@ -7,11 +7,11 @@ import { test } from 'node:test';
 import { DRAWN, source } from '../assets/toys.js';
 import { pointAt } from '../assets/view/motion.js';
 import { price, receipt, seen } from '../assets/view/shop.js';
-import { drawn } from '../assets/view/strip.js';
 import { edgeWords } from '../assets/view/topology.js';
-import { nodes } from '../assets/model/facts.js';
-import { path, places } from '../assets/model/room.js';
-import { catalog, dead, frame, frontend, order, toy } from './frames.js';
+import { edges, nodes } from '../assets/model/facts.js';
+import { SHOPPERS } from '../assets/model/messages.js';
+import { BOX_HEIGHT, path, places } from '../assets/model/room.js';
+import { catalog, frame, frontend, order } from './frames.js';
 
 test('every toy of the built-in catalogue has a picture of its own', () => {
   const catalogue = readFileSync(new URL('../../../../../shop/src/catalog/catalogue.rs', import.meta.url), 'utf8');
@@ -28,27 +28,51 @@ test('a toy of which there is no picture is a parcel, whatever its name', () => 
   }
 });
 
-test('no two nodes stand on one place, and every link has a line, whatever the store', () => {
-  for (const [frontends, orders] of [[1, 1], [1, 3], [5, 7], [9, 9]]) {
-    const many = (count, make) => Array.from({ length: count }, (_, place) => make(place + 1));
-    const all = [
-      catalog([]), ...many(orders, (id) => order(id)),
+/** Points on a line of straight pieces and curves. */
+function points(d) {
+  const numbers = (text) => text.match(/-?[\d.]+/g).map(Number);
+  const [, start, kind, rest] = /^M([^CLV]+)([CLV])(.+)$/.exec(d);
+  const [[x0, y0], to] = [numbers(start), numbers(rest)];
+  if (kind === 'V') return [[x0, y0], [x0, to[0]]];
+  if (kind === 'L') return [[x0, y0], to];
+  const [x1, y1, x2, y2, x3, y3] = to;
+  const mix = (t, a, b, c, e) => (1 - t) ** 3 * a + 3 * (1 - t) ** 2 * t * b + 3 * (1 - t) * t * t * c + t ** 3 * e;
+  return Array.from({ length: 21 }, (_, n) => [mix(n / 20, x0, x1, x2, x3), mix(n / 20, y0, y1, y2, y3)]);
+}
+
+test('nodes do not overlap, and every link has a line within the picture, whatever the store', () => {
+  const many = (count, make) => Array.from({ length: count }, (_, place) => make(place + 1));
+  for (const [frontends, orders, catalogs] of [[1, 1, 1], [1, 3, 1], [2, 3, 3], [5, 7, 3], [9, 9, 9]]) {
+    const all = frame(1, [
+      ...many(catalogs, (id) => catalog([], { name: catalogs === 1 ? 'catalog' : `catalog-${id}` })),
+      ...many(orders, (id) => order(id)),
       ...many(frontends, (id) => ({ ...frontend(), name: `frontend-${id}` })),
-    ];
-    for (const narrow of [false, true]) {
-      const room = places(nodes(frame(1, all)), narrow);
-      const spots = new Set([...room.at.values()].map(({ x, y }) => `${x} ${y}`));
-      // All nodes, and the shoppers.
-      assert.equal(spots.size, all.length + 1);
-      for (const { x, y } of room.at.values()) {
-        assert.ok(x > 0 && x < room.width && y > 0 && y < room.height, `${x} ${y}`);
+    ]);
+    for (const width of [320, 340, 560, 600, 780, 1100]) {
+      const room = places(nodes(all), width);
+      const what = `${frontends} ${orders} ${catalogs} in ${width}`;
+      const boxes = [...room.at].filter(([name]) => name !== SHOPPERS);
+      assert.equal(room.at.size, all.nodes.length + 1, what);
+      for (const [name, { x, y }] of boxes) {
+        assert.ok(x >= room.box / 2 && x <= room.width - room.box / 2 && y > 0 && y < room.height, `${what}: ${name}`);
+        const over = boxes.filter(([other, at]) => other !== name
+          && Math.abs(at.x - x) < room.box && Math.abs(at.y - y) < BOX_HEIGHT);
+        assert.deepEqual(over, [], `${what}: ${name}`);
       }
-      for (const [from, to, kind] of [['frontend-1', 'order-1', 'orders'], ['frontend-1', 'catalog', 'products'], ['order-1', 'catalog', 'takes']]) {
-        const { d, x, y } = path({ from, to, kind }, room);
+      const asked = many(frontends, (id) => ({ from: SHOPPERS, to: `frontend-${id}`, kind: 'requests' }));
+      for (const edge of [...edges(all), ...asked]) {
+        const { d, x, y } = path(edge, room);
         assert.ok(!d.includes('NaN') && Number.isFinite(x + y), d);
+        const out = points(d).filter(([px, py]) => px < 0 || px > room.width || py < 0 || py > room.height);
+        assert.deepEqual(out, [], `${what}: ${edge.from} to ${edge.to}`);
       }
     }
   }
+});
+
+test('a node has room for its words on the smallest projector', () => {
+  const all = nodes(frame(1, [catalog([]), order(1), order(2), order(3), frontend()]));
+  for (const width of [560, 598, 780, 1100]) assert.ok(places(all, width).box >= 150, `${width}`);
 });
 
 test('what a link suffers is said once, or for each way', () => {
@@ -72,18 +96,6 @@ test('an answer is told as what it is', () => {
   assert.equal(hit, 'Tux: 5 left, version 3, says frontend-1 in 214 µs, from its cache.');
   assert.equal(price(2599), '25.99');
   assert.equal(price(5), '0.05');
-});
-
-test('the strip has a bar for each frame and a mark for each happening', () => {
-  const still = order(2, { orders: 0 });
-  const orders = (number, count, over) => frame(number, [order(1, { orders: count }), over ?? still]);
-  const frames = [orders(1, 0), orders(2, 10), orders(3, 10, dead(order(2)))];
-  const { bars, marks, most } = drawn(frames, 3000);
-  assert.deepEqual(bars.map((bar) => bar.rate), [10, 0]);
-  assert.deepEqual(marks.map((mark) => mark.words), ['order-2: dead']);
-  assert.equal(most, 10);
-  assert.ok(Math.abs(bars.at(-1).right - 1000) < 1e-9);
-  assert.equal(toy('Tux', 1, 1).name, 'Tux');
 });
 
 test('a dot is on its line, however far it is on its way', () => {

@@ -44,7 +44,9 @@ export function nodes(frame) {
       why: node.said ? node.said.not_ready_because : (node.ended ?? node.silent_because),
       leads: leads && said !== null,
       rank: said ? rank(node.role, said, leads) : '',
-      line: said ? line(node.role, said, newest) : '',
+      line: said ? line(node.role, said) : '',
+      behind: said && node.role === 'order' ? behind(newest - said.engine.last) : '',
+      more: said && node.role === 'catalog' ? leaseWords(said.leases) : '',
     };
   });
 }
@@ -56,21 +58,35 @@ function rank(role, said, leads) {
   return `${leads ? 'leader' : said.engine.role}, ${term}`;
 }
 
-function line(role, said, newest) {
-  if (role === 'order') {
-    const lag = newest - said.engine.last;
-    const orders = said.orders === 1 ? '1 order' : `${said.orders} orders`;
-    return lag > 0 ? `${orders}, ${lag} behind` : orders;
-  }
-  if (role === 'catalog') {
-    const leases = said.leases.length;
-    return leases === 1 ? '1 lease granted' : `${leases} leases granted`;
-  }
+function line(role, said) {
+  if (role === 'order') return said.orders === 1 ? '1 order' : `${said.orders} orders`;
+  if (role === 'catalog') return leasesLine(said.leases);
   if (said.lease) {
     const left = said.lease.remaining_ms;
-    return left > 0 ? `lease: ${(left / 1000).toFixed(1)} s left` : 'lease has run out';
+    return left > 0 ? `lease: ${seconds(left)} s left` : 'lease has run out';
   }
   return said.mode === 'lease' ? 'no lease yet' : `invalidation: ${said.mode}`;
+}
+
+function behind(entries) {
+  return entries > 0 ? `${entries} behind` : '';
+}
+
+const seconds = (ms) => (Math.max(0, ms) / 1000).toFixed(1);
+
+/** Leases that the catalog granted, each with the time that it has left; of many from which to which. */
+function leasesLine(leases) {
+  if (leases.length === 0) return 'no lease granted';
+  const left = leases.map((lease) => lease.remaining_ms ?? 0);
+  if (left.length === 1) return `lease: ${seconds(left[0])} s left`;
+  if (left.length === 2) return `leases: ${left.map(seconds).join(', ')} s`;
+  return `${left.length} leases: ${seconds(Math.min(...left))}–${seconds(Math.max(...left))} s`;
+}
+
+/** The same for whoever looks closer: whose each is. */
+function leaseWords(leases) {
+  return leases.filter((lease) => lease.frontend !== undefined)
+    .map((lease) => `frontend-${lease.frontend}: ${seconds(lease.remaining_ms)} s left`).join('; ');
 }
 
 function newestOrder(frame) {
@@ -121,18 +137,27 @@ export function faultWords(fault) {
   return words.join(', ');
 }
 
+/** What is in force on a link, whichever way more of it: what its form begins with. */
+export function inForce({ there, back }) {
+  const most = (field) => Math.max(there?.[field] ?? 0, back?.[field] ?? 0);
+  return { delay_ms: most('delay_ms'), jitter_ms: most('jitter_ms'), loss: most('loss'), duplicate: most('duplicate') };
+}
+
 /**
  * The logs of the order replicas below each other, the newest `columns` entries that any has.
- * A cell is `committed`, `written` (not known to be committed) or `missing`.
+ * A cell is `committed`, `written` (not known to be committed) or `missing`. Of a replica that says
+ * nothing now `saidLast(name)` is what it said last: `{ status, ago_ms }`, or null.
  */
-export function logs(frame, columns) {
+export function logs(frame, columns, saidLast = () => null) {
   const newest = newestOrder(frame);
   const first = Math.max(1, newest - columns + 1);
   const rows = frame.nodes
     .filter((node) => node.role === 'order')
     .map((node) => {
-      const said = status(node);
-      if (!said) return { name: node.name, leads: false, silent: health(node), cells: [] };
+      const before = status(node) ? null : saidLast(node.name);
+      const said = status(node) ?? before?.status;
+      const silent = status(node) ? null : health(node);
+      if (!said) return { name: node.name, leads: false, silent, cells: [] };
       const { last, committed } = said.engine;
       const cells = [];
       // Counted, since a number that nobody can add 1 to may stand in a bundle.
@@ -143,7 +168,7 @@ export function logs(frame, columns) {
         cells.push({ index, state });
       }
       const leads = leaderOf(frame, 'order') === node.name;
-      return { name: node.name, leads, silent: null, cells, last, committed };
+      return { name: node.name, leads, silent, ago_ms: before?.ago_ms ?? null, cells, last, committed };
     });
   return { first, newest, rows };
 }

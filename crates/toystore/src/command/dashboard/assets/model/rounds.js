@@ -13,11 +13,11 @@ export const MEANS = {
   stock: 'every look at a toy is fresh',
   orders: 'every look at an order is fresh',
   once: 'one purchase, one order',
-  kept: 'no order is lost',
+  kept: 'no order that was acknowledged is lost',
   replicas: 'all replicas have the same log',
   gapless: 'order numbers without a gap',
-  conserved: 'no toy came from nowhere',
-  oversold: 'nothing sold that is not there',
+  conserved: 'every toy is in stock or sold',
+  oversold: 'nothing is sold that is not there',
   'read-your-writes': 'who bought it, sees it',
   'monotonic-reads': 'nobody looks back in time',
   staleness: 'how old stale answers were',
@@ -53,20 +53,54 @@ export function part(round) {
   };
 }
 
-/** Both, and what stands above them. */
+/** What counts of all lines, in few words: what broke, what is open, or that all of it held. */
+export function headline({ mark, says, verdict, lines }) {
+  const names = lines.filter((one) => one.verdict === verdict).map((one) => one.name);
+  if (verdict === 'not-judged') return { verdict, words: `${mark} nothing is judged yet` };
+  if (verdict === 'held') return { verdict, words: `${mark} held: ${names.length} of ${lines.length} guarantees` };
+  const [first, ...rest] = names;
+  const words = rest.length > 2 ? `${first} and ${rest.length} more` : names.join(', ');
+  return { verdict, words: words ? `${mark} ${says}: ${words}` : `${mark} ${says}` };
+}
+
+/** What is said of the open round above its lines, or above those of the round before. */
+function stateOf(open, judged, ended) {
+  if (!open) return 'No round has begun.';
+  const { round } = open;
+  const before = ended ? ` The lines are those of round ${ended.round}.` : '';
+  if (open.why) return `Round ${round} did not begin: ${open.why}${before && `.${before}`}`;
+  if (open.ending) return `Round ${round} ends: orders are read back, logs and stock compared.`;
+  if (!judged) return `Round ${round} begins.${before}`;
+  if (judged.operations > 0) {
+    return `Round ${round}: ${judged.operations} operations judged, up to ${lasting(open.behind_ms * 1000)} ago.`;
+  }
+  if (open.operations > 0) {
+    return `Round ${round}: nothing is judged while a client waits that asked before all others were told anything.${before}`;
+  }
+  return ended
+    ? `Round ${round} is open: nothing was bought or looked at in it yet.${before}`
+    : 'Nothing was bought or looked at yet from here: buy a toy, or send shoppers.';
+}
+
+/** Rounds of before that broke something, the newest first, without the one that ended last. */
+function brokenBefore(broken, ended) {
+  if (!Array.isArray(broken)) return [];
+  const others = broken.filter((one) => one.round !== ended?.round).reverse();
+  return others.map(({ round, guarantees }) => ({ round, words: `✗ Round ${round} broke ${guarantees.join(', ')}` }));
+}
+
+/**
+ * Both; `state` stands above the lines, which are those of `shown`: until there is something to say of
+ * the open round, what the last one came to. `sofar`: the files that there are of a round that goes on;
+ * `before`: rounds that broke something and would else be forgotten.
+ */
 export function rounds(frame) {
   const all = frame.rounds ?? {};
   const [open, ended] = [part(all.open), part(all.ended)];
-  let state = 'No round has begun.';
-  if (all.open?.why) state = `Round ${all.open.round} did not begin: ${all.open.why}`;
-  else if (all.open?.ending) state = `Round ${all.open.round} ends: orders are read back, logs and stock compared.`;
-  else if (open?.operations === 0 && all.open.operations > 0) {
-    state = `Round ${all.open.round}: nothing is judged while a client waits that asked before all others were told anything.`;
-  } else if (open?.operations === 0) state = 'Nothing was bought or looked at yet from here: buy a toy, or send shoppers.';
-  else if (open) {
-    state = `Round ${open.round}: ${open.operations} operations judged, up to ${lasting(all.open.behind_ms * 1000)} ago.`;
-  }
-  return { state, open, ended };
+  const shown = open && open.operations > 0 ? open : ended ?? open;
+  const sofar = shown === open && Array.isArray(all.open?.files) ? all.open.files : [];
+  const before = brokenBefore(all.broken, ended);
+  return { state: stateOf(all.open, open, ended), open, ended, shown, sofar, before };
 }
 
 /** How far shoppers who are to keep a rate fall behind it. */

@@ -55,9 +55,30 @@ function chosen(messages, known, { from, to }) {
   return { inside: inside.length, drawn: most.sort((a, b) => begun(a) - begun(b)) };
 }
 
+/** So much of a line that runs over an edge of the span is drawn outside. */
+const OVER = 0.02;
+
 /**
- * One arrow there and, if it was answered, one back. `x` runs from 0 to 1 over the span, `lane` is a
- * place in `names`. A client's clock is not ours: its end of an arrow is upright.
+ * What of a line is within the span, at the same slope: a message that takes long is not drawn as a
+ * quick one. `from` and `to` are shares of the span, `out` and `into` lanes, and `cut` says that its end
+ * is not there; null if none of it is.
+ */
+export function clipped({ from, to, out, into, ...rest }) {
+  const [low, high] = [-OVER, 1 + OVER];
+  if (Math.max(from, to) < low || Math.min(from, to) > high) return null;
+  const inside = (x) => Math.min(high, Math.max(low, x));
+  const lane = (x) => (from === to ? out : out + ((x - from) / (to - from)) * (into - out));
+  const [first, last] = [inside(from), inside(to)];
+  return {
+    ...rest, from: first, to: last,
+    out: first === from ? out : lane(first), into: last === to ? into : lane(last), cut: last !== to,
+  };
+}
+
+/**
+ * One arrow there and, if it was answered, one back; null for one that is outside the span. `x` runs
+ * from 0 to 1 over the span, `lane` is a place in `names`. A client's clock is not ours: its end of an
+ * arrow is upright.
  */
 function arrowOf(one, x, lane) {
   const [out, into] = [lane(one.from), lane(one.to)];
@@ -65,12 +86,11 @@ function arrowOf(one, x, lane) {
   const left = one.sent ?? one.came ?? one.answered ?? one.told;
   const came = one.came ?? one.answered ?? one.told ?? left;
   // What is lost ends between the lanes, when it might have come: it has no other end.
-  const arrow = { one, lost, there: { from: x(left), to: lost ? x(left) : x(came), out, into }, back: null };
-  if (!lost && one.answered !== null) {
-    const told = one.told ?? one.answered;
-    arrow.back = { from: x(one.answered), to: x(told), out: into, into: out, lost: one.learned === 'unknown' };
-  }
-  return arrow;
+  const there = clipped({ from: x(left), to: lost ? x(left) : x(came), out, into });
+  if (lost || one.answered === null) return { one, lost, there, back: null };
+  const told = one.told ?? one.answered;
+  const back = clipped({ from: x(one.answered), to: x(told), out: into, into: out, lost: one.learned === 'unknown' });
+  return { one, lost, there, back };
 }
 
 /** The diagram of a span. */
@@ -78,7 +98,8 @@ export function spacetime(messages, names, span) {
   const places = new Map(names.map((name, place) => [name, place]));
   const x = (us) => (us - span.from) / (span.to - span.from);
   const { inside, drawn } = chosen(messages, places, span);
-  return { arrows: drawn.map((one) => arrowOf(one, x, (name) => places.get(name))), inside };
+  const arrows = drawn.map((one) => arrowOf(one, x, (name) => places.get(name)));
+  return { arrows: arrows.filter(({ there, back }) => there || back), inside };
 }
 
 /** How many messages passed all nodes in a span, of the frames that say how many; null if none does. */

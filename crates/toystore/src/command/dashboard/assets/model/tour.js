@@ -6,26 +6,36 @@ import { leaderOf, ordersDone } from './facts.js';
 
 const bought = (now, begun) => (ordersDone(now) ?? 0) > (ordersDone(begun) ?? 0);
 
+/**
+ * `at` is the panel that a step is about, `subject` what of it is to be seen; `otherwise` the words where
+ * nothing can be killed from the page; `isRead`: there is nothing to do but to read.
+ */
 export const STEPS = [
   {
     id: 'buy',
     title: 'Buy a toy',
     words: 'Choose a toy in the shop and press Buy. A frontend asks the leader of the order replicas, which asks the catalog.',
     at: 'shop',
+    subject: '#buy',
     done: bought,
   },
   {
     id: 'log',
     title: 'Watch the log',
-    words: 'Your order is an entry in the log of every replica. Dark cells are committed: a majority has them on disk.',
+    words: 'Your order is an entry in the log of every replica. A filled cell is committed: a majority has it on disk. '
+      + 'A striped one is only written.',
     at: 'logs',
+    isRead: true,
     done: () => false,
   },
   {
     id: 'kill',
     title: 'Kill the leader',
-    words: 'Choose the node with the star, then Kill. That is kill -9: it says goodbye to nobody.',
+    words: 'Choose the order replica with the star, then Kill. That is kill -9: it says goodbye to nobody.',
+    otherwise: 'Where nodes can be killed from the page, one chooses the order replica with the star, then Kill, '
+      + 'and the others elect another leader. Here it cannot be done.',
     at: 'store',
+    subject: '#topology .node.order.leads',
     done: (now, begun) => {
       const leader = leaderOf(begun, 'order');
       const node = now.nodes.find((one) => one.name === leader);
@@ -36,7 +46,9 @@ export const STEPS = [
     id: 'on',
     title: 'See orders go on',
     words: 'Buy once more, or send shoppers. Another replica leads by now, and it has everything that was acknowledged.',
+    otherwise: 'Buy once more. Whichever replica leads, it has everything that was acknowledged.',
     at: 'shop',
+    subject: '#buy',
     done: bought,
   },
   {
@@ -44,9 +56,15 @@ export const STEPS = [
     title: 'Read the verdict',
     words: 'Everything that was told from here is judged while you look: what held, what broke, and what cannot be said yet.',
     at: 'verdict',
+    isRead: true,
     done: () => false,
   },
 ];
+
+/** The words of a step; `why` says why nothing can be killed from the page, null if it can. */
+export function wordsOf(step, why) {
+  return why === null || !step.otherwise ? step.words : `${step.otherwise}${step.id === 'kill' ? ` ${why}` : ''}`;
+}
 
 /** Where somebody is in the tour; `begun` is the frame with which the step began. */
 export class Tour {

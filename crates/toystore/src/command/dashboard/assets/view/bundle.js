@@ -4,7 +4,9 @@
 import { byId, h, say, set } from '../dom.js';
 import { conclusion, introduction, moment, strip } from '../model/bundle.js';
 import { part } from '../model/rounds.js';
-import { fillLines } from './verdict.js';
+import { near, outline, placeWords, whenWords } from '../model/strip.js';
+import { HEIGHT, listMarks, mark, REACH, tipView, widthOf } from './strip.js';
+import { fillLines, showHeadline } from './verdict.js';
 
 const WHY = 'Nothing runs here: this is a run that is over.';
 const NO_FRAMES = 'This bundle has no frames: nobody wrote down what the nodes said of themselves.';
@@ -12,11 +14,10 @@ const LINKS = {
   'picture.html': 'picture', 'verdict.txt': 'verdict in words', 'history.jsonl': 'history',
   'trace.txt': 'every step of every node',
 };
-const [WIDTH, HEIGHT] = [1000, 60];
 
 /** Says in a panel why there is nothing in it; what else it has is hidden. */
 function shut(panel, words) {
-  for (const child of panel.children) child.toggleAttribute('hidden', child.tagName !== 'H2');
+  for (const child of panel.children) child.toggleAttribute('hidden', !child.matches('h2, :has(> h2)'));
   panel.append(h('p', { class: 'hint', 'data-testid': 'shut' }, words));
 }
 
@@ -24,7 +25,8 @@ function showVerdict(hello) {
   const judged = part({ round: hello.viewing, verdict: hello.verdict });
   const [list, last] = [byId('verdict-lines'), byId('verdict-last')];
   say(byId('verdict-state'), introduction(hello, judged.says));
-  fillLines(list, judged.lines);
+  fillLines(judged.lines);
+  showHeadline(judged);
   set(list, { 'aria-label': `${hello.viewing}: ${judged.says}` });
   last.hidden = false;
   say(last, hello.broken ? `✗ The run broke ${hello.broken}` : conclusion(judged));
@@ -38,15 +40,16 @@ function showVerdict(hello) {
 
 /** The strip of a bundle without frames: what clients were told, and what was done to nodes. */
 function showTold(svg, told) {
-  const { bars, marks, most, seconds } = strip(told, WIDTH);
-  const high = (rate) => (rate / most) * (HEIGHT - 6);
-  const d = bars.filter((bar) => bar.rate > 0).map(({ left, right, rate }) =>
-    `M${left.toFixed(1)} ${HEIGHT}V${(HEIGHT - high(rate)).toFixed(1)}H${right.toFixed(1)}V${HEIGHT}Z`);
-  svg.append(h('path', { class: 'bars', d: d.join('') }), ...marks.map((mark) => h('line',
-    { class: `mark ${mark.kind}`, x1: mark.x, x2: mark.x, y1: 0, y2: HEIGHT,
-      'vector-effect': 'non-scaling-stroke' }, h('title', {}, mark.words))));
+  const width = widthOf(svg);
+  const { bars, marks, most, seconds } = strip(told, width);
+  svg.append(h('path', { class: 'bars', d: outline(bars, most, HEIGHT) }), ...marks.map(mark));
+  const when = (share) => whenWords(share, seconds * 1000, true);
+  listMarks(marks, (one) => when(one.x / width));
+  tipView(svg.parentElement, (share) => placeWords(when(share), near(marks, share * width, REACH)));
   const words = `${Math.round(seconds)} s of the run; at most ${most.toFixed(1)} orders/s, and ${marks.length} faults and leaders`;
   say(byId('moment'), words);
+  say(byId('strip-from'), 'its beginning');
+  say(byId('strip-to'), 'its end');
   set(svg, { 'aria-label': words });
 }
 

@@ -30,8 +30,10 @@ export function chaosView({ mayBreak, tell }) {
     set(button, { 'aria-checked': String(now !== null) });
     seed.disabled = now !== null;
     box.hidden = now === null;
+    byId('store-hint').hidden = now !== null;
     if (!now) return;
     say(byId('chaos-now'), now.words);
+    set(byId('chaos-now'), { title: now.words });
     each(byId('chaos-last'), now.last, (words) => words, () => h('li'), say);
   };
 }

@@ -1,7 +1,9 @@
-// A closer look at a node or a link, and what can be done to it.
+// A closer look at a node or a link, and what can be done to it. What is written is brought up to date
+// in place, and a button stays the same element as long as it does the same: a press that takes longer
+// than a frame would be lost with it.
 
-import { byId, h, say } from '../dom.js';
-import { edges, faultWords, nodes } from '../model/facts.js';
+import { byId, each, h, say, set } from '../dom.js';
+import { edges, faultWords, inForce, nodes } from '../model/facts.js';
 import { ask } from '../stream.js';
 
 const ACTS = {
@@ -12,15 +14,34 @@ const WORDS = {
   kill: ['Kill (kill -9)', 'danger'], pause: ['Pause (SIGSTOP)', 'danger'],
   resume: ['Resume', 'primary'], start: ['Start again', 'primary'],
 };
+/** What can be set of a link: the field, its words, the most, the step, and how many of what is typed are 1. */
+const FIELDS = [
+  ['delay', 'late by, ms', 10_000, 1, 'delay_ms', 1], ['loss', 'lost, %', 100, 1, 'loss', 100],
+  ['duplicate', 'twice, %', 100, 1, 'duplicate', 100],
+];
+
+/** Facts, of which each keeps its place. */
+function showFacts(list, pairs) {
+  const told = pairs.filter(([, value]) => value !== null && value !== undefined && value !== '');
+  each(list, told, ([name]) => name, ([name]) => h('div', {}, h('dt', {}, name), h('dd')), (element, [, value]) => {
+    say(element.lastChild, value);
+  });
+}
+
+function testid(words) {
+  return `do-${words.replace(/ \(.*/, '').replaceAll(/[ ,]+/g, '-').toLowerCase()}`;
+}
 
 /**
  * `mayBreak()`: null, or why nothing can be broken; `mayKill()`: the same of nodes;
  * `tell(words, refused)` says what came of it.
  */
 export function inspector({ mayBreak, mayKill, tell }) {
-  const [box, title, body] = [byId('inspect'), byId('inspect-title'), byId('inspect-body')];
+  const [box, title, facts, acts, form, gone, hint] =
+    ['inspect', 'inspect-title', 'inspect-facts', 'inspect-acts', 'inspect-form', 'inspect-gone', 'inspect-why'].map(byId);
   let shown = null;
-  let drawn = '';
+  /** What is in force on the link that is shown: what stands in its fields until somebody types there. */
+  let force = null;
 
   const place = (anchor) => {
     const at = anchor.getBoundingClientRect();
@@ -39,69 +60,89 @@ export function inspector({ mayBreak, mayKill, tell }) {
       tell(error.message, true);
     }
   };
-  const button = (words, kind, does, may = mayBreak) => h('button', {
-    type: 'button', class: kind, disabled: may() !== null, onclick: does,
-    'data-testid': `do-${words.replace(/ \(.*/, '').replaceAll(/[ ,]+/g, '-').toLowerCase()}`,
-  }, words);
-  const facts = (pairs) => h('dl', {}, pairs.filter(([, value]) => value !== null && value !== '')
-    .map(([name, value]) => [h('dt', {}, name), h('dd', {}, String(value))]));
-  const why = (may = mayBreak) => (may() ? h('p', { class: 'hint' }, may()) : null);
+  const put = (a, b, faults) => act('PUT', `links/${encodeURIComponent(a)}/${encodeURIComponent(b)}`, faults);
 
+  /** `wanted`: words, kind and what it does of each button. */
+  const showActs = (wanted, why) => {
+    each(acts, wanted, ([words]) => words, ([words, kind]) => h('button', { type: 'button', class: kind,
+      'data-testid': testid(words) }, words), (button, [, , does]) => {
+      button.onclick = does;
+      button.disabled = why !== null;
+    });
+    hint.hidden = why === null;
+    say(hint, why ?? '');
+  };
+  const showForm = (isLink, why) => {
+    form.hidden = !isLink;
+    byId('do-apply').disabled = why !== null;
+    if (!isLink) return;
+    for (const [id, , , , field, whole] of FIELDS) {
+      const input = byId(`set-${id}`);
+      const value = String(Math.round(force[field] * whole));
+      // Nothing that is typed is written over: only what changed of the link is written.
+      if (!input.dataset.typed && input.dataset.force !== value) input.value = value;
+      input.dataset.force = value;
+    }
+  };
   const node = (frame, name) => {
     const found = nodes(frame).find((one) => one.name === name);
-    if (!found) return null;
-    const acts = ACTS[found.health].map((what) => {
+    if (!found) return false;
+    const why = mayKill();
+    showFacts(facts, [['does', found.health], ['because', found.why], ['is', found.rank],
+      ['has', [found.line, found.behind].filter(Boolean).join(', ')], ['leases', found.more],
+      ['process', found.pid], ['at', found.url]]);
+    showActs(ACTS[found.health].map((what) => {
       const [words, kind] = WORDS[what];
-      return button(words, kind, () => act('POST', `nodes/${encodeURIComponent(name)}/${what}`), mayKill);
-    });
-    return [
-      facts([['does', found.health], ['because', found.why], ['is', found.rank], ['has', found.line],
-        ['process', found.pid], ['at', found.url]]),
-      h('div', { class: 'row' }, acts), why(mayKill),
-    ];
+      return [words, kind, () => act('POST', `nodes/${encodeURIComponent(name)}/${what}`)];
+    }), why);
+    showForm(false, why);
+    return true;
   };
   const link = (frame, from, to) => {
     const found = edges(frame).find((edge) => edge.from === from && edge.to === to);
-    if (!found) return null;
-    const put = (a, b, faults) => act('PUT', `links/${encodeURIComponent(a)}/${encodeURIComponent(b)}`, faults);
+    if (!found) return false;
+    const why = mayBreak();
     const both = async (faults) => {
       await put(from, to, faults);
       await put(to, from, faults);
     };
-    const number = (id, label, max, step) => h('label', {}, label,
-      h('input', { type: 'number', id: `set-${id}`, 'data-testid': `set-${id}`, min: 0, max, step, value: 0 }));
-    const read = (id) => Number(byId(`set-${id}`).value);
-    const wanted = () => ({ delay_ms: read('delay'), loss: read('loss') / 100, duplicate: read('duplicate') / 100 });
-    return [
-      facts([[`${from} → ${to}`, faultWords(found.there) || 'nothing is wrong'],
-        [`${to} → ${from}`, faultWords(found.back) || 'nothing is wrong']]),
-      h('div', { class: 'row' },
-        button('Cut both ways', 'danger', () => both({ cut: true })),
-        button('Mend', 'primary', () => both({}))),
-      h('div', { class: 'row' },
-        button(`One way, to ${to}`, 'danger', () => put(from, to, { cut: true })),
-        button(`One way, to ${from}`, 'danger', () => put(to, from, { cut: true }))),
-      h('fieldset', {}, h('legend', {}, 'or make it slow and lossy, both ways'),
-        number('delay', 'late by, ms', 10_000, 10), number('loss', 'lost, %', 100, 1),
-        number('duplicate', 'twice, %', 100, 1),
-        h('div', { class: 'row' }, button('Apply', '', () => both(wanted())))),
-      why(),
-    ];
+    showFacts(facts, [[`${from} → ${to}`, faultWords(found.there) || 'nothing is wrong'],
+      [`${to} → ${from}`, faultWords(found.back) || 'nothing is wrong']]);
+    showActs([
+      ['Cut both ways', 'danger', () => both({ cut: true })], ['Mend', 'primary', () => both({})],
+      [`One way, to ${to}`, 'danger', () => put(from, to, { cut: true })],
+      [`One way, to ${from}`, 'danger', () => put(to, from, { cut: true })],
+    ], why);
+    force = inForce(found);
+    showForm(true, why);
+    form.onsubmit = (event) => {
+      event.preventDefault();
+      const typed = FIELDS.map(([id, , , , field, whole]) => [field, Number(byId(`set-${id}`).value) / whole]);
+      // What the form does not have stays as it is.
+      both({ ...(force.jitter_ms ? { jitter_ms: force.jitter_ms } : {}), ...Object.fromEntries(typed) });
+    };
+    return true;
   };
   const draw = (frame) => {
-    const content = shown.node ? node(frame, shown.node) : link(frame, shown.from, shown.to);
-    // What is typed into must not be made anew under the hand.
-    const text = content ? content.map((part) => part?.textContent).join() : '';
-    if (text === drawn || body.contains(document.activeElement) && document.activeElement.tagName === 'INPUT') return;
-    const focus = document.activeElement?.dataset?.testid;
-    drawn = text;
-    body.replaceChildren(...(content ?? [h('p', {}, 'It is not there any more.')]).filter(Boolean));
-    if (focus) body.querySelector(`[data-testid="${focus}"]`)?.focus();
+    const isThere = shown.node ? node(frame, shown.node) : link(frame, shown.from, shown.to);
+    gone.hidden = isThere;
+    for (const part of [facts, acts]) part.hidden = !isThere;
+    if (!isThere) form.hidden = true;
   };
+  for (const [id, words, max, step] of FIELDS) {
+    const input = h('input', { type: 'number', id: `set-${id}`, 'data-testid': `set-${id}`, min: 0, max, step,
+      oninput: () => { input.dataset.typed = 'yes'; } });
+    byId('inspect-fields').append(h('label', {}, words, input));
+  }
 
   const open = (what, words, frame, anchor) => {
     shown = what;
-    drawn = '';
+    for (const [id] of FIELDS) {
+      delete byId(`set-${id}`).dataset.typed;
+      delete byId(`set-${id}`).dataset.force;
+    }
+    // Buttons of another node do other things under the same words: none may be pressed half.
+    each(acts, [], String, null, null);
     say(title, words);
     draw(frame);
     box.showPopover();

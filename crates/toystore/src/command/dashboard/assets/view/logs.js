@@ -3,6 +3,7 @@
 import { each, h, say, set } from '../dom.js';
 import { stepped } from '../model/entries.js';
 import { logs } from '../model/facts.js';
+import { lasting } from '../model/time.js';
 import { cellTip } from './tip.js';
 
 /** Wide enough to be seen and pointed at. */
@@ -26,6 +27,18 @@ function moved(event) {
   all[place].focus();
 }
 
+/** What each replica said last of itself, for those that say nothing now. */
+function saidLast(timeline) {
+  return (name) => {
+    for (let place = timeline.place - 1; place >= 0; place -= 1) {
+      const frame = timeline.frames[place];
+      const said = frame.nodes.find((node) => node.name === name)?.said;
+      if (said) return { status: said.status, ago_ms: timeline.shown.at_ms - frame.at_ms };
+    }
+    return null;
+  };
+}
+
 function drawCell(cell, { index, state }, isLive) {
   // An entry that was missing is seen to come.
   const came = isLive && state !== 'missing' && cell.dataset.index === String(index)
@@ -43,7 +56,7 @@ export function logsView(parent, hint) {
   return (frame, _, timeline) => {
     const width = parent.clientWidth - 130;
     const columns = Math.max(10, Math.min(COLUMNS_MAX, Math.floor(width / CELL_PIXELS)));
-    const all = logs(frame, columns);
+    const all = logs(frame, columns, saidLast(timeline));
     rows = all.rows;
     // Where every entry is another one than before, the cells are used again.
     if (all.first > shown.newest) shift += all.first - shown.first;
@@ -56,13 +69,16 @@ export function logsView(parent, hint) {
         + 'Point at one to read it.');
     each(parent, rows, (row) => row.name, make, (element, row) => {
       const [who, cells] = element.children;
-      say(who.children[1], row.leads ? '★ leads' : '');
-      if (row.silent) {
+      say(who.children[1], row.leads ? '★ leads' : row.silent && row.cells.length > 0 ? `${row.silent}, had ${row.last}` : '');
+      set(element, { class: row.silent ? 'log was' : 'log' });
+      if (row.silent && row.cells.length === 0) {
         each(cells, [row.silent], (words) => words, (words) => h('span', { class: 'silent' }, words), () => {});
         set(cells, { 'aria-label': `${row.name} is ${row.silent}` });
         return;
       }
-      set(cells, { 'aria-label': `${row.name} has entries up to ${row.last}, ${row.committed} are committed` });
+      const had = row.silent ? `is ${row.silent}; ${lasting(row.ago_ms * 1000)} ago it had` : 'has';
+      const words = `${row.name} ${had} entries up to ${row.last}, ${row.committed} are committed`;
+      set(cells, { 'aria-label': words, title: row.silent ? words : null });
       const hadFocus = cells.contains(document.activeElement);
       each(cells, row.cells, (cell) => cell.index - shift, makeCell, (cell, one) => drawCell(cell, one, timeline.isLive));
       // A cell that leaves at the left end gives its focus to the one that follows.

@@ -51,7 +51,9 @@ export function shopView(messages) {
   let counted = 0;
   /** The purchase whose way is drawn, and the newest frame. */
   let [last, newest] = [null, null];
+  /** Whoever sits at this tab: what it bought it must see, and what it saw it may not see go back. */
   const session = `page-${crypto.randomUUID?.() ?? Math.random().toString(36).slice(2)}`;
+  const asTab = { 'session-id': session };
 
   const show = () => {
     each(receipts, bought, (line) => line.id, (line) => h('li', { class: line.bad ? 'bad' : null },
@@ -61,7 +63,7 @@ export function shopView(messages) {
     event.preventDefault();
     if (!chosen) return;
     const [name, quantity] = [chosen, Number(byId('quantity').value)];
-    const headers = { 'idempotency-key': `${session}-${counted}`, 'session-id': session };
+    const headers = { ...asTab, 'idempotency-key': `${session}-${counted}` };
     counted += 1;
     let line;
     try {
@@ -82,7 +84,7 @@ export function shopView(messages) {
     const number = byId('number').value;
     const found = byId('found');
     try {
-      const said = await ask('GET', `shop/orders/${encodeURIComponent(number)}`);
+      const said = await ask('GET', `shop/orders/${encodeURIComponent(number)}`, undefined, asTab);
       const order = said.body?.data;
       say(found, order
         ? `${order.quantity} × ${order.name}, read from ${said.headers['toystore-read-from'] ?? said.frontend}`
@@ -94,7 +96,7 @@ export function shopView(messages) {
 
   const look = async (name) => {
     try {
-      const said = await ask('GET', `shop/products/${encodeURIComponent(name)}`);
+      const said = await ask('GET', `shop/products/${encodeURIComponent(name)}`, undefined, asTab);
       if (name === chosen) say(byId('look'), seen(name, said));
     } catch (error) {
       say(byId('look'), error.message);

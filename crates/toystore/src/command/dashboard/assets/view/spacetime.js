@@ -19,12 +19,12 @@ function room(width, count) {
   const isNarrow = width < NARROW;
   const size = isNarrow ? { width, height: 520 } : { width, height: AXIS + count * LANE + 8 };
   const [head, length] = isNarrow ? [NAMES, size.height - NAMES - 14] : [NAMES, width - NAMES - 30];
-  const along = (x) => head + Math.min(1.02, Math.max(-0.02, x)) * length;
+  const along = (x) => head + x * length;
   const across = (lane) => (isNarrow ? 46 + (lane * (width - 60)) / Math.max(1, count - 1) : AXIS + LANE / 2 + lane * LANE);
   return { ...size, isNarrow, at: (x, lane) => (isNarrow ? [across(lane), along(x)] : [along(x), across(lane)]) };
 }
 
-/** A line with a head; `part` is how much of it is drawn. */
+/** A line with a head, or a cross; `part` is how much of it is drawn. */
 function line([x1, y1], [x2, y2], part = 1, head = 6) {
   const [dx, dy] = [(x2 - x1) * part, (y2 - y1) * part];
   const [x, y, length] = [x1 + dx, y1 + dy, Math.hypot(dx, dy) || 1];
@@ -60,15 +60,23 @@ function drawTicks(layer, lengthUs, count, { at, isNarrow }) {
   });
 }
 
+/** A half of an arrow, there or back; one whose end is outside the picture has no head. */
+function half(way, lost, at, head) {
+  if (!way) return { d: '', tip: '' };
+  const drawn = line(at(way.from, way.out), at(way.to, way.into), lost ? 0.5 : 1, head);
+  return way.cut && !lost ? { ...drawn, tip: '' } : drawn;
+}
+
 function drawArrow(element, { one, lost, there, back }, at) {
   const [near, out, tip, reply, letter] = element.children;
-  const [start, end] = [at(there.from, there.out), at(there.to, there.into)];
-  const first = line(start, end, lost ? 0.5 : 1);
-  const second = back && line(at(back.from, back.out), at(back.to, back.into), back.lost ? 0.5 : 1, 4);
-  set(near, { d: first.d });
+  const [first, second] = [half(there, lost, at, 6), half(back, back?.lost, at, 4)];
+  // The letter stands on what is in the picture of it.
+  const way = there ?? back;
+  const [start, end] = [at(way.from, way.out), at(way.to, way.into)];
+  set(near, { d: first.d || second.d });
   set(out, { d: first.d });
   set(tip, { d: first.tip });
-  set(reply, { d: second ? second.d + second.tip : null });
+  set(reply, { d: second.d + second.tip });
   set(letter, { x: start[0] + (end[0] - start[0]) * 0.3, y: start[1] + (end[1] - start[1]) * 0.3 + 4 });
   say(letter, KINDS[one.kind].letter);
   set(element, { 'aria-label': `${KINDS[one.kind].words}, ${one.from} to ${one.to}${lost ? ', lost' : ''}` });
@@ -144,6 +152,8 @@ export function spacetimeView({ timeline, messages, hold, goLive }) {
   const moment = () => `${length} ${timeline.heldAt}`;
   const update = (frame) => {
     box.hidden = !messages.isHeard;
+    // Of a run that is over nothing goes on.
+    freeze.hidden = timeline.keepsAll;
     say(freeze, timeline.isLive ? 'Freeze' : 'Go on');
     if (!box.open || box.hidden || !frame) return;
     const isHeld = !timeline.isLive;

@@ -1,58 +1,98 @@
-// The last minutes as a strip: orders each second, faults, leaders; and scrubbing back.
+// The strip of time: what model/strip.js makes of the last minutes, and what is read at the place
+// where the pointer or the scrub is. Called by main.js with every frame.
 
-import { h, set } from '../dom.js';
-import { happenings, ordersPerSecond } from '../model/facts.js';
-import { KEPT_MS } from '../model/timeline.js';
+import { byId, each, h, say, set } from '../dom.js';
+import { agoWords, drawn, near, outline, placeWords, SHOWN_MS, SIGNS, whenWords } from '../model/strip.js';
 
-/** How much of the past is drawn. */
-export const SHOWN_MS = Math.min(KEPT_MS, 3 * 60 * 1000);
-const [WIDTH, HEIGHT] = [1000, 60];
+export const HEIGHT = 56;
+/** A mark is read from so far, in pixels. */
+export const REACH = 9;
+/** Marks that are listed for whoever cannot see the strip: the newest. */
+const LISTED_MAX = 20;
 
-/** What was between two frames, by the later one: it is asked for with every frame that comes. */
-const between = new WeakMap();
-
-function passed(before, after) {
-  const known = between.get(after);
-  if (known?.before === before) return known;
-  const made = { before, rate: ordersPerSecond(before, after), marks: happenings(before, after) };
-  between.set(after, made);
-  return made;
+/** One mark: its line, and its sign in a place of its kind. */
+export function mark({ kind, x }) {
+  const { sign, y } = SIGNS[kind] ?? SIGNS.fault;
+  return h('g', { class: `mark ${kind}` }, h('line', { x1: x, x2: x, y1: 0, y2: HEIGHT }),
+    h('text', { x, y, 'text-anchor': 'middle' }, sign));
 }
 
-/** Bars and marks of the strip, for a picture of 1000 by 60. */
-export function drawn(frames, nowMs, spanMs = SHOWN_MS) {
-  const from = nowMs - spanMs;
-  const x = (atMs) => ((atMs - from) / spanMs) * WIDTH;
-  const [bars, marks] = [[], []];
-  let most = 0;
-  for (let place = 1; place < frames.length; place += 1) {
-    const [before, after] = [frames[place - 1], frames[place]];
-    if (after.at_ms < from) continue;
-    const { rate, marks: happened } = passed(before, after);
-    bars.push({ left: x(before.at_ms), right: x(after.at_ms), rate });
-    most = Math.max(most, rate ?? 0);
-    for (const mark of happened) marks.push({ ...mark, x: x(after.at_ms) });
-  }
-  return { bars, marks, most };
+/** What the signs mean, below the strip. */
+export function legend(parent) {
+  parent.replaceChildren(
+    h('span', { class: 'pair' }, h('i', { class: 'bar-sign', 'aria-hidden': 'true' }), 'orders'),
+    ...Object.entries(SIGNS).map(([kind, { sign, words }]) => h('span', { class: `pair ${kind}` },
+      h('b', { 'aria-hidden': 'true' }, sign), ` ${words}`)));
+}
+
+/** Measures the strip: its lengths are pixels of the page. */
+export function widthOf(svg) {
+  const width = svg.clientWidth || 1000;
+  set(svg, { viewBox: `0 0 ${width} ${HEIGHT}`, preserveAspectRatio: 'none' });
+  return width;
+}
+
+/** Lists marks for whoever cannot see the strip; `when(mark)` says when one was. */
+export function listMarks(marks, when) {
+  const told = marks.slice(-LISTED_MAX).map((one) => ({ ...one, key: `${one.at_ms} ${one.words}` }));
+  each(byId('strip-list'), told, ({ key }) => key, () => h('li'), (element, one) => {
+    say(element, `${when(one)}, ${(SIGNS[one.kind] ?? SIGNS.fault).words}: ${one.words}`);
+  });
+}
+
+/** The words at the place of the pointer, by `read(share)`; by keys they are those of the scrub, in `#moment`. */
+export function tipView(strip, read) {
+  const tip = byId('strip-tip');
+  let at = null;
+  const draw = () => {
+    if (at === null) return;
+    const box = strip.getBoundingClientRect();
+    const words = read((at - box.left) / box.width);
+    tip.hidden = words === null;
+    if (tip.hidden) return;
+    say(tip, words);
+    tip.style.left = `${Math.min(Math.max(8, at - tip.offsetWidth / 2), innerWidth - tip.offsetWidth - 8)}px`;
+    tip.style.top = `${box.top - tip.offsetHeight - 6}px`;
+  };
+  strip.addEventListener('pointermove', (event) => {
+    at = event.clientX;
+    draw();
+  });
+  strip.addEventListener('pointerleave', () => {
+    at = null;
+    tip.hidden = true;
+  });
+  return draw;
 }
 
 export function stripView(svg) {
-  set(svg, { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: 'none' });
+  const [scrub, from, to] = ['scrub', 'strip-from', 'strip-to'].map(byId);
   const [bars, marks, cursor] = [h('path', { class: 'bars' }), h('g'), h('line', { class: 'cursor' })];
   svg.append(bars, marks, cursor);
+  legend(byId('strip-legend'));
+  let [all, width, span, isOver] = [null, 1000, SHOWN_MS, false];
+  const words = (share) => {
+    const x = share * width;
+    const bar = all.bars.find(({ left, right }) => x >= left && x <= right);
+    return placeWords(whenWords(share, span, isOver), near(all.marks, x, REACH), bar?.rate ?? null);
+  };
+  const tip = tipView(svg.parentElement, (share) => (all ? words(share) : null));
   return (timeline) => {
     const now = timeline.newest.at_ms;
-    const span = timeline.spanMs ?? SHOWN_MS;
-    const all = drawn(timeline.frames, now, span);
-    const high = (rate) => (all.most > 0 ? (rate / all.most) * (HEIGHT - 6) : 0);
-    const d = all.bars.filter((bar) => bar.rate > 0).map(({ left, right, rate }) =>
-      `M${left.toFixed(1)} ${HEIGHT}V${(HEIGHT - high(rate)).toFixed(1)}H${right.toFixed(1)}V${HEIGHT}Z`);
-    set(bars, { d: d.join('') });
-    marks.replaceChildren(...all.marks.map((mark) => h('line',
-      { class: `mark ${mark.kind}`, x1: mark.x, x2: mark.x, y1: 0, y2: HEIGHT,
-        'vector-effect': 'non-scaling-stroke' }, h('title', {}, mark.words))));
-    const at = ((timeline.shown.at_ms - (now - span)) / span) * WIDTH;
-    set(cursor, { x1: at, x2: at, y1: 0, y2: HEIGHT, 'vector-effect': 'non-scaling-stroke' });
-    return all;
+    [span, width, isOver] = [timeline.spanMs ?? SHOWN_MS, widthOf(svg), timeline.keepsAll];
+    all = drawn(timeline.frames, now, span, width);
+    set(bars, { d: outline(all.bars, all.most, HEIGHT) });
+    marks.replaceChildren(...all.marks.map(mark));
+    const share = (timeline.shown.at_ms - (now - span)) / span;
+    set(cursor, { x1: share * width, x2: share * width, y1: 0, y2: HEIGHT });
+    say(from, isOver ? 'its beginning' : agoWords(span));
+    say(to, isOver ? 'its end' : 'now');
+    listMarks(all.marks, (one) => (isOver
+      ? whenWords(one.x / width, span, true)
+      : new Date(one.at_ms).toLocaleTimeString('en-GB')));
+    const held = timeline.isLive ? null : words(share);
+    set(scrub, { 'aria-valuetext': held ?? 'now, live' });
+    tip();
+    return { ...all, held };
   };
 }

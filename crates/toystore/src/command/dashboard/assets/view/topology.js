@@ -3,8 +3,11 @@
 import { each, h, say, set } from '../dom.js';
 import { edges, faultWords, nodes } from '../model/facts.js';
 import { SHOPPERS } from '../model/messages.js';
-import { BOX_HEIGHT, BOX_WIDTH, CLIENTS_WIDTH, path, places } from '../model/room.js';
+import { BOX_HEIGHT, CLIENTS_HEIGHT, CLIENTS_WIDTH, path, places } from '../model/room.js';
 import { shoppers } from '../model/rounds.js';
+
+/** How wide a letter of the small words is at most, and the picture where that is not known; in pixels. */
+const [LETTER, ELSE] = [7.4, 780];
 
 /** What a link suffers. `short`: in the picture, where its beginning can be seen. */
 export function edgeWords(edge, short = false) {
@@ -16,16 +19,16 @@ export function edgeWords(edge, short = false) {
 
 /** Those who ask: no process of the store, so nothing can be done to them. */
 function clientsView(parent) {
-  const [x, y] = [-CLIENTS_WIDTH / 2, -BOX_HEIGHT / 2 + 6];
+  const [x, y] = [-CLIENTS_WIDTH / 2, -CLIENTS_HEIGHT / 2];
   const text = (name, down) => h('text', { class: name, y: y + down, 'text-anchor': 'middle' });
-  const words = [text('name', 24), text('small', 44), text('small', 62)];
+  const words = [text('name', 20), text('small', 37), text('small', 52)];
   const box = h('g', { class: 'clients', role: 'img', 'data-testid': 'node-shoppers' },
-    h('rect', { class: 'box', x, y, width: CLIENTS_WIDTH, height: BOX_HEIGHT - 12, rx: 36 }), words);
+    h('rect', { class: 'box', x, y, width: CLIENTS_WIDTH, height: CLIENTS_HEIGHT, rx: CLIENTS_HEIGHT / 2 }), words);
   parent.append(box);
   return (frame, at) => {
     const lines = shoppers(frame);
     lines.forEach((line, place) => say(words[place], line));
-    set(words[0], { y: y + (lines[1] ? 24 : 42) });
+    set(words[0], { y: y + (lines[1] ? 20 : CLIENTS_HEIGHT / 2 + 5) });
     set(box, { transform: `translate(${at.x} ${at.y})`, 'aria-label': lines.filter(Boolean).join(' ') });
   };
 }
@@ -52,14 +55,35 @@ export function topology(svg, { onNode, onEdge }) {
   };
   const makeNode = (node) => {
     const act = (event) => onNode(node.name, event.currentTarget);
-    const [x, y] = [-BOX_WIDTH / 2, -BOX_HEIGHT / 2];
+    const y = -BOX_HEIGHT / 2;
     return h('g', { role: 'button', tabindex: 0, 'data-testid': `node-${node.name}`,
       onclick: act, onkeydown: pressed(act) },
-      h('rect', { class: 'box', x, y, width: BOX_WIDTH, height: BOX_HEIGHT, rx: 10 }),
-      h('text', { class: 'name', x: x + 14, y: y + 26 }),
-      h('text', { class: 'badge', x: -x - 14, y: y + 26, 'text-anchor': 'end' }),
-      h('text', { class: 'small', x: x + 14, y: y + 48 }),
-      h('text', { class: 'small', x: x + 14, y: y + 68 }));
+      h('rect', { class: 'box', y, height: BOX_HEIGHT, rx: 10 }),
+      h('text', { class: 'name', y: y + 21 }),
+      h('text', { class: 'badge', y: y + 21, 'text-anchor': 'end' }),
+      h('text', { class: 'small', y: y + 40 }),
+      h('text', { class: 'small', y: y + 57 }));
+  };
+  /** What is written at a node, below its name and beside it. */
+  const drawNode = (element, node, { x, y }, box, isLead) => {
+    const [frame, name, badge, first, second] = element.children;
+    const left = -box / 2 + 10;
+    set(frame, { x: -box / 2, width: box });
+    for (const text of [name, first, second]) set(text, { x: left });
+    set(badge, { x: box / 2 - 10, class: isLead ? 'badge star' : 'badge' });
+    const up = node.health === 'up';
+    const rest = Math.floor((box - 20) / LETTER);
+    const why = node.health === 'paused' ? 'it hangs: SIGSTOP' : short(node.why, rest);
+    say(name, node.name);
+    say(badge, isLead ? '★ leads' : up ? node.behind : '');
+    say(first, up ? node.rank || node.line : node.health);
+    say(second, up && node.rank ? node.line : up ? '' : why);
+    set(element, {
+      class: `node ${node.role} ${node.health.replace(' ', '-')}${isLead ? ' leads' : ''}`,
+      transform: `translate(${x} ${y})`,
+      'aria-label': [node.name, isLead ? 'leads' : '', node.health, node.rank, node.line, node.behind]
+        .filter(Boolean).join(', '),
+    });
   };
 
   const along = (from, to) => {
@@ -79,7 +103,8 @@ export function topology(svg, { onNode, onEdge }) {
 
   const draw = (frame) => {
     const all = nodes(frame);
-    const room = places(all, svg.clientWidth > 0 && svg.clientWidth < 560);
+    const room = places(all, svg.clientWidth || ELSE);
+    const alone = frame.nodes.filter((node) => node.role === 'catalog').length === 1;
     set(svg, { viewBox: `0 0 ${room.width} ${room.height}` });
     const make = () => h('text', { class: 'tier', 'text-anchor': 'middle' });
     each(titles, room.titles, (title) => title.words, make, (element, { words, x, y }) => {
@@ -102,27 +127,15 @@ export function topology(svg, { onNode, onEdge }) {
     drawAsked(frame, room);
     drawClients(frame, room.at.get(SHOPPERS));
     each(boxes, all, (node) => node.name, makeNode, (element, node) => {
-      const { x, y } = room.at.get(node.name);
-      const [, name, badge, first, second] = element.children;
-      const up = node.health === 'up';
-      const leads = node.leads && node.role === 'order';
-      say(name, node.name);
-      say(badge, leads ? '★ leads' : '');
-      say(first, up ? node.rank || node.line : node.health);
-      const why = node.health === 'paused' ? 'it hangs: SIGSTOP' : short(node.why);
-      say(second, up && node.rank ? node.line : up ? '' : why);
-      set(element, {
-        class: `node ${node.health.replace(' ', '-')}${leads ? ' leads' : ''}`,
-        transform: `translate(${x} ${y})`,
-        'aria-label': [node.name, leads ? 'leads' : '', node.health, node.rank, node.line]
-          .filter(Boolean).join(', '),
-      });
+      // Whoever is alone leads nobody.
+      const isLead = node.leads && (node.role === 'order' || (node.role === 'catalog' && !alone));
+      drawNode(element, node, room.at.get(node.name), room.box, isLead);
     });
   };
   return { draw, along, dots };
 }
 
-function short(words) {
+function short(words, most) {
   if (!words) return '';
-  return words.length > 24 ? `${words.slice(0, 23)}…` : words;
+  return words.length > most ? `${words.slice(0, most - 1)}…` : words;
 }
