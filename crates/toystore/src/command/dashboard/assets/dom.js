@@ -57,6 +57,20 @@ export function each(parent, items, key, make, update) {
   });
 }
 
+const widths = new WeakMap();
+const watcher = typeof ResizeObserver === 'undefined' ? null : new ResizeObserver((resized) => {
+  for (const { target } of resized) widths.set(target, target.clientWidth);
+});
+
+/** How wide an element is, in pixels. In the midst of drawing the question would cost a layout. */
+export function widthOf(element) {
+  if (!widths.has(element)) {
+    widths.set(element, element.clientWidth);
+    watcher?.observe(element);
+  }
+  return widths.get(element);
+}
+
 export function byId(id) {
   return document.getElementById(id);
 }

@@ -5,7 +5,7 @@ import { byId, h, say, set } from '../dom.js';
 import { conclusion, introduction, moment, strip } from '../model/bundle.js';
 import { part } from '../model/rounds.js';
 import { near, outline, placeWords, whenWords } from '../model/strip.js';
-import { HEIGHT, listMarks, mark, REACH, tipView, widthOf } from './strip.js';
+import { HEIGHT, listMarks, mark, measured, REACH, tipView } from './strip.js';
 import { fillLines, showHeadline } from './verdict.js';
 
 const WHY = 'Nothing runs here: this is a run that is over.';
@@ -40,7 +40,7 @@ function showVerdict(hello) {
 
 /** The strip of a bundle without frames: what clients were told, and what was done to nodes. */
 function showTold(svg, told) {
-  const width = widthOf(svg);
+  const width = measured(svg);
   const { bars, marks, most, seconds } = strip(told, width);
   svg.append(h('path', { class: 'bars', d: outline(bars, most, HEIGHT) }), ...marks.map(mark));
   const when = (share) => whenWords(share, seconds * 1000, true);

@@ -1,6 +1,6 @@
 // The logs of the order replicas, below each other. Called by main.js with every frame.
 
-import { each, h, say, set } from '../dom.js';
+import { each, h, say, set, widthOf } from '../dom.js';
 import { stepped } from '../model/entries.js';
 import { logs } from '../model/facts.js';
 import { lasting } from '../model/time.js';
@@ -54,7 +54,7 @@ export function logsView(parent, hint) {
     h('div', { class: 'cells', role: 'group', onkeydown: moved }));
   const makeCell = () => h('span', { role: 'img', tabindex: -1 });
   return (frame, _, timeline) => {
-    const width = parent.clientWidth - 130;
+    const width = widthOf(parent) - 130;
     const columns = Math.max(10, Math.min(COLUMNS_MAX, Math.floor(width / CELL_PIXELS)));
     const all = logs(frame, columns, saidLast(timeline));
     rows = all.rows;

@@ -1,7 +1,7 @@
 // The strip of time: what model/strip.js makes of the last minutes, and what is read at the place
 // where the pointer or the scrub is. Called by main.js with every frame.
 
-import { byId, each, h, say, set } from '../dom.js';
+import { byId, each, h, say, set, widthOf } from '../dom.js';
 import { agoWords, drawn, near, outline, placeWords, SHOWN_MS, SIGNS, whenWords } from '../model/strip.js';
 
 export const HEIGHT = 56;
@@ -25,9 +25,9 @@ export function legend(parent) {
       h('b', { 'aria-hidden': 'true' }, sign), ` ${words}`)));
 }
 
-/** Measures the strip: its lengths are pixels of the page. */
-export function widthOf(svg) {
-  const width = svg.clientWidth || 1000;
+/** How wide the strip is: its lengths are pixels of the page. */
+export function measured(svg) {
+  const width = widthOf(svg) || 1000;
   set(svg, { viewBox: `0 0 ${width} ${HEIGHT}`, preserveAspectRatio: 'none' });
   return width;
 }
@@ -35,9 +35,8 @@ export function widthOf(svg) {
 /** Lists marks for whoever cannot see the strip; `when(mark)` says when one was. */
 export function listMarks(marks, when) {
   const told = marks.slice(-LISTED_MAX).map((one) => ({ ...one, key: `${one.at_ms} ${one.words}` }));
-  each(byId('strip-list'), told, ({ key }) => key, () => h('li'), (element, one) => {
-    say(element, `${when(one)}, ${(SIGNS[one.kind] ?? SIGNS.fault).words}: ${one.words}`);
-  });
+  const make = (one) => h('li', {}, `${when(one)}, ${(SIGNS[one.kind] ?? SIGNS.fault).words}: ${one.words}`);
+  each(byId('strip-list'), told, ({ key }) => key, make, () => {});
 }
 
 /** The words at the place of the pointer, by `read(share)`; by keys they are those of the scrub, in `#moment`. */
@@ -79,7 +78,7 @@ export function stripView(svg) {
   const tip = tipView(svg.parentElement, (share) => (all ? words(share) : null));
   return (timeline) => {
     const now = timeline.newest.at_ms;
-    [span, width, isOver] = [timeline.spanMs ?? SHOWN_MS, widthOf(svg), timeline.keepsAll];
+    [span, width, isOver] = [timeline.spanMs ?? SHOWN_MS, measured(svg), timeline.keepsAll];
     all = drawn(timeline.frames, now, span, width);
     set(bars, { d: outline(all.bars, all.most, HEIGHT) });
     marks.replaceChildren(...all.marks.map(mark));

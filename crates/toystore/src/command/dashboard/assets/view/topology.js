@@ -1,6 +1,6 @@
 // The picture of the nodes and the links between them. Called by main.js with every frame.
 
-import { each, h, say, set } from '../dom.js';
+import { each, h, say, set, widthOf } from '../dom.js';
 import { edges, faultWords, nodes } from '../model/facts.js';
 import { SHOPPERS } from '../model/messages.js';
 import { BOX_HEIGHT, CLIENTS_HEIGHT, CLIENTS_WIDTH, path, places } from '../model/room.js';
@@ -103,7 +103,7 @@ export function topology(svg, { onNode, onEdge }) {
 
   const draw = (frame) => {
     const all = nodes(frame);
-    const room = places(all, svg.clientWidth || ELSE);
+    const room = places(all, widthOf(svg) || ELSE);
     const alone = frame.nodes.filter((node) => node.role === 'catalog').length === 1;
     set(svg, { viewBox: `0 0 ${room.width} ${room.height}` });
     const make = () => h('text', { class: 'tier', 'text-anchor': 'middle' });
