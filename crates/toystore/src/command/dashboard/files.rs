@@ -15,8 +15,12 @@ use super::error;
 #[folder = "src/command/dashboard/assets"]
 struct Assets;
 
-const BUNDLE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; \
-                             form-action 'none'; frame-ancestors 'none'";
+/// A bundle may be somebody else's: nothing of it is run, fetched or sent. Its page has styles of
+/// its own, so those are all that is left.
+const BUNDLE_POLICY: &str = "script-src 'none'; connect-src 'none'; img-src 'none'; \
+                             media-src 'none'; font-src 'none'; object-src 'none'; \
+                             frame-src 'none'; base-uri 'none'; form-action 'none'; \
+                             frame-ancestors 'none'";
 
 /// A page of elsewhere can have a name of its own resolved to this machine, and would speak to us
 /// as if it were ours (DNS rebinding): such a name is not ours.
@@ -85,7 +89,6 @@ pub fn of_bundle(file: &str, bytes: impl Into<Body>) -> Response {
     let head = [
         (header::CONTENT_TYPE, kind),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        // Drawn with styles of its own. It may be somebody else's: nothing is run, fetched or sent.
         (header::CONTENT_SECURITY_POLICY, BUNDLE_POLICY),
     ];
     (head, bytes.into()).into_response()
