@@ -71,6 +71,11 @@ export function widthOf(element) {
   return widths.get(element);
 }
 
+/** Where the left end of an element over the page may be, so that all of it is in the window. */
+export function inWindow(left, element) {
+  return Math.min(Math.max(8, left), innerWidth - element.offsetWidth - 8);
+}
+
 export function byId(id) {
   return document.getElementById(id);
 }

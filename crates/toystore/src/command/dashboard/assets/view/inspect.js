@@ -2,7 +2,7 @@
 // in place, and a button stays the same element as long as it does the same: a press that takes longer
 // than a frame would be lost with it.
 
-import { byId, each, h, say, set } from '../dom.js';
+import { byId, each, h, inWindow, say, set } from '../dom.js';
 import { edges, faultWords, inForce, nodes } from '../model/facts.js';
 import { ask } from '../stream.js';
 
@@ -45,10 +45,9 @@ export function inspector({ mayBreak, mayKill, tell }) {
 
   const place = (anchor) => {
     const at = anchor.getBoundingClientRect();
-    const left = Math.min(Math.max(8, at.left + at.width / 2), innerWidth - box.offsetWidth - 8);
     const below = at.top + at.height / 2 + 12;
     const top = Math.max(8, Math.min(below, innerHeight - box.offsetHeight - 8));
-    box.style.left = `${left}px`;
+    box.style.left = `${inWindow(at.left + at.width / 2, box)}px`;
     box.style.top = `${top}px`;
   };
   const act = async (method, path, sent) => {

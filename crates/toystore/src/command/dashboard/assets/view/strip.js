@@ -1,7 +1,7 @@
 // The strip of time: what model/strip.js makes of the last minutes, and what is read at the place
 // where the pointer or the scrub is. Called by main.js with every frame.
 
-import { byId, each, h, say, set, widthOf } from '../dom.js';
+import { byId, each, h, inWindow, say, set, widthOf } from '../dom.js';
 import { agoWords, drawn, near, outline, placeWords, SHOWN_MS, SIGNS, whenWords } from '../model/strip.js';
 
 export const HEIGHT = 56;
@@ -10,9 +10,11 @@ export const REACH = 9;
 /** Marks that are listed for whoever cannot see the strip: the newest. */
 const LISTED_MAX = 20;
 
+const signOf = ({ kind }) => SIGNS[kind] ?? SIGNS.fault;
+
 /** One mark: its line, and its sign in a place of its kind. */
-export function mark({ kind, x }) {
-  const { sign, y } = SIGNS[kind] ?? SIGNS.fault;
+export function mark(one) {
+  const [{ kind, x }, { sign, y }] = [one, signOf(one)];
   return h('g', { class: `mark ${kind}` }, h('line', { x1: x, x2: x, y1: 0, y2: HEIGHT }),
     h('text', { x, y, 'text-anchor': 'middle' }, sign));
 }
@@ -35,7 +37,7 @@ export function measured(svg) {
 /** Lists marks for whoever cannot see the strip; `when(mark)` says when one was. */
 export function listMarks(marks, when) {
   const told = marks.slice(-LISTED_MAX).map((one) => ({ ...one, key: `${one.at_ms} ${one.words}` }));
-  const make = (one) => h('li', {}, `${when(one)}, ${(SIGNS[one.kind] ?? SIGNS.fault).words}: ${one.words}`);
+  const make = (one) => h('li', {}, `${when(one)}, ${signOf(one).words}: ${one.words}`);
   each(byId('strip-list'), told, ({ key }) => key, make, () => {});
 }
 
@@ -50,7 +52,7 @@ export function tipView(strip, read) {
     tip.hidden = words === null;
     if (tip.hidden) return;
     say(tip, words);
-    tip.style.left = `${Math.min(Math.max(8, at - tip.offsetWidth / 2), innerWidth - tip.offsetWidth - 8)}px`;
+    tip.style.left = `${inWindow(at - tip.offsetWidth / 2, tip)}px`;
     tip.style.top = `${box.top - tip.offsetHeight - 6}px`;
   };
   strip.addEventListener('pointermove', (event) => {

@@ -1,6 +1,6 @@
 // The words beside a cell of a log: what stands in it. By mouse, by keys and by touch. Made by logs.js.
 
-import { byId, say, set } from '../dom.js';
+import { byId, inWindow, say, set } from '../dom.js';
 import { cellWords, Entries } from '../model/entries.js';
 import { ask } from '../stream.js';
 
@@ -29,7 +29,7 @@ export function cellTip(parent, rowOf) {
     tip.hidden = false;
     const left = at.left + at.width / 2 - tip.offsetWidth / 2;
     const above = at.top - tip.offsetHeight - 8;
-    tip.style.left = `${Math.min(Math.max(8, left), innerWidth - tip.offsetWidth - 8)}px`;
+    tip.style.left = `${inWindow(left, tip)}px`;
     tip.style.top = `${above > 8 ? above : at.bottom + 8}px`;
     return null;
   };
