@@ -40,7 +40,7 @@ fn encoded(value: &impl Serialize) -> Vec<u8> {
 fn main() {
     log();
     messages();
-    write("messages", "stock", 12, &stock().snapshot());
+    write("messages", "stock", 12, &stock().snapshot().whole());
     write("messages", "ledger", 13, &ledger().snapshot().whole());
 }
 

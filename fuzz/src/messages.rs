@@ -95,10 +95,10 @@ fn commands(bytes: &[u8]) {
 
 /// A snapshot of the catalog: what is restored can be asked everything.
 fn stock(bytes: &[u8]) {
-    let Ok(stock) = Stock::restore(bytes) else { return };
-    for toy in stock.toys() {
+    let Ok(stock) = Stock::restore(&bytes.to_vec().into()) else { return };
+    for toy in stock.shelves().ids() {
         let shelf = stock.shelf(toy);
-        assert_eq!(stock.find(&shelf.name), Some(toy), "{} is found", shelf.name);
+        assert_eq!(stock.find(stock.name(toy)), Some(toy), "{} is found", stock.name(toy));
         assert!(shelf.sold() <= shelf.initial + shelf.restocked, "{shelf:?}");
     }
     let (view, _) = stock.view_answer();

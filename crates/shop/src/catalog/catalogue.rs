@@ -11,9 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::toy::{Cents, ToyName};
 
-/// The most toys a catalogue may have. Each one costs a few hundred bytes in every snapshot, and a
-/// toy's number must fit into 16 bits.
-pub const TOYS_MAX: usize = 10_000;
+/// The most toys a catalogue may have. What each one costs is in ARCHITECTURE.md.
+pub const TOYS_MAX: usize = 1_000_000;
 
 /// The most of one toy that a catalogue may put in stock: sums of such numbers stay far from the
 /// end of 64 bits.

@@ -14,16 +14,19 @@ use crate::message::{RequestId, Settled};
 use crate::toy::Quantity;
 
 /// The first byte of every command. Raise it when a variant or field changes.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
+
+/// What older logs have, without [`Command::MoreToys`]; the others have the same bytes.
+const OLD_FORMAT: u8 = 1;
 
 /// A toy's place in the catalogue, from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct ToyId(pub u16);
+pub struct ToyId(pub u32);
 
 impl ToyId {
     /// The place as an index of a list of all toys.
     pub fn place(self) -> usize {
-        usize::from(self.0)
+        self.0 as usize
     }
 }
 
@@ -43,7 +46,8 @@ pub struct Item {
 /// A change of the catalog's durable state.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Command {
-    /// The first entry of a log: what is sold.
+    /// The first entry of a log: what is sold, or the first part of it. Until a process begins to
+    /// serve, it takes the place of what was recorded before.
     Catalogue(Vec<Toy>),
     /// A process of the catalog begins to serve: raises its incarnation.
     Begin {
@@ -93,6 +97,8 @@ pub enum Command {
     },
     /// A clean stop: no lease is left, no frontend is registered.
     Close,
+    /// The next part of what is sold.
+    MoreToys(Vec<Toy>),
 }
 
 impl Command {
@@ -108,10 +114,11 @@ impl Command {
     /// Says which format it found, or that the bytes are damaged.
     pub fn decode(bytes: &[u8]) -> Result<Command, String> {
         match bytes.split_first() {
-            Some((&FORMAT, body)) => postcard::from_bytes(body)
+            Some((&(FORMAT | OLD_FORMAT), body)) => postcard::from_bytes(body)
                 .map_err(|error| format!("a command of the catalog's log is damaged: {error}")),
             Some((format, _)) => Err(format!(
-                "a command of the catalog's log has format {format}; this version reads {FORMAT}"
+                "a command of the catalog's log has format {format}; this version reads \
+                 {OLD_FORMAT} and {FORMAT}"
             )),
             None => Err("a command of the catalog's log is empty".to_string()),
         }
@@ -122,7 +129,10 @@ impl Command {
 mod tests {
     //! Encoding there and back, and what is refused.
 
-    use super::{Command, FORMAT};
+    use super::{Command, FORMAT, Item, OLD_FORMAT, ToyId};
+    use crate::message::RequestId;
+    use crate::toy::Quantity;
+    use replication::Term;
 
     #[test]
     fn there_and_back() {
@@ -130,11 +140,31 @@ mod tests {
         assert_eq!(Command::decode(&command.encode()), Ok(command));
     }
 
+    /// A log of before toys had numbers of 32 bits, byte for byte.
+    #[test]
+    fn older_is_read() {
+        let bytes = [OLD_FORMAT, 5, 2, 4, 0xd2, 0x09, 100];
+        let toys = vec![ToyId(4), ToyId(1234)];
+        assert_eq!(Command::decode(&bytes), Ok(Command::Restock { toys, level: 100 }));
+    }
+
+    #[test]
+    fn there_can_be_more_toys_than_16_bits_hold() {
+        let item = Item {
+            number: 1,
+            request_id: RequestId(7),
+            toy: Some(ToyId(999_999)),
+            quantity: Quantity::new(2).unwrap(),
+        };
+        let command = Command::Take { term: Term::ZERO, floor: 1, items: vec![item] };
+        assert_eq!(Command::decode(&command.encode()), Ok(command));
+    }
+
     #[test]
     fn newer_or_damaged_is_refused() {
         let mut newer = Command::Close.encode().to_vec();
         newer[0] = FORMAT + 1;
-        assert!(Command::decode(&newer).unwrap_err().contains("has format 2"));
+        assert!(Command::decode(&newer).unwrap_err().contains("has format 3"));
         assert!(Command::decode(&[FORMAT, 250]).unwrap_err().contains("damaged"));
         assert!(Command::decode(&[]).unwrap_err().contains("empty"));
     }

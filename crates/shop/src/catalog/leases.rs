@@ -108,6 +108,11 @@ impl Holder {
         self.holds.iter().chain(self.owes.keys()).copied()
     }
 
+    /// How many those are.
+    pub fn may_serve_toys(&self) -> usize {
+        self.holds.len() + self.owes.len()
+    }
+
     fn errand(&self, now: Time) -> Option<Errand> {
         if self.call.is_some() || self.retry_at.is_some_and(|at| at > now) {
             None
@@ -252,7 +257,7 @@ impl Leases {
                     for toy in toys {
                         holder.unsent.remove(toy);
                     }
-                    let names = toys.iter().map(|toy| stock.shelf(*toy).name.clone()).collect();
+                    let names = toys.iter().map(|toy| stock.name(*toy).clone()).collect();
                     Request::Invalidate { names }
                 }
                 Errand::Drop => {

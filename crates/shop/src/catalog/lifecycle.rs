@@ -11,10 +11,8 @@ use replication::planted::{Bug, planted};
 use replication::protocol::HAND_OVER;
 use replication::{Entry, Index, Term, Time, engine};
 
-use super::catalogue::{self, Toy};
 use super::command::{Command, ToyId};
 use super::leases::Answered;
-use super::shelf::Shelf;
 use super::{Catalog, Phase, Then};
 use crate::invalidation::Invalidation;
 use crate::message::Lease;
@@ -25,6 +23,10 @@ pub const CHECKPOINT_ENTRIES: u64 = 10_000;
 
 /// Or after so many bytes of commands, in memory and on disk, whichever comes first.
 pub const CHECKPOINT_BYTES: u64 = 4 * 1024 * 1024;
+
+/// The most toys that one command restocks: as many as one call tells a frontend of, and no more
+/// than are remembered for whoever asks what was restocked.
+pub const RESTOCK_TOYS_MAX: usize = 256;
 
 /// A frontend that has had no lease for so long is not coming back soon: its registration goes, so
 /// that the next start of the catalog does not wait for it.
@@ -93,23 +95,6 @@ impl Chores {
 }
 
 impl Catalog {
-    /// The engine leads, and everything on disk is applied: the process may record that it begins.
-    pub(super) fn on_leading(&mut self, now: Time, effects: &mut Vec<Effect>) {
-        if self.stock.shelves().is_empty() {
-            let toys = self.config.toys.clone().unwrap_or_else(catalogue::built_in);
-            let command = Command::Catalogue(toys);
-            self.propose(now, &command, Vec::new(), Then::Nothing, effects);
-        } else if let Some(toys) = &self.config.toys
-            && let Some(difference) = difference(toys, self.stock.shelves())
-        {
-            effects.push(Effect::Warn(format!(
-                "the catalogue on disk is kept, the one given differs: {difference}"
-            )));
-        }
-        let command = Command::Begin { fencing: self.config.fencing };
-        self.propose(now, &command, Vec::new(), Then::Begun, effects);
-    }
-
     /// The new incarnation is durable. The leases of earlier ones are taken back: each registered
     /// frontend is told, and waited for as long as a lease that was granted at the last moment of
     /// the last run may last.
@@ -119,6 +104,8 @@ impl Catalog {
     /// nothing without a read barrier that began after it was asked, so what it answers later was
     /// asked before, and frontends count from there.
     pub(super) fn on_begun(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        // Recorded: it may be long, and is needed no more.
+        self.config.toys = None;
         if self.phase != Phase::Starting {
             // It was asked to stop meanwhile.
             return;
@@ -308,21 +295,40 @@ impl Catalog {
     }
 
     /// Fills the shelves that are empty now; those that are still empty when the command is
-    /// applied.
+    /// applied. Behind so many of them, the rest follows when these are full.
     fn restock(&mut self, now: Time, effects: &mut Vec<Effect>) {
         self.chores.restock_at = Some(now + self.config.restock_interval);
-        if self.chores.restocking || self.writing().is_err() {
-            return;
-        }
         let level = self.config.restock_level;
-        let empty = |toy: &ToyId| self.stock.shelf(*toy).quantity == 0 && level > 0;
-        let toys: Vec<ToyId> = self.stock.toys().filter(empty).collect();
-        if toys.is_empty() {
+        if self.chores.restocking || level == 0 || self.writing().is_err() {
             return;
         }
+        self.restock_from(now, ToyId(0), effects);
+    }
+
+    fn restock_from(&mut self, now: Time, first: ToyId, effects: &mut Vec<Effect>) {
+        let empty = self.stock.shelves().sold_out().range(first..);
+        let toys: Vec<ToyId> = empty.take(RESTOCK_TOYS_MAX).copied().collect();
+        let Some(last) = toys.last() else { return };
+        let next = (toys.len() == RESTOCK_TOYS_MAX).then_some(ToyId(last.0 + 1));
         self.chores.restocking = true;
-        let command = Command::Restock { toys: toys.clone(), level };
-        self.propose(now, &command, toys, Then::Restocked, effects);
+        let command = Command::Restock { toys: toys.clone(), level: self.config.restock_level };
+        self.propose(now, &command, toys, Then::Restocked { next }, effects);
+    }
+
+    /// Shelves are full again. One that was emptied since waits for its turn.
+    pub(super) fn on_restocked(
+        &mut self,
+        now: Time,
+        next: Option<ToyId>,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.chores.restocking = false;
+        if let Some(next) = next
+            && self.phase == Phase::Open
+            && self.writing().is_ok()
+        {
+            self.restock_from(now, next, effects);
+        }
     }
 
     /// Keeps disk, memory and the time of a start from growing with history.
@@ -334,7 +340,7 @@ impl Catalog {
             return;
         }
         let (index, term) = self.chores.applied;
-        let snapshot = Snapshot { index, term, state: self.stock.snapshot().into() };
+        let snapshot = Snapshot { index, term, state: self.stock.snapshot() };
         self.chores.begin_checkpoint((index, term));
         let checkpoint = self.group.engine_mut().checkpoint(snapshot);
         effects.push(Effect::Checkpoint(checkpoint));
@@ -348,19 +354,4 @@ impl Catalog {
         let silent = self.chores.silent.values().min().map(|since| *since + UNREGISTER_AFTER);
         [self.chores.restock_at, silent].into_iter().flatten().min()
     }
-}
-
-/// The first difference between the catalogue given and what the disk says there was at first.
-fn difference(given: &[Toy], kept: &[Shelf]) -> Option<String> {
-    if given.len() != kept.len() {
-        return Some(format!("{} toys instead of {}", given.len(), kept.len()));
-    }
-    let differs = |(toy, shelf): &(&Toy, &Shelf)| {
-        (toy.name.spelling(), toy.price, toy.quantity)
-            != (shelf.name.spelling(), shelf.price, shelf.initial)
-    };
-    given.iter().zip(kept).find(differs).map(|(toy, shelf)| {
-        let given = format!("{},{},{}", toy.name, toy.price, toy.quantity);
-        format!("{given} instead of {},{},{}", shelf.name, shelf.price, shelf.initial)
-    })
 }

@@ -67,11 +67,13 @@
 //! | --- | --- |
 //! | [`catalogue`] | what a new store sells |
 //! | [`command`] | what is in the log |
-//! | [`stock`], [`shelf`], [`takes`], [`view`] | the durable state machine |
+//! | [`stock`], [`shelves`], [`shelf`], [`takes`], [`view`] | the durable state machine |
+//! | `snapshot` | its bytes |
 //! | [`leases`], [`visibility`] | the volatile part |
 //! | `serve`, `taking` | reads, views, settlements; takes |
 //! | `registration` | which frontends may have a lease |
 //! | `lifecycle` | starting, restocking, checkpoints, stopping |
+//! | `recording` | what a new store sells, into the log |
 //! | [`recovered`] | what a disk holds that no process runs on |
 //! | `proposal` | a command on its way, and what waits for it |
 //! | `replica` | the engine; following, handing the lead over |
@@ -94,11 +96,14 @@ mod config;
 pub mod leases;
 mod lifecycle;
 mod proposal;
+mod recording;
 pub mod recovered;
 mod registration;
 mod replica;
 mod serve;
 pub mod shelf;
+pub mod shelves;
+mod snapshot;
 pub mod status;
 pub mod stock;
 pub mod takes;
@@ -192,7 +197,7 @@ impl Catalog {
         if toys == 0 || toys > catalogue::TOYS_MAX {
             return Err(format!("a catalogue has 1 to {} toys, not {toys}", catalogue::TOYS_MAX));
         }
-        let stock = Stock::restore(&recovered.checkpoint.snapshot.state.whole())?;
+        let stock = Stock::restore(&recovered.checkpoint.snapshot.state)?;
         // Applied at start; looked at here, where an error can still be told.
         let group = Group::new(&config, recovered);
         let log = group.engine().log();
@@ -258,7 +263,7 @@ impl Catalog {
     fn show(&mut self, toys: impl IntoIterator<Item = ToyId>) {
         for toy in toys {
             if !self.leases.owed(toy) || planted(Bug::LateInvalidate) {
-                self.visibility.show(toy, self.stock.shelf(toy));
+                self.visibility.show(toy, &self.stock.shelf(toy));
             }
         }
     }

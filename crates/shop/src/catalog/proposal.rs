@@ -24,6 +24,8 @@ use crate::node::{Effect, Token};
 pub(super) enum Then {
     /// Nothing more.
     Nothing,
+    /// So many toys of the catalogue are recorded, and there are more.
+    Recorded { toys: usize },
     /// The process has begun.
     Begun,
     /// Answer a batch of takes: in the order asked, with the answers that were known before.
@@ -34,8 +36,8 @@ pub(super) enum Then {
     Grant { token: Token, frontend: u8, incarnation: u64 },
     /// A registration is gone.
     Unregistered { frontend: u8 },
-    /// A restock is over.
-    Restocked,
+    /// Toys are restocked; those from `next` on are to follow.
+    Restocked { next: Option<ToyId> },
     /// A clean stop is recorded.
     Closed,
 }
@@ -105,7 +107,7 @@ impl Catalog {
         for toy in &proposal.touches {
             self.visibility.applied(*toy);
             if self.config.invalidation == Invalidation::Push
-                && !self.visibility.current(*toy, self.stock.shelf(*toy))
+                && !self.visibility.current(*toy, &self.stock.shelf(*toy))
             {
                 self.leases.push(*toy);
             }
@@ -117,6 +119,7 @@ impl Catalog {
     fn on_applied(&mut self, now: Time, applied: Applied, then: Then, effects: &mut Vec<Effect>) {
         match then {
             Then::Nothing => {}
+            Then::Recorded { toys } => self.record_from(now, toys, effects),
             Then::Begun => self.on_begun(now, effects),
             Then::AnswerTakes { token, answers, .. } => {
                 self.on_taken(now, token, answers, applied, effects);
@@ -136,7 +139,7 @@ impl Catalog {
                 self.on_registered(now, token, frontend, incarnation, effects);
             }
             Then::Unregistered { frontend } => self.chores.forget(frontend),
-            Then::Restocked => self.chores.restocking = false,
+            Then::Restocked { next } => self.on_restocked(now, next, effects),
             Then::Closed => self.leave(now, effects),
         }
     }

@@ -1,6 +1,6 @@
 //! The stock that a disk holds, for whoever reads one that no process runs on: `toystore migrate`.
 
-use replication::Log;
+use replication::{Log, StateBytes};
 
 use super::command::Command;
 use super::stock::Stock;
@@ -9,7 +9,7 @@ use super::stock::Stock;
 ///
 /// # Errors
 /// If the disk holds what this version cannot read.
-pub fn stock(snapshot: &[u8], log: &Log) -> Result<Stock, String> {
+pub fn stock(snapshot: &StateBytes, log: &Log) -> Result<Stock, String> {
     let mut stock = Stock::restore(snapshot)?;
     let entries = log.from(log.start().next(), usize::MAX).iter();
     // A leader of several begins with an entry that says nothing.

@@ -75,12 +75,13 @@ impl Catalog {
                 Then::Unregistered { frontend: id } if *id == frontend => on_its_way = true,
                 Then::Grant { frontend: id, .. } if !self.registered(*id) => newcomers += 1,
                 Then::Nothing
+                | Then::Recorded { .. }
                 | Then::Begun
                 | Then::AnswerTakes { .. }
                 | Then::Answer { .. }
                 | Then::Grant { .. }
                 | Then::Unregistered { .. }
-                | Then::Restocked
+                | Then::Restocked { .. }
                 | Then::Closed => {}
             }
         }

@@ -129,7 +129,7 @@ impl Catalog {
                     if self.phase != Phase::Stopped {
                         self.phase = Phase::Starting;
                         self.leader = Some(self.group.id());
-                        self.on_leading(now, effects);
+                        self.record_catalogue(now, effects);
                         self.hand_over_if_full(now, effects);
                     }
                 }
@@ -146,7 +146,7 @@ impl Catalog {
                 }
                 engine::Effect::WantSnapshot => {
                     let (index, term) = self.chores.applied();
-                    let snapshot = Snapshot { index, term, state: self.stock.snapshot().into() };
+                    let snapshot = Snapshot { index, term, state: self.stock.snapshot() };
                     self.drive(now, engine::Input::Snapshot(snapshot), effects);
                 }
                 engine::Effect::Install(snapshot) => self.on_install(now, snapshot, effects),
@@ -177,7 +177,7 @@ impl Catalog {
 
     /// A snapshot from the leader takes the place of everything.
     fn on_install(&mut self, now: Time, snapshot: Snapshot, effects: &mut Vec<Effect>) {
-        match Stock::restore(&snapshot.state.whole()) {
+        match Stock::restore(&snapshot.state) {
             Ok(stock) => {
                 self.stock = stock;
                 self.chores.begin_checkpoint((snapshot.index, snapshot.term));
@@ -251,9 +251,13 @@ impl Catalog {
             | Then::Grant { token, .. } => {
                 reply(effects, token, Err(self.not_leader()));
             }
-            Then::Restocked => self.chores.restocking = false,
+            Then::Restocked { .. } => self.chores.restocking = false,
             // The next leader begins anew; a stop is bounded in time.
-            Then::Nothing | Then::Begun | Then::Unregistered { .. } | Then::Closed => {}
+            Then::Nothing
+            | Then::Recorded { .. }
+            | Then::Begun
+            | Then::Unregistered { .. }
+            | Then::Closed => {}
         }
     }
 

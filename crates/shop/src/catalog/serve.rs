@@ -210,11 +210,11 @@ impl Catalog {
         Ok((product, generation))
     }
 
-    /// Whether reads of this level are answered. What is applied is there for a local one whenever
-    /// there are toys, whoever leads.
+    /// Whether reads of this level are answered. What is applied is there for a local one as soon
+    /// as the whole catalogue is, whoever leads.
     fn shows(&self, now: Time, consistency: Consistency) -> Result<(), Problem> {
         match consistency {
-            Consistency::Local if !self.stock.shelves().is_empty() => Ok(()),
+            Consistency::Local if self.stock.has_begun() => Ok(()),
             Consistency::Local | Consistency::Leader | Consistency::Linearizable => {
                 self.serving(now)
             }
@@ -224,11 +224,10 @@ impl Catalog {
     /// A toy as it is visible; where this node does not lead, as it is applied. The first is never
     /// behind what the same node showed before it led.
     fn product(&self, toy: ToyId) -> Product {
-        let shelf = self.stock.shelf(toy);
         if self.visibility.is_empty() {
-            shelf.product()
+            self.stock.product(toy)
         } else {
-            self.visibility.product(toy, shelf)
+            self.visibility.product(toy, &self.stock)
         }
     }
 
@@ -261,7 +260,7 @@ impl Catalog {
             Some(name) => self.stock.find(name).ok_or(Problem::UnknownProduct)?.place() + 1,
         };
         let limit = usize::try_from(limit.min(LIST_LIMIT_MAX)).unwrap_or(usize::MAX);
-        let toys = self.stock.toys().skip(first).take(limit);
+        let toys = self.stock.shelves().ids().skip(first).take(limit);
         Ok(toys.map(|toy| self.product(toy)).collect())
     }
 

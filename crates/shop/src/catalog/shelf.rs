@@ -1,17 +1,20 @@
 //! One toy in the catalog's durable state, with the whole account of where its pieces went.
 //!
-//! Part of [`Stock`](super::stock::Stock), which moves the pieces.
+//! Held as a row of [`ROW_BYTES`] by [`Shelves`](super::shelves::Shelves); its pieces are moved by
+//! [`Stock`](super::stock::Stock).
 
+use bytes::{Buf, BufMut};
 use replication::planted::{Bug, planted};
-use serde::{Deserialize, Serialize};
 
-use crate::toy::{Cents, Product, ToyName, Version};
+use super::catalogue::Toy;
+use crate::toy::{Cents, Version};
+
+/// Bytes of a row: eight numbers of 8, in the order of [`Shelf`]'s fields; big-endian.
+pub(super) const ROW_BYTES: usize = 64;
 
 /// One toy, with the whole account of where its pieces went.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shelf {
-    /// In the catalogue's spelling.
-    pub name: ToyName,
     /// The price of one.
     pub price: Cents,
     /// How many are in stock.
@@ -31,19 +34,49 @@ pub struct Shelf {
 }
 
 impl Shelf {
+    /// A toy of which nothing was sold yet.
+    pub(super) fn new(toy: &Toy) -> Shelf {
+        Shelf {
+            price: toy.price,
+            quantity: toy.quantity,
+            version: Version(1),
+            initial: toy.quantity,
+            restocked: 0,
+            taken: 0,
+            given_back: 0,
+            unsettled: 0,
+        }
+    }
+
     /// How many were taken by orders that are known to be recorded.
     pub fn sold(&self) -> u64 {
         self.taken - self.given_back - self.unsettled
     }
 
-    /// The toy as a reader sees it.
-    pub fn product(&self) -> Product {
-        Product {
-            name: self.name.clone(),
-            price: self.price,
-            quantity: self.quantity,
-            version: self.version,
+    /// Reads a row: [`ROW_BYTES`].
+    pub(super) fn read(mut row: &[u8]) -> Shelf {
+        Shelf {
+            price: Cents(row.get_u64()),
+            quantity: row.get_u64(),
+            version: Version(row.get_u64()),
+            initial: row.get_u64(),
+            restocked: row.get_u64(),
+            taken: row.get_u64(),
+            given_back: row.get_u64(),
+            unsettled: row.get_u64(),
         }
+    }
+
+    /// Writes a row: [`ROW_BYTES`].
+    pub(super) fn write(&self, mut row: &mut [u8]) {
+        row.put_u64(self.price.0);
+        row.put_u64(self.quantity);
+        row.put_u64(self.version.0);
+        row.put_u64(self.initial);
+        row.put_u64(self.restocked);
+        row.put_u64(self.taken);
+        row.put_u64(self.given_back);
+        row.put_u64(self.unsettled);
     }
 
     /// Whether its numbers can be those of a shelf: what is added up here without a second look

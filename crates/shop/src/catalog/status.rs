@@ -5,9 +5,14 @@
 use replication::{Index, Term, Time, View, engine};
 use serde::{Deserialize, Serialize};
 
+pub use super::shelves::Totals;
 use super::{Catalog, Phase};
 use crate::message::Generation;
 use crate::toy::{Cents, ToyName, Version};
+
+/// So many toys are listed one by one: whoever looks at a store asks for this again and again, so
+/// that it must stay short. Of all of them there are the [`Totals`].
+pub const TOYS_LISTED: usize = 100;
 
 /// The catalog's whole public state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,7 +30,9 @@ pub struct Status {
     pub incarnation: u64,
     /// Who leads the order replicas.
     pub view: View,
-    /// In catalogue order.
+    /// All toys together.
+    pub totals: Totals,
+    /// Toy by toy, in catalogue order: the first [`TOYS_LISTED`].
     pub toys: Vec<ToyStatus>,
     /// The live leases.
     pub leases: Vec<LeaseStatus>,
@@ -80,7 +87,10 @@ pub struct LeaseStatus {
     pub remaining_ms: u64,
     /// Whether it is being taken back.
     pub revoking: bool,
-    /// What the frontend may answer from its cache.
+    /// How many toys the frontend may answer from its cache: those that it was given to keep, and
+    /// that did not change since. It may have forgotten most of them.
+    pub may_hold_toys: usize,
+    /// Which: the first [`TOYS_LISTED`].
     pub may_hold: Vec<ToyName>,
 }
 
@@ -97,14 +107,13 @@ impl Catalog {
     pub(super) fn status_at(&self, now: Time) -> Status {
         let engine = self.group.engine();
         let log = engine.log();
-        let toys = self.stock.toys().map(|toy| {
+        let toys = self.stock.shelves().ids().take(TOYS_LISTED).map(|toy| {
             let shelf = self.stock.shelf(toy);
             // Before a reign has begun nobody reads here.
             let begun = self.visibility.has_begun();
-            let visible = begun.then(|| self.visibility.product(toy, shelf).version);
-            let visible_version = visible.unwrap_or(shelf.version);
+            let visible_version = if begun { self.visibility.version(toy) } else { shelf.version };
             ToyStatus {
-                name: shelf.name.clone(),
+                name: self.stock.name(toy).clone(),
                 price: shelf.price,
                 in_stock: shelf.quantity,
                 version: shelf.version,
@@ -115,12 +124,17 @@ impl Catalog {
                 unsettled: shelf.unsettled,
             }
         });
-        let leases = self.leases.holders().iter().map(|(frontend, holder)| LeaseStatus {
-            frontend: *frontend,
-            generation: holder.generation,
-            remaining_ms: u64::try_from(holder.expires.since(now).as_millis()).unwrap_or(u64::MAX),
-            revoking: holder.revoked(),
-            may_hold: holder.may_serve().map(|toy| self.stock.shelf(toy).name.clone()).collect(),
+        let leases = self.leases.holders().iter().map(|(frontend, holder)| {
+            let listed = holder.may_serve().take(TOYS_LISTED);
+            let left = holder.expires.since(now).as_millis();
+            LeaseStatus {
+                frontend: *frontend,
+                generation: holder.generation,
+                remaining_ms: u64::try_from(left).unwrap_or(u64::MAX),
+                revoking: holder.revoked(),
+                may_hold_toys: holder.may_serve_toys(),
+                may_hold: listed.map(|toy| self.stock.name(toy).clone()).collect(),
+            }
         });
         let frontends = self.stock.frontends().iter();
         let frontends = frontends
@@ -132,6 +146,7 @@ impl Catalog {
             disk_full: self.disk_full,
             incarnation: self.stock.incarnation(),
             view: self.stock.view().clone(),
+            totals: self.stock.shelves().totals(),
             toys: toys.collect(),
             leases: leases.collect(),
             frontends: frontends.collect(),

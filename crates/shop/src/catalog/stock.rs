@@ -12,21 +12,18 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
 use replication::planted::{Bug, planted};
 use replication::{Term, View};
 use serde::{Deserialize, Serialize};
 
-use super::catalogue::{TOYS_MAX, Toy};
+use super::catalogue::Toy;
 use super::command::{Command, Item, ToyId};
 use super::shelf::Shelf;
+use super::shelves::Shelves;
 use super::takes::{Kept, Outcome, Takes};
 use super::view::{ProposedView, Verdict, judge};
 use crate::message::{NewOrder, Problem, Refusal, RequestId, Settled, Unsettled};
-use crate::toy::{Quantity, ToyName, Version};
-
-/// The first byte of a snapshot. Raise it when a field changes.
-const FORMAT: u8 = 1;
+use crate::toy::{Product, Quantity, ToyName, Version};
 
 /// A frontend that may hold a lease.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -78,61 +75,33 @@ pub struct PutBack {
     pub version: Version,
 }
 
-/// The state machine.
+/// The state machine. What serde leaves out, [`Stock::snapshot`] writes behind the rest.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Stock {
-    /// In catalogue order. Fixed once it is recorded; empty before.
-    shelves: Vec<Shelf>,
-    /// The place of each name; made from `shelves`.
+    /// Fixed, but for what is on them, once a process began to serve.
     #[serde(skip)]
-    names: BTreeMap<ToyName, ToyId>,
+    pub(super) shelves: Shelves,
     /// How often a process of the catalog began to serve.
-    incarnation: u64,
+    pub(super) incarnation: u64,
     /// Whether takes of other terms than the view's are refused.
-    fencing: bool,
+    pub(super) fencing: bool,
     /// Who leads the order replicas.
-    view: View,
+    pub(super) view: View,
     /// What may be asked for again, or must be settled.
-    takes: Takes,
+    pub(super) takes: Takes,
     /// Who may hold a lease, now or after a restart.
-    frontends: BTreeMap<u8, Registration>,
+    pub(super) frontends: BTreeMap<u8, Registration>,
 }
 
 impl Stock {
-    /// The state in a snapshot; the initial one if it is empty.
-    ///
-    /// # Errors
-    /// If a newer version wrote it, or it is damaged.
-    pub fn restore(snapshot: &[u8]) -> Result<Stock, String> {
-        let mut stock: Stock = match snapshot.split_first() {
-            None => return Ok(Stock::default()),
-            Some((&FORMAT, body)) => postcard::from_bytes(body)
-                .map_err(|error| format!("the catalog's snapshot is damaged: {error}"))?,
-            Some((format, _)) => {
-                let reads = format!("this version reads {FORMAT}");
-                return Err(format!("the catalog's snapshot has format {format}; {reads}"));
-            }
-        };
-        if stock.shelves.len() > TOYS_MAX {
-            return Err(format!("the catalog's snapshot has more than {TOYS_MAX} toys"));
-        }
-        stock.name_shelves();
-        if stock.names.len() != stock.shelves.len() || !stock.takes.fit(&stock.shelves) {
-            return Err("the catalog's snapshot contradicts itself".to_string());
-        }
-        Ok(stock)
-    }
-
-    /// The whole state; equal states give equal bytes.
-    pub fn snapshot(&self) -> Bytes {
-        let bytes = postcard::to_extend(self, vec![FORMAT]);
-        Bytes::from(bytes.expect("a vector grows and our types have nothing unknown to postcard"))
-    }
-
     /// Executes one command.
     pub fn apply(&mut self, command: Command) -> Applied {
         match command {
-            Command::Catalogue(toys) => self.record_catalogue(toys),
+            Command::Catalogue(toys) => {
+                self.shelves = Shelves::default();
+                self.record(&toys)
+            }
+            Command::MoreToys(toys) => self.record(&toys),
             Command::Begin { fencing } => {
                 self.incarnation += 1;
                 self.fencing = fencing;
@@ -159,24 +128,35 @@ impl Stock {
         }
     }
 
-    /// All toys, in catalogue order.
-    pub fn shelves(&self) -> &[Shelf] {
+    /// All toys.
+    pub fn shelves(&self) -> &Shelves {
         &self.shelves
     }
 
     /// One toy.
-    pub fn shelf(&self, toy: ToyId) -> &Shelf {
-        &self.shelves[toy.place()]
+    pub fn shelf(&self, toy: ToyId) -> Shelf {
+        self.shelves.get(toy)
     }
 
-    /// Every toy's number.
-    pub fn toys(&self) -> impl Iterator<Item = ToyId> + use<> {
-        (0..self.shelves.len()).map(toy_id)
+    /// The name of one, in the catalogue's spelling.
+    pub fn name(&self, toy: ToyId) -> &ToyName {
+        self.shelves.name(toy)
+    }
+
+    /// One toy as a reader sees it.
+    pub fn product(&self, toy: ToyId) -> Product {
+        let Shelf { price, quantity, version, .. } = self.shelf(toy);
+        Product { name: self.name(toy).clone(), price, quantity, version }
     }
 
     /// The toy of a name, in any spelling.
     pub fn find(&self, name: &ToyName) -> Option<ToyId> {
-        self.names.get(name).copied()
+        self.shelves.find(name)
+    }
+
+    /// Whether a process ever began to serve: before, the catalogue may be recorded in part.
+    pub fn has_begun(&self) -> bool {
+        self.incarnation > 0
     }
 
     /// How often a process of the catalog began to serve: the first half of a lease's generation.
@@ -241,7 +221,7 @@ impl Stock {
             let toy = kept.item.toy.expect("only a toy of the catalogue can be held");
             NewOrder {
                 request_id: kept.item.request_id,
-                name: self.shelf(toy).name.clone(),
+                name: self.name(toy).clone(),
                 quantity: kept.item.quantity,
             }
         };
@@ -254,27 +234,10 @@ impl Stock {
         (view, unsettled)
     }
 
-    fn record_catalogue(&mut self, toys: Vec<Toy>) -> Applied {
-        assert!(self.shelves.is_empty(), "the catalogue is recorded once, as the first entry");
-        let shelf = |toy: Toy| Shelf {
-            name: toy.name,
-            price: toy.price,
-            quantity: toy.quantity,
-            version: Version(1),
-            initial: toy.quantity,
-            restocked: 0,
-            taken: 0,
-            given_back: 0,
-            unsettled: 0,
-        };
-        self.shelves = toys.into_iter().map(shelf).collect();
-        self.name_shelves();
+    fn record(&mut self, toys: &[Toy]) -> Applied {
+        assert!(!self.has_begun(), "the catalogue is recorded before anybody serves");
+        self.shelves.extend(toys);
         Applied::Done
-    }
-
-    fn name_shelves(&mut self) {
-        let named = self.shelves.iter().enumerate();
-        self.names = named.map(|(place, shelf)| (shelf.name.clone(), toy_id(place))).collect();
     }
 
     /// Fences and lists in one step: listed first, a take could land between and leak.
@@ -319,13 +282,14 @@ impl Stock {
         let outcome = match item.toy {
             None => refused(Refusal::Unknown, Version(0)),
             Some(toy) => {
-                let shelf = &mut self.shelves[toy.place()];
+                let mut shelf = self.shelf(toy);
                 let left = shelf.quantity.checked_sub(quantity);
                 if let Some(left) = left.or(planted(Bug::Oversell).then_some(0)) {
                     shelf.quantity = left;
                     shelf.taken += quantity;
                     shelf.unsettled += quantity;
                     shelf.change();
+                    self.shelves.put(toy, &shelf);
                     Outcome::Taken { toy, version: shelf.version }
                 } else {
                     refused(Refusal::Insufficient, shelf.version)
@@ -350,13 +314,14 @@ impl Stock {
                 let toy = self.release(&kept);
                 if !settled.recorded {
                     let quantity = u64::from(kept.item.quantity.get());
-                    let shelf = &mut self.shelves[toy.place()];
+                    let mut shelf = self.shelf(toy);
                     shelf.quantity += quantity;
                     shelf.given_back += quantity;
                     shelf.change();
+                    self.shelves.put(toy, &shelf);
                     if let Outcome::Taken { version: taken, .. } = kept.outcome {
                         let Item { quantity, request_id, .. } = kept.item;
-                        let (name, version) = (shelf.name.clone(), shelf.version);
+                        let (name, version) = (self.name(toy).clone(), shelf.version);
                         put_back.push(PutBack { name, quantity, request_id, taken, version });
                     }
                 }
@@ -373,27 +338,25 @@ impl Stock {
     /// What a take holds is not open any more.
     fn release(&mut self, kept: &Kept) -> ToyId {
         let toy = kept.item.toy.expect("only a toy of the catalogue can be held");
-        let shelf = &mut self.shelves[toy.place()];
+        let mut shelf = self.shelf(toy);
         shelf.unsettled -= u64::from(kept.item.quantity.get());
+        self.shelves.put(toy, &shelf);
         toy
     }
 
     fn restock(&mut self, toys: &[ToyId], level: u64) -> Applied {
         let mut restocked = Vec::new();
         for toy in toys {
-            let shelf = &mut self.shelves[toy.place()];
+            let mut shelf = self.shelf(*toy);
             if shelf.quantity == 0 && level > 0 {
                 shelf.quantity = level;
                 shelf.restocked += level;
                 shelf.change();
-                let (name, version) = (shelf.name.clone(), shelf.version);
+                self.shelves.put(*toy, &shelf);
+                let (name, version) = (self.name(*toy).clone(), shelf.version);
                 restocked.push(Restocked { name, quantity: level, version });
             }
         }
         Applied::Restocked(restocked)
     }
-}
-
-fn toy_id(place: usize) -> ToyId {
-    ToyId(u16::try_from(place).expect("a catalogue has at most TOYS_MAX toys"))
 }

@@ -19,7 +19,7 @@ use replication::planted::{Bug, planted};
 use serde::{Deserialize, Serialize};
 
 use super::command::{Item, ToyId};
-use super::shelf::Shelf;
+use super::shelves::Shelves;
 use crate::message::{Problem, Refusal, RequestId};
 use crate::toy::Version;
 
@@ -106,10 +106,10 @@ impl Takes {
 
     /// Whether these can be the takes of these shelves: what is looked up or subtracted without a
     /// second look is there.
-    pub(super) fn fit(&self, shelves: &[Shelf]) -> bool {
-        let mut open: Vec<u64> = shelves.iter().map(|shelf| shelf.unsettled).collect();
+    pub(super) fn fit(&self, shelves: &Shelves) -> bool {
+        let mut open: Vec<u64> = shelves.iter().map(|(_, shelf)| shelf.unsettled).collect();
         let mut slots = self.reigns.values().flat_map(|reign| reign.slots.values());
-        let takes_fit = slots.all(|slot| {
+        slots.all(|slot| {
             let Slot::Kept(kept) = slot else { return true };
             let (toy, taken) = match kept.outcome {
                 Outcome::Taken { toy, .. } => (Some(toy), true),
@@ -121,8 +121,7 @@ impl Takes {
             let left = open.checked_sub(held);
             *open = left.unwrap_or(0);
             left.is_some() && kept.item.toy == Some(toy) && (taken || !kept.held)
-        });
-        takes_fit && shelves.iter().all(Shelf::adds_up)
+        })
     }
 
     /// The answer that this number of this term got.

@@ -72,11 +72,12 @@ impl Catalog {
         let on_their_way = |proposal: &Proposal| match &proposal.then {
             Then::AnswerTakes { new_items, .. } => *new_items,
             Then::Nothing
+            | Then::Recorded { .. }
             | Then::Begun
             | Then::Answer { .. }
             | Then::Grant { .. }
             | Then::Unregistered { .. }
-            | Then::Restocked
+            | Then::Restocked { .. }
             | Then::Closed => 0,
         };
         let proposed: usize = self.proposals.iter().map(on_their_way).sum();

@@ -53,8 +53,10 @@ pub struct Visibility {
 impl Visibility {
     /// At the start of a process: no cache is alive, so everything on disk is visible.
     pub fn new(stock: &Stock) -> Visibility {
-        let face =
-            |shelf: &Shelf| Face { quantity: shelf.quantity, version: shelf.version, begun: 0 };
+        let face = |(_, shelf): (_, Shelf)| {
+            let Shelf { quantity, version, .. } = shelf;
+            Face { quantity, version, begun: 0 }
+        };
         let faces = stock.shelves().iter().map(face).collect();
         Visibility { faces, ..Visibility::default() }
     }
@@ -77,7 +79,7 @@ impl Visibility {
     /// Nobody may answer with an older state: readers see what is applied.
     pub fn show(&mut self, toy: ToyId, shelf: &Shelf) {
         let face = &mut self.faces[toy.place()];
-        assert!(face.version <= shelf.version, "{} would go back in time", shelf.name);
+        assert!(face.version <= shelf.version, "toy {} would go back in time", toy.0);
         self.shown |= face.version < shelf.version;
         face.quantity = shelf.quantity;
         face.version = shelf.version;
@@ -99,12 +101,17 @@ impl Visibility {
     }
 
     /// The toy as a reader sees it.
-    pub fn product(&self, toy: ToyId, shelf: &Shelf) -> Product {
+    pub fn product(&self, toy: ToyId, stock: &Stock) -> Product {
         if planted(Bug::ShownEarly) {
-            return shelf.product();
+            return stock.product(toy);
         }
         let face = self.faces[toy.place()];
-        Product { quantity: face.quantity, version: face.version, ..shelf.product() }
+        Product { quantity: face.quantity, version: face.version, ..stock.product(toy) }
+    }
+
+    /// The version that a reader sees.
+    pub fn version(&self, toy: ToyId) -> Version {
+        self.faces[toy.place()].version
     }
 
     /// Answers a batch of takes as soon as all of it is visible, or at the end of its time.
@@ -175,7 +182,7 @@ impl Visibility {
             let taken = match outcome {
                 outcome if !self.sees(outcome) => Taken::Pending,
                 Outcome::Taken { toy, version } => {
-                    Taken::Taken { version: *version, name: stock.shelf(*toy).name.clone() }
+                    Taken::Taken { version: *version, name: stock.name(*toy).clone() }
                 }
                 Outcome::Refused { refusal, version, .. } => {
                     Taken::Refused { refusal: *refusal, version: *version }

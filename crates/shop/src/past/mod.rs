@@ -119,7 +119,7 @@ impl Past {
         };
         let record = |(item, (number, outcome)): (&Item, (u64, Outcome))| match outcome {
             Outcome::Taken { toy, version } if number == item.number => {
-                let name = self.stock.shelf(toy).name.clone();
+                let name = self.stock.name(toy).clone();
                 let Item { request_id, quantity, .. } = *item;
                 let order = NewOrder { request_id, name, quantity };
                 OrderCommand::Record { term, order, version }
@@ -154,7 +154,7 @@ impl Past {
                 }
                 self.restock();
             }
-            let id = ToyId(u16::try_from(toy).expect("a catalogue has at most TOYS_MAX toys"));
+            let id = ToyId(u32::try_from(toy).expect("a catalogue has at most TOYS_MAX toys"));
             let pieces = self.random.random_range(1..=PIECES_MAX.min(self.left[toy]));
             self.left[toy] -= pieces;
             if self.left[toy] == 0 {

@@ -204,7 +204,7 @@ fn write_catalogs(data: &Path, made: Made, past: Past) -> Result<u64> {
     let term = Term { generation: 0, number: 1, node: NodeId(made.catalogs) };
     // A leader of several begins with an entry that says nothing.
     let index = Index(entries + u64::from(several));
-    let checkpoint = migration::checkpoint(term, index, stock.snapshot().into());
+    let checkpoint = migration::checkpoint(term, index, stock.snapshot());
     let agree = match made.replication {
         quorum @ (Protocol::Raft | Protocol::Paxos) => quorum,
         Protocol::Naive | Protocol::PrimaryBackup => Protocol::Raft,
@@ -217,7 +217,7 @@ fn write_catalogs(data: &Path, made: Made, past: Past) -> Result<u64> {
             Written::by(&name, agree).note(&folder)?;
         }
     }
-    Ok(stock.shelves().iter().map(|shelf| shelf.sold()).sum())
+    Ok(stock.shelves().totals().sold)
 }
 
 fn check_empty(data: &Path) -> Result<()> {

@@ -131,7 +131,8 @@ pub fn of_entry(node: Address, entry: &Entry) -> Vec<Subject> {
                 | catalog::command::Command::Restock { .. }
                 | catalog::command::Command::Register { .. }
                 | catalog::command::Command::Unregister { .. }
-                | catalog::command::Command::Close,
+                | catalog::command::Command::Close
+                | catalog::command::Command::MoreToys(_),
             )
             | Err(_) => Vec::new(),
         },

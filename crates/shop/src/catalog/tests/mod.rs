@@ -6,6 +6,7 @@ mod bounds;
 mod catalogue;
 mod explore;
 mod group;
+mod many_toys;
 mod random;
 mod script;
 mod system;

@@ -266,7 +266,7 @@ impl System {
     /// Pieces neither appear nor vanish, and what is on the shelf is what its version says.
     fn check(&mut self) {
         let Some(catalog) = &self.world.catalog else { return };
-        for shelf in catalog.stock().shelves() {
+        for (_, shelf) in catalog.stock().shelves().iter() {
             let after = shelf.quantity + shelf.sold() + shelf.unsettled;
             assert_eq!(shelf.initial + shelf.restocked, after, "{shelf:?}");
         }
@@ -534,8 +534,8 @@ impl System {
         }
         assert!(self.leader.settled, "a view is granted and settled when nothing fails");
         let stock = self.world.node().stock().clone();
-        for shelf in stock.shelves() {
-            let of = |order: &&NewOrder| order.name == shelf.name;
+        for (name, shelf) in stock.shelves().iter() {
+            let of = |order: &&NewOrder| order.name == *name;
             let quantities = self.ledger.values().filter(of).map(|o| u64::from(o.quantity.get()));
             assert_eq!((shelf.sold(), shelf.unsettled), (quantities.sum(), 0), "{shelf:?}");
         }

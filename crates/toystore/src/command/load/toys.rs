@@ -16,7 +16,7 @@ use crate::http::connection::{Connection, Url};
 const PAGE: u32 = 1000;
 
 /// The most toys that are asked for; further ones are left alone.
-const TOYS_MAX: usize = 100_000;
+const TOYS_MAX: usize = 1_000_000;
 
 /// How long a page may take.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -54,6 +54,7 @@ pub fn address(url: &Url) -> Result<SocketAddr> {
 async fn list(url: &Url) -> Result<Vec<String>, String> {
     let mut connection = Connection::new(url.clone());
     let mut names: Vec<String> = Vec::new();
+    let mut page_began: Option<String> = None;
     while names.len() < TOYS_MAX {
         let after: Option<ToyName> = names.last().map(|name| name.parse()).transpose()?;
         let consistency = Consistency::Linearizable;
@@ -65,14 +66,19 @@ async fn list(url: &Url) -> Result<Vec<String>, String> {
             Ok(_) => Vec::new(),
             Err(problem) => return Err(problem.message()),
         };
-        let known = names.len();
-        names.extend(page.iter().map(|toy| toy.name.spelling().to_string()));
+        let first = page.first().map(|toy| toy.name.spelling());
         // A store that knows no pages gives the same again.
-        names.sort_unstable();
-        names.dedup();
-        if page.len() < PAGE as usize || names.len() == known {
+        if first.is_none() || first == page_began.as_deref() {
+            break;
+        }
+        page_began = first.map(str::to_string);
+        names.extend(page.iter().map(|toy| toy.name.spelling().to_string()));
+        if page.len() < PAGE as usize {
             break;
         }
     }
+    // So that a seed chooses the same of stores that sell the same.
+    names.sort_unstable();
+    names.dedup();
     Ok(names)
 }

@@ -10,6 +10,7 @@ use ratatui::widgets::{
     Block, Cell, Paragraph, RenderDirection, Row, Sparkline, Table, TableState,
 };
 use serde_json::Value;
+use shop::catalog::status::Totals;
 use shop::{catalog, frontend};
 
 use super::history::History;
@@ -246,7 +247,7 @@ fn stock(seen: &[Seen], columns: usize) -> Vec<Line<'static>> {
     let across = (columns.saturating_sub(2) / TOY_COLUMNS).max(1);
     // The sum first: it is of all toys, also of those for which there is no room.
     let rows = toys.chunks(across).map(|toys| Line::from(toys.concat()));
-    [conserved(&status.toys)].into_iter().chain(rows).collect()
+    [conserved(status)].into_iter().chain(rows).collect()
 }
 
 fn toy(toy: &catalog::status::ToyStatus) -> String {
@@ -256,18 +257,15 @@ fn toy(toy: &catalog::status::ToyStatus) -> String {
     format!("{fits:TOY_COLUMNS$}")
 }
 
-fn conserved(toys: &[catalog::status::ToyStatus]) -> Line<'static> {
-    let sum = |of: fn(&catalog::status::ToyStatus) -> u64| toys.iter().map(of).sum::<u64>();
+fn conserved(status: &catalog::status::Status) -> Line<'static> {
+    let Totals { in_stock, initial, restocked, sold, unsettled, .. } = status.totals;
     let there = |toy: &catalog::status::ToyStatus| toy.in_stock + toy.sold + toy.unsettled;
-    let held = toys.iter().all(|toy| toy.initial + toy.restocked == there(toy));
+    let held = initial + restocked == in_stock + sold + unsettled
+        && status.toys.iter().all(|toy| toy.initial + toy.restocked == there(toy));
     let words = format!(
-        "{} at first + {} restocked {} {} in stock + {} sold + {} not settled",
-        sum(|toy| toy.initial),
-        sum(|toy| toy.restocked),
+        "{initial} at first + {restocked} restocked {} {in_stock} in stock + {sold} sold + \
+         {unsettled} not settled",
         if held { "=" } else { "≠" },
-        sum(|toy| toy.in_stock),
-        sum(|toy| toy.sold),
-        sum(|toy| toy.unsettled),
     );
     match held {
         true => Line::from(vec![Span::raw("✓ ").green(), Span::raw(words)]),
@@ -330,7 +328,9 @@ pub mod tests {
         let [first, second] = replicas;
         let mut catalog = said::catalog(1, "leader", "open");
         let Ok(Said::Catalog(stock)) = &mut catalog.said else { unreachable!("it is one") };
-        stock.status.toys = vec![toy("Tux", 0, orders), toy("Whale", 37, 0)];
+        let toys = vec![toy("Tux", 0, orders), toy("Whale", 37, 0)];
+        stock.status.totals = said::totals(&toys);
+        stock.status.toys = toys;
         vec![catalog, first, second, said::silent("order-3", Role::Order, State::Dead), frontend]
     }
 

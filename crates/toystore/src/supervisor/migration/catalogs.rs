@@ -74,7 +74,7 @@ impl Catalogs {
 
     fn stock(&self, id: NodeId) -> Result<Stock> {
         let Read { standing, snapshot, .. } = &self.read[&id];
-        let stock = recovered::stock(&snapshot.state.whole(), &standing.log);
+        let stock = recovered::stock(&snapshot.state, &standing.log);
         stock.map_err(|why| anyhow!("the log of {} cannot be applied: {why}", self.name(id)))
     }
 
@@ -104,7 +104,7 @@ impl Catalogs {
         let term = migration::first_term(chosen, standings, &View::default());
         let term = term.context("there is no generation after the last one")?;
         let first = migration::first_entry(term, self.read[&chosen].standing.log.last());
-        let state = self.stock(chosen)?.snapshot().into();
+        let state = self.stock(chosen)?.snapshot();
         let checkpoint = migration::checkpoint(term, first.index, state);
         let (agree, chosen) = (self.agree, self.name(chosen));
         Ok(Some(CatalogsBegin { agree, chosen, checkpoint }))

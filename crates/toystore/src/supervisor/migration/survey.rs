@@ -123,7 +123,7 @@ fn read_view(data: &Path, catalogs: Option<&Catalogs>) -> Result<View> {
     }
     let (_, recovered) = open(&data.join(catalog_name(1, 1)))?;
     let (log, _) = Log::recover(&recovered);
-    let stock = catalog::recovered::stock(&recovered.checkpoint.snapshot.state.whole(), &log);
+    let stock = catalog::recovered::stock(&recovered.checkpoint.snapshot.state, &log);
     Ok(stock.map_err(|why| anyhow!(why))?.view().clone())
 }
 

@@ -10,7 +10,6 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use shop::catalog::catalogue::TOYS_MAX;
 use shop::shopper::Probability;
 use tokio::process::Command;
 
@@ -73,8 +72,8 @@ impl Grows {
         }
     }
 
-    /// To how many, as it is wanted.
-    fn wanted(self, size: Size) -> &'static [usize] {
+    /// To how many.
+    fn steps(self, size: Size) -> &'static [usize] {
         match self {
             Grows::Clients => {
                 size.of(&[1, 16], &[1, 4, 16, 64, 256], &[1, 2, 4, 8, 16, 32, 64, 128, 256])
@@ -92,12 +91,6 @@ impl Grows {
                 &[0, 10_000, 100_000, 1_000_000, 10_000_000],
             ),
         }
-    }
-
-    /// The same, without what a store does not take.
-    fn steps(self, size: Size) -> Vec<usize> {
-        let most = if self == Grows::Toys { TOYS_MAX } else { usize::MAX };
-        self.wanted(size).iter().copied().filter(|count| *count <= most).collect()
     }
 }
 
@@ -201,7 +194,7 @@ async fn clients(
     cluster: Option<&Cluster>,
     points: &mut Vec<Point>,
 ) -> Result<()> {
-    for count in Grows::Clients.steps(lab.settings.size) {
+    for &count in Grows::Clients.steps(lab.settings.size) {
         let gathered = load(lab, urls, count).await?;
         points.push(Point::new(Grows::Clients, count, &gathered, None, cluster));
     }
@@ -216,7 +209,7 @@ async fn stores(
     points: &mut Vec<Point>,
     missing: &mut Vec<String>,
 ) -> Result<()> {
-    for count in grows.steps(lab.settings.size) {
+    for &count in grows.steps(lab.settings.size) {
         let data = lab.folder().join(format!("scale-{}-{count}", grows.name()));
         let done = store(lab, grows, count, &data, points).await;
         // It is removed with the bench at the latest.

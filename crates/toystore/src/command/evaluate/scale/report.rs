@@ -3,7 +3,6 @@
 //! Called by `scale::mod`.
 
 use checker::verdict;
-use shop::catalog::catalogue::TOYS_MAX;
 
 use super::super::lab::Lab;
 use super::super::section::{Numbers, Plot, Section, cell, cell_of, count};
@@ -33,9 +32,6 @@ pub fn section(lab: &Lab, points: &[Point], missing: Vec<String>) -> Section {
             "Frontends, replicas, toys and orders: the store of --url has those that it has."
                 .to_string(),
         );
-    } else if Grows::Toys.wanted(lab.settings.size).iter().any(|count| *count > TOYS_MAX) {
-        let most = thousands(TOYS_MAX);
-        section.missing.push(format!("More than {most} toys: a catalogue has no more."));
     }
     if !points.is_empty() {
         section.table("scale-table", "Every run", table(points));

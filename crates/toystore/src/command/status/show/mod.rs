@@ -2,6 +2,7 @@
 //! stock. Called by [`super::Status`], which prints the lines; `toystore top` says the same words.
 
 use owo_colors::OwoColorize;
+use shop::catalog::status::Totals;
 use shop::toy::ToyName;
 use shop::{catalog, frontend, orders};
 
@@ -250,39 +251,32 @@ fn stock(status: &catalog::status::Status) -> Vec<String> {
             lease.generation,
             lease.frontend,
             lease.remaining_ms,
-            some_of(&lease.may_hold)
+            some_of(&lease.may_hold, lease.may_hold_toys as u64)
         ));
     }
-    let sum = |of: fn(&catalog::status::ToyStatus) -> u64| status.toys.iter().map(of).sum::<u64>();
+    let Totals { toys, sold_out, in_stock, initial, restocked, sold, unsettled } = status.totals;
     lines.push(format!(
-        "  stock of {} toys: {} at first + {} restocked = {} in stock + {} sold + {} not settled",
-        status.toys.len(),
-        sum(|toy| toy.initial),
-        sum(|toy| toy.restocked),
-        sum(|toy| toy.in_stock),
-        sum(|toy| toy.sold),
-        sum(|toy| toy.unsettled),
+        "  stock of {toys} toys: {initial} at first + {restocked} restocked = {in_stock} in stock + \
+         {sold} sold + {unsettled} not settled",
     ));
     lines.push(format!("  takes remembered: {}", status.takes_outstanding));
     let out = status.toys.iter().filter(|toy| toy.in_stock == 0);
     let out: Vec<ToyName> = out.map(|toy| toy.name.clone()).collect();
-    if !out.is_empty() {
-        lines.push(format!("  sold out: {}", some_of(&out)));
+    if sold_out > 0 {
+        lines.push(format!("  sold out: {}", some_of(&out, sold_out)));
     }
     lines
 }
 
-/// The first few names.
-fn some_of(toys: &[ToyName]) -> String {
-    if toys.is_empty() {
-        return "nothing".to_string();
+/// The first few names of so many toys, of which not all may be listed.
+fn some_of(listed: &[ToyName], toys: u64) -> String {
+    let names: Vec<&str> = listed.iter().take(NAMED_MAX).map(ToyName::spelling).collect();
+    match (toys, toys - names.len() as u64) {
+        (0, _) => "nothing".to_string(),
+        (_, 0) => names.join(", "),
+        (_, _) if names.is_empty() => format!("{toys} toys"),
+        (_, more) => format!("{} and {more} more", names.join(", ")),
     }
-    let names: Vec<&str> = toys.iter().take(NAMED_MAX).map(ToyName::spelling).collect();
-    let more = match toys.len().saturating_sub(NAMED_MAX) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    names.join(", ") + &more
 }
 
 #[cfg(test)]

@@ -106,6 +106,7 @@ pub fn catalog(id: u8, role: &str, phase: &str) -> Seen {
         disk_full: false,
         incarnation: 2,
         view: replication::View::default(),
+        totals: totals(&[]),
         toys: vec![],
         leases: vec![],
         frontends: vec![],
@@ -128,6 +129,20 @@ pub fn catalog(id: u8, role: &str, phase: &str) -> Seen {
     };
     let said = Ok(Said::Catalog(envelope(&name, status)));
     Seen { member: member(&name, Role::Catalog, State::Running), said }
+}
+
+/// What these come to, if they are all.
+pub fn totals(toys: &[catalog::status::ToyStatus]) -> catalog::status::Totals {
+    let sum = |of: fn(&catalog::status::ToyStatus) -> u64| toys.iter().map(of).sum();
+    catalog::status::Totals {
+        toys: toys.len() as u64,
+        sold_out: sum(|toy| u64::from(toy.in_stock == 0)),
+        in_stock: sum(|toy| toy.in_stock),
+        initial: sum(|toy| toy.initial),
+        restocked: sum(|toy| toy.restocked),
+        sold: sum(|toy| toy.sold),
+        unsettled: sum(|toy| toy.unsettled),
+    }
 }
 
 pub fn silent(name: &str, role: Role, state: State) -> Seen {

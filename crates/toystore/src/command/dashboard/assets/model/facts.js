@@ -218,7 +218,7 @@ export function hitRate(now, then) {
   return reads > 0 ? { share: hits / reads, reads } : null;
 }
 
-/** The shelves, and whether nothing came from nowhere or went there. */
+/** The shelves that the catalog lists, and of all that it has, whether nothing came from nowhere or went there. */
 export function stock(frame) {
   const catalogs = frame.nodes.filter((node) => node.role === 'catalog' && node.said);
   const leader = leaderOf(frame, 'catalog');
@@ -229,16 +229,18 @@ export function stock(frame) {
     holds: toy.initial + toy.restocked === toy.in_stock + toy.sold + toy.unsettled,
   }));
   const sum = (field) => toys.reduce((total, toy) => total + toy[field], 0);
-  return {
-    from: node.name,
-    toys,
-    holds: toys.every((toy) => toy.holds),
+  // An old recording lists every toy, and adds nothing up.
+  const { toys: count, initial, restocked, in_stock, sold, unsettled } = node.said.status.totals ?? {
+    toys: toys.length,
     initial: sum('initial'),
     restocked: sum('restocked'),
     in_stock: sum('in_stock'),
     sold: sum('sold'),
     unsettled: sum('unsettled'),
   };
+  const even = initial + restocked === in_stock + sold + unsettled;
+  const holds = even && toys.every((toy) => toy.holds);
+  return { from: node.name, toys, count, holds, initial, restocked, in_stock, sold, unsettled };
 }
 
 /** Orders that any replica has applied; null if none answers. */

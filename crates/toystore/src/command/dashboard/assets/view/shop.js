@@ -10,6 +10,9 @@ import { drawJourney } from './journey.js';
 
 const RECEIPTS_MAX = 20;
 
+/** More toys than anybody chooses from. */
+const TOYS_MAX = 60;
+
 /** The messages of a purchase are told some frames later; in milliseconds. */
 const HEARD_WITHIN_MS = 3000;
 
@@ -118,7 +121,9 @@ export function shopView(messages) {
     if (last && newest.at_ms - last.atMs < HEARD_WITHIN_MS) drawJourney(last.words, journey(messages, last, last.atMs * 1000));
     const all = stock(frame);
     if (!all) return;
-    each(toys, all.toys.slice(0, 60), (toy) => toy.name, make, (element, toy) => {
+    const shown = all.toys.slice(0, TOYS_MAX);
+    say(byId('more-toys'), shown.length < all.count ? `The first ${shown.length} of ${all.count} toys.` : '');
+    each(toys, shown, (toy) => toy.name, make, (element, toy) => {
       const [input, label] = element.children;
       say(label.lastChild, `${price(toy.price)} · ${toy.in_stock === 0 ? 'sold out' : `${toy.in_stock} left`}`);
       if (chosen === null) {

@@ -20,13 +20,14 @@ export function stockView(parent, sum) {
       return;
     }
     const { initial, restocked, in_stock, sold, unsettled, holds } = all;
-    const hidden = all.toys.length - SHELVES_MAX;
+    const shelves = all.toys.slice(0, SHELVES_MAX);
+    const hidden = all.count > shelves.length;
     say(sum, `${holds ? '✓' : '✗'} ${initial} at first + ${restocked} restocked ${holds ? '=' : '≠'} `
       + `${in_stock} in stock + ${sold} sold + ${unsettled} not settled, says ${all.from}`
       + `${holds ? ', and so it is of every toy' : ''}.`
-      + `${hidden > 0 ? ` The first ${SHELVES_MAX} of ${all.toys.length} toys:` : ''}`);
+      + `${hidden ? ` The first ${shelves.length} of ${all.count} toys:` : ''}`);
     set(sum, { class: holds ? 'hint' : 'hint broken' });
-    each(parent, all.toys.slice(0, SHELVES_MAX), (toy) => toy.name, make, (element, toy) => {
+    each(parent, shelves, (toy) => toy.name, make, (element, toy) => {
       const [, , many, meter] = element.children;
       say(many, toy.in_stock === 0 ? `sold out, ${toy.sold} sold` : `${toy.in_stock} left, ${toy.sold} sold`);
       set(many, { class: toy.in_stock === 0 ? 'many out' : 'many' });
