@@ -2,6 +2,8 @@
 
 IMAGE ?= toystore:latest
 FEATURES ?=
+# How much it is optimised: release, or quick, which is built sooner.
+PROFILE ?= release
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 REVISION := $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 # More arguments for docker build.
@@ -19,11 +21,12 @@ image: image-from-sources
 endif
 
 image-of-binary: secret
-	FEATURES=$(FEATURES) deploy/static-binary target/image
+	FEATURES=$(FEATURES) PROFILE=$(PROFILE) deploy/static-binary target/image
 	docker build -f deploy/binary.Dockerfile $(LABELS) -t $(IMAGE) target/image
 
 image-from-sources: secret
-	docker build -f deploy/Dockerfile $(LABELS) --build-arg FEATURES=$(FEATURES) $(BUILD) \
+	docker build -f deploy/Dockerfile $(LABELS) --build-arg FEATURES=$(FEATURES) \
+		--build-arg PROFILE=$(PROFILE) $(BUILD) \
 		-t $(IMAGE) .
 
 # What the nodes show each other. It outlives the image: a store keeps its secret.

@@ -43,6 +43,7 @@ const FATES_MAX: u64 = 100_000;
 /// beside the orders: segments, the reserve, the toys.
 const ORDER_BYTES: u64 = 41;
 const RECORD_BYTES: u64 = 96;
+const TOY_BYTES: u64 = 80;
 const NODE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// What is to be made up.
@@ -102,7 +103,7 @@ pub fn generate(wanted: &Wanted, told: &mut dyn FnMut(u64)) -> Result<Generated>
     check_empty(&wanted.data)?;
     let folder = Folder::take(&wanted.data)?;
     let data = folder.path();
-    check_room(data, made, orders)?;
+    check_room(data, made, toys, orders)?;
     write_whole(&data.join(UNFINISHED_FILE), b"")
         .with_context(|| format!("cannot write to {}", data.display()))?;
     let replicas = Replicas::new(data, made, term, last_checkpoint(made.replication, orders));
@@ -234,13 +235,14 @@ fn check_empty(data: &Path) -> Result<()> {
 }
 
 /// Told before anything is written, since a full disk shows after minutes.
-fn check_room(data: &Path, made: Made, orders: u64) -> Result<()> {
+fn check_room(data: &Path, made: Made, toys: usize, orders: u64) -> Result<()> {
     let system = rustix::fs::statvfs(data)
         .with_context(|| format!("cannot ask how much room {} has", data.display()))?;
     let room = system.f_bavail.saturating_mul(system.f_frsize);
     let in_log = orders - last_checkpoint(made.replication, orders).saturating_sub(1);
     let replica = (orders - in_log) * ORDER_BYTES + in_log * RECORD_BYTES + NODE_BYTES;
-    let needed = u64::from(made.orders) * replica + u64::from(made.catalogs) * NODE_BYTES;
+    let catalog = toys as u64 * TOY_BYTES + NODE_BYTES;
+    let needed = u64::from(made.orders) * replica + u64::from(made.catalogs) * catalog;
     if room < needed {
         let (data, mib) = (data.display(), |bytes: u64| bytes.div_ceil(1024 * 1024));
         let (needed, room) = (mib(needed), mib(room));

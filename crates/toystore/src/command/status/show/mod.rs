@@ -256,8 +256,8 @@ fn stock(status: &catalog::status::Status) -> Vec<String> {
     }
     let Totals { toys, sold_out, in_stock, initial, restocked, sold, unsettled } = status.totals;
     lines.push(format!(
-        "  stock of {toys} toys: {initial} at first + {restocked} restocked = {in_stock} in stock + \
-         {sold} sold + {unsettled} not settled",
+        "  stock of {toys} toys: {initial} at first + {restocked} restocked = \
+         {in_stock} in stock + {sold} sold + {unsettled} not settled",
     ));
     lines.push(format!("  takes remembered: {}", status.takes_outstanding));
     let out = status.toys.iter().filter(|toy| toy.in_stock == 0);
