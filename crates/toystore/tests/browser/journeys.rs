@@ -146,6 +146,8 @@ fn naive_is_convicted_when_its_leader_is_cut_off_and_hangs() {
     // The highest number leads, without anybody's vote.
     let old = &leader(&page);
     assert_eq!(old, "node-order-3");
+    let hint = page.text("verdict-try");
+    assert!(hint.contains("Cut the links from order-3"), "{hint}");
     for link in ["edge-order-1-order-3", "edge-order-2-order-3"] {
         page.enter(link);
         page.click("do-cut-both-ways");

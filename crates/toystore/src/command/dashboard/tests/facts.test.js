@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import {
-  cacheOrder, caches, edges, faultWords, happenings, health, inForce, logs, nodes, ordersPerSecond, stock, termWords,
+  cacheOrder, caches, edges, faultWords, happenings, health, howToBreak, inForce, logs, nodes, ordersPerSecond, stock, termWords,
 } from '../assets/model/facts.js';
 import { catalog, dead, frame, frontend, order, toy } from './frames.js';
 
@@ -126,4 +126,24 @@ test('orders each second are a difference, and unknown where nobody answers', ()
   assert.equal(ordersPerSecond(with_orders(1, 10), with_orders(2, 4)), 0);
   assert.equal(ordersPerSecond(with_orders(1, 10), frame(2, [dead(order(1))])), null);
   assert.equal(ordersPerSecond(null, with_orders(1, 10)), null);
+});
+
+test('a store that promises less says how to see it, and one that does not says nothing', () => {
+  const all = frame(1, three());
+  assert.equal(howToBreak(all), '');
+  const catalog = all.nodes.find((node) => node.role === 'catalog').said.status;
+  catalog.invalidation = 'push';
+  assert.match(howToBreak(all), /link from the catalog to a frontend 300 ms late/);
+  for (const node of all.nodes.filter(({ role }) => role === 'order')) node.said.status.engine.engine = 'naive';
+  assert.match(howToBreak(all), /Cut the links from order-3 to the other replicas/);
+});
+
+test('of a catalogue that is not listed whole, the sums are those of all toys', () => {
+  const all = frame(1, three());
+  const said = all.nodes.find((node) => node.role === 'catalog').said.status;
+  assert.deepEqual([stock(all).count, stock(all).holds], [1, true]);
+  said.totals = { toys: 5000, initial: 500, restocked: 10, in_stock: 497, sold: 13, unsettled: 0 };
+  assert.deepEqual([stock(all).count, stock(all).sold, stock(all).holds], [5000, 13, true]);
+  said.totals.sold = 12;
+  assert.equal(stock(all).holds, false);
 });

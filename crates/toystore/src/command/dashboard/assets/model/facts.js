@@ -243,6 +243,20 @@ export function stock(frame) {
   return { from: node.name, toys, count, holds, initial, restocked, in_stock, sold, unsettled };
 }
 
+/** What a store that promises less does wrong, and how to see it; empty for one that keeps its promises. */
+export function howToBreak(frame) {
+  const of = (role) => frame.nodes.filter((node) => node.role === role).map(status).filter(Boolean);
+  if (of('order').some(({ engine }) => engine.engine === 'naive')) {
+    return `Under naive a leader acknowledges what nobody else has. Cut the links from ${leaderOf(frame, 'order') ?? 'the leader'} `
+      + 'to the other replicas, let shoppers shop, and pause it: another one gives the same numbers again.';
+  }
+  if (of('catalog').some(({ invalidation }) => invalidation === 'push')) {
+    return 'Under push nobody waits until caches have dropped a toy. Make the link from the catalog to a frontend '
+      + '300 ms late, and let shoppers shop: they read what was true before.';
+  }
+  return '';
+}
+
 /** Orders that any replica has applied; null if none answers. */
 export function ordersDone(frame) {
   const said = frame.nodes.filter((node) => node.role === 'order').map(status).filter(Boolean);

@@ -1,6 +1,7 @@
 // What the checker says of everything that the page's shoppers were told. Called by main.js.
 
 import { byId, each, h, say, set } from '../dom.js';
+import { howToBreak } from '../model/facts.js';
 import { headline, rounds } from '../model/rounds.js';
 
 const FILES = {
@@ -68,11 +69,13 @@ function showBefore(list, before) {
 }
 
 export function verdictView() {
-  const [state, lines, last, files, now, earlier] =
-    ['verdict-state', 'verdict-lines', 'verdict-last', 'verdict-files', 'verdict-sofar', 'verdict-before'].map(byId);
+  const [state, hint, lines, last, files, now, earlier] =
+    ['verdict-state', 'verdict-try', 'verdict-lines', 'verdict-last', 'verdict-files', 'verdict-sofar', 'verdict-before'].map(byId);
   return (frame) => {
     const { state: words, open, ended, shown, sofar, before } = rounds(frame);
     say(state, words);
+    say(hint, howToBreak(frame));
+    hint.hidden = hint.textContent === '';
     showHeadline(shown);
     fillLines(shown ? shown.lines : []);
     set(lines, { 'aria-label': shown ? `Round ${shown.round}: ${shown.says}` : 'No verdict yet' });
