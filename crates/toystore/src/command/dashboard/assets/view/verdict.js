@@ -75,7 +75,7 @@ export function verdictView() {
     const { state: words, open, ended, shown, sofar, before } = rounds(frame);
     say(state, words);
     say(hint, howToBreak(frame));
-    hint.hidden = hint.textContent === '';
+    hint.hidden = hint.textContent === '' || shown?.verdict === 'broke';
     showHeadline(shown);
     fillLines(shown ? shown.lines : []);
     set(lines, { 'aria-label': shown ? `Round ${shown.round}: ${shown.says}` : 'No verdict yet' });
