@@ -15,6 +15,9 @@ use replication::primary_backup::message::Message as Primary;
 use replication::{Entry, Index, NodeId, Term, View, engine};
 use serde::Serialize;
 use shop::catalog::catalogue::Toy;
+// What counts branches, where those of the workspace are counted.
+#[cfg(feature = "libfuzzer")]
+use libfuzzer_sys as _;
 use shop::catalog::command::{self as catalog, Item, ToyId};
 use shop::catalog::stock::Stock;
 use shop::catalog::view::ProposedView;
