@@ -24,7 +24,7 @@ export function stockView(parent, sum) {
     const hidden = all.count > shelves.length;
     say(sum, `${holds ? '✓' : '✗'} ${initial} at first + ${restocked} restocked ${holds ? '=' : '≠'} `
       + `${in_stock} in stock + ${sold} sold + ${unsettled} not settled, says ${all.from}`
-      + `${holds ? ', and so it is of every toy' : ''}.`
+      + `${holds ? `, and so it is of every toy${all.toys.length < all.count ? ' that it lists' : ''}` : ''}.`
       + `${hidden ? ` The first ${shelves.length} of ${all.count} toys:` : ''}`);
     set(sum, { class: holds ? 'hint' : 'hint broken' });
     each(parent, shelves, (toy) => toy.name, make, (element, toy) => {
