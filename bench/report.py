@@ -21,6 +21,8 @@ GOALS = {
     "R4": ("cached GET/s, frontend / a loop that answers a constant", ">=", 0.72, 0.83),
     "R5": ("cached GET/s, frontend / nginx's `return`", ">=", 0.85, 0.95),
     "R6": ("cached GET p99, frontend / nginx tuned", "<=", 0.9, 0.65),
+    "H1": ("forwarded GET/s, frontend / nginx proxy_pass", ">=", 1, 1.6),
+    "H2": ("p50 that a forwarded GET adds, one client, frontend / nginx", "<=", 1.2, 1),
     "W1": ("orders/s at the leader / etcd puts/s", ">=", 2.5, 4),
     "W2": ("orders/s through the frontend / etcd puts/s", ">=", 1.8, 2.5),
     "W3": ("order p99 through the frontend / etcd put p99", "<=", 0.5, 0.3),
@@ -36,6 +38,8 @@ GOALS = {
     "M2": ("Pss of the order replicas / etcd's members, after as many writes", "<=", 0.6, 0.3),
     "S1": ("exec to first answer, a frontend / nginx", "<=", 1.5, 0.8),
     "S2": ("exec to first order, six processes / etcd's best first put", "<=", 1.5, 0.6),
+    "X2": ("p99 while there is other work / quiet", "<=", 2, 2),
+    "X5": ("seconds until a store of a million orders is ready", "<=", 1, 1),
     "X7": ("MiB of all six processes, idle (Pss)", "<=", 40, 40),
 }
 # Above this share of other work in the median sample nothing should be concluded, in cores.

@@ -28,6 +28,12 @@ def fresh(folder):
     return folder
 
 
+def run_to_end(command):
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(map(str, command))}: {done.stderr}")
+
+
 def first_answer(command, url, log):
     """Starts one server; milliseconds until it gives its first good answer. Then ends it."""
     began = time.monotonic()
@@ -43,14 +49,20 @@ class Toystore:
 
     name = "toystore"
 
-    def __init__(self, folder, replication, timers="default"):
+    def __init__(self, folder, replication="raft", timers="default", cache=TOYS, stock=10**9, past=0):
+        """`stock` of each toy, restocked to 100 every second when it is sold out; with a `past` the
+        store has so many orders already, and the toys that `generate` gives it."""
         folder = fresh(folder)
-        catalogue = folder / "toys.csv"
-        lines = [f"toy-{toy:04},9.99,1000000000" for toy in range(TOYS)]
-        catalogue.write_text("\n".join(["name,price,quantity", *lines, ""]))
         self.data = folder / "data"
-        command = [TOYSTORE, "up", "--ports", "auto", "--data", self.data]
-        command += ["--catalogue", catalogue, "--cache-capacity", TOYS, "--timers", timers, "--replication", replication]
+        command = [TOYSTORE, "up", "--ports", "auto", "--data", self.data, "--restock-interval", "1s"]
+        command += ["--cache-capacity", cache, "--timers", timers, "--replication", replication]
+        if past:
+            run_to_end([TOYSTORE, "generate", "--data", self.data, "--toys", TOYS, "--orders", past])
+        else:
+            catalogue = folder / "toys.csv"
+            lines = [f"toy-{toy:04},9.99,{stock}" for toy in range(TOYS)]
+            catalogue.write_text("\n".join(["name,price,quantity", *lines, ""]))
+            command += ["--catalogue", catalogue]
         began = time.monotonic()
         self.log = (folder / "log").open("w")
         self.up = start(command, stdout=DEVNULL, stderr=PIPE, text=True)
@@ -87,6 +99,14 @@ class Toystore:
         orders = [name for name in self.nodes if name.startswith("order")]
         return until("a leader", lambda: next(
             (name for name in orders if self.status(name)["state"] == "open"), None))
+
+    def command(self, *words):
+        """A command on the running store, such as `kill order-1`."""
+        run_to_end([TOYSTORE, *words, "--data", self.data])
+
+    def checkpoints(self):
+        """The files of all order replicas."""
+        return set(self.data.glob("order-*/*.checkpoint"))
 
     def metric(self, node, name):
         """One number of a node's `/metrics`."""
@@ -169,17 +189,19 @@ class Etcd:
 
 
 class Nginx:
-    """One worker before the store's frontend: the same bodies and headers, from its own cache."""
+    """One worker before the store's frontend: the same bodies and headers, from its own cache; and
+    before its catalog, as a proxy without a cache."""
 
     name = "nginx"
 
-    def __init__(self, folder, cache, store, core):
+    def __init__(self, folder, cache, store, catalog, core):
         folder = self.folder = fresh(folder)
         self.cache = fresh(cache)
-        self.tuned, self.plain, self.constant = free_ports(3)
+        self.tuned, self.plain, self.constant, self.forward = free_ports(4)
         text = (ROOT / "bench/nginx.conf").read_text()
         for word, value in {"FOLDER": folder, "CACHE": cache, "STORE": store, "TUNED": self.tuned,
-                            "PLAIN": self.plain, "CONSTANT": self.constant}.items():
+                            "PLAIN": self.plain, "CONSTANT": self.constant, "CATALOG": catalog,
+                            "FORWARD": self.forward}.items():
             text = text.replace(word, str(value))
         (folder / "nginx.conf").write_text(text)
         command = ["nginx", "-p", folder, "-e", folder / "error.log", "-c", folder / "nginx.conf"]
@@ -201,7 +223,7 @@ class Nginx:
         folder, port = fresh(self.folder / "another"), free_ports(1)[0]
         text = (self.folder / "nginx.conf").read_text().replace(str(self.folder), str(folder))
         text = text.replace(str(self.cache), f"{self.cache}/another")
-        for old, new in zip((self.tuned, self.plain, self.constant), (*free_ports(2), port)):
+        for old, new in zip((self.tuned, self.plain, self.forward, self.constant), (*free_ports(3), port)):
             text = text.replace(f":{old}", f":{new}")
         (self.cache / "another").mkdir(exist_ok=True)
         (folder / "nginx.conf").write_text(text)

@@ -24,7 +24,7 @@ pub struct Asked {
     pub toy: usize,
     /// How many of it were, or are, ordered.
     pub quantity: u32,
-    /// The order that is read.
+    /// The order that is read; of an order, which of this thread's it is, from 0 on.
     pub number: u64,
     /// When it was meant to be sent.
     pub intended: Duration,
@@ -177,6 +177,11 @@ impl Client {
     /// Ends the connection: a late answer must not be taken for that of the next request.
     pub fn close(&mut self) {
         self.socket = None;
+    }
+
+    /// The answer.
+    pub fn answer(&self, frame: Frame) -> &[u8] {
+        &self.space[..frame.end]
     }
 
     /// The body of the answer.

@@ -12,6 +12,7 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use super::mix::Kind;
+use super::recorded::Recorded;
 
 /// Latencies are told apart up to here, in microseconds: longer than any deadline.
 pub const LATENCY_US_MAX: u64 = 600_000_000;
@@ -228,6 +229,8 @@ pub struct Report {
     pub troubles: Vec<String>,
     /// The numbers of orders that were acknowledged.
     pub numbers: Vec<u64>,
+    /// Every request that ended, also in the warm-up, if they are recorded.
+    pub recorded: Vec<Recorded>,
 }
 
 /// Numbers that more than one order was told, in order.

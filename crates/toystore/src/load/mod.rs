@@ -25,6 +25,7 @@
 //! | `count` | what is counted, and added up | yes |
 //! | `gathered` | all counts of all threads, second by second | yes |
 //! | `goal` | `--slo`: what must hold of the counts | yes |
+//! | `recorded` | what was asked and what came, for a history | yes |
 //! | `hdr` | histograms as files that others read, and that can be merged | yes |
 //! | `socket` | one connection that never blocks | no |
 //! | `client` | a client: its connection, and what it asked | no |
@@ -39,6 +40,7 @@ pub mod gathered;
 pub mod goal;
 pub mod hdr;
 pub mod mix;
+pub mod recorded;
 pub mod reply;
 pub mod request;
 mod socket;
@@ -106,6 +108,8 @@ pub struct Plan {
     pub deadline: Duration,
     /// Fixes toys, kinds, quantities and times.
     pub seed: u64,
+    /// Whether every request is kept for a history.
+    pub recorded: bool,
 }
 
 impl Plan {
@@ -133,6 +137,8 @@ pub struct Running {
     reports: UnboundedReceiver<Report>,
     urgency: Arc<AtomicU8>,
     threads: Vec<JoinHandle<()>>,
+    plan: Arc<Plan>,
+    began: Instant,
 }
 
 impl Running {
@@ -155,7 +161,17 @@ impl Running {
             name.spawn(move || worker.run(began))
         };
         let threads = workers.into_iter().map(spawn).collect::<std::io::Result<_>>()?;
-        Ok(Running { reports, urgency, threads })
+        Ok(Running { reports, urgency, threads, plan, began })
+    }
+
+    /// What was decided before.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// When all threads' clocks stood at zero.
+    pub fn began(&self) -> Instant {
+        self.began
     }
 
     /// The next report; absent when all threads are done.

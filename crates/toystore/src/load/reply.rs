@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 /// The most headers of an answer: ours have about twelve.
-const HEADERS_MAX: usize = 64;
+pub const HEADERS_MAX: usize = 64;
 
 /// The largest answer that is waited for, in bytes; a toy or an order has some hundreds.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;

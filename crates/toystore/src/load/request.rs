@@ -61,11 +61,17 @@ impl Prepared {
         out.extend_from_slice(&self.reads[address][toy]);
     }
 
-    /// Writes an order; `thread` and `sequence` are those of no other order of this run.
+    /// The `Idempotency-Key` of an order; `thread` and `sequence` are those of no other order of
+    /// this run.
+    pub fn key(&self, (thread, sequence): (usize, u64)) -> String {
+        format!("load-{:x}-{thread}-{sequence}", self.run)
+    }
+
+    /// Writes an order under that key.
     pub fn order(
         &self,
         (address, toy, quantity): (usize, usize, u32),
-        (thread, sequence): (usize, u64),
+        key: (usize, u64),
         out: &mut Vec<u8>,
     ) {
         let body = &self.orders[toy];
@@ -74,9 +80,8 @@ impl Prepared {
         out.extend_from_slice(&self.hosts[address]);
         write!(
             out,
-            "content-type: application/json\r\nidempotency-key: load-{:x}-{thread}-{sequence}\r\n\
-             content-length: {}\r\n\r\n",
-            self.run,
+            "content-type: application/json\r\nidempotency-key: {}\r\ncontent-length: {}\r\n\r\n",
+            self.key(key),
             body.len() + digits + 1,
         )
         .expect("a vector takes everything");

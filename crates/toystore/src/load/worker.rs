@@ -1,8 +1,6 @@
 //! The loop of one thread: what is due is sent, what comes is judged and counted.
 //!
-//! All of its clients share one thread, and no lock is on the way. It waits with `ppoll`, whose
-//! timeout is in nanoseconds, for its `epoll`, whose own is in milliseconds; when the next request
-//! is nearly due, it looks without waiting.
+//! All of its clients share one thread, and no lock is on the way.
 //! Started by [`super::Running`].
 
 use std::cmp::Reverse;
@@ -13,24 +11,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
-use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, Event};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::arrivals::Arrivals;
 use super::client::{Asked, Client, Heard};
 use super::count::{Failure, Report};
 use super::mix::{Chooser, Kind, spread};
+use super::recorded::{Came, Recorded};
 use super::reply::{self, Frame, Verdict};
+use super::socket::wait;
 use super::{Extent, Pace, Plan, Urgency};
 
 /// How often deadlines, reports and orders to stop are looked at.
 const TICK: Duration = Duration::from_millis(10);
-
-/// Waits end so much too early, since the system lets them end so much too late (Linux: 50 µs of
-/// slack, and the way back); what is left is spent looking.
-const WAIT_MIN: Duration = Duration::from_micros(80);
 
 /// How long a client whose connection was refused waits: a loop of refusals measures nothing.
 const REFUSED_WAIT: Duration = Duration::from_millis(10);
@@ -135,7 +129,7 @@ impl Worker {
                 break;
             }
             let until = self.next_due().map_or(next_tick, |due| due.min(next_tick));
-            self.wait(until.saturating_sub(began.elapsed()), &mut events);
+            wait(&self.epoll, until.saturating_sub(began.elapsed()), &mut events);
             for event in events.drain(..) {
                 let client = event.data.u64() as usize;
                 let heard = self.clients[client].look();
@@ -155,22 +149,6 @@ impl Worker {
         let arrival = self.arrivals.as_ref().filter(|_| !self.free.is_empty() && !self.over);
         let arrival = arrival.map(Arrivals::due);
         [thinker, arrival].into_iter().flatten().min()
-    }
-
-    /// Takes the events that are there, or waits for one. A failure is a signal's, for which
-    /// somebody else listens.
-    fn wait(&self, time: Duration, events: &mut Vec<Event>) {
-        let now = Some(&Timespec { tv_sec: 0, tv_nsec: 0 });
-        let there = epoll::wait(&self.epoll, spare_capacity(events), now).unwrap_or(0);
-        if there > 0 || time < WAIT_MIN {
-            return;
-        }
-        let time = time - WAIT_MIN;
-        let time = Timespec { tv_sec: time.as_secs() as i64, tv_nsec: time.subsec_nanos().into() };
-        let mut all = [PollFd::new(&self.epoll, PollFlags::IN)];
-        if poll(&mut all, Some(&time)).is_ok_and(|ready| ready > 0) {
-            let _ = epoll::wait(&self.epoll, spare_capacity(events), now);
-        }
     }
 
     /// What is not looked at after every answer.
@@ -194,6 +172,7 @@ impl Worker {
     fn give_up(&mut self, client: usize, now: Duration, why: &str) {
         self.clients[client].close();
         let Some(asked) = self.clients[client].asked.take() else { return };
+        self.record(client, asked, now, |_| Came::Nothing);
         self.fail(asked, Failure::TimedOut, why.to_string());
         if self.counts(asked) {
             let row = self.report.counts.row_mut(asked.kind);
@@ -272,15 +251,15 @@ impl Worker {
     fn ask(&mut self, client: usize, intended: Option<Duration>, began: Instant) {
         // Clients of all threads are dealt out in turns.
         let address = (client * self.plan.threads + self.thread) % self.plan.addresses.len();
-        let (kind, toy, quantity, number) = self.draw(client);
+        let (kind, toy, quantity, mut number) = self.draw(client);
         let (prepared, one) = (&self.plan.prepared, &mut self.clients[client]);
         one.out.clear();
         match kind {
             Kind::Read => prepared.read(address, toy, &mut one.out),
             Kind::Order => {
-                let key = (self.thread, self.sequence);
+                number = self.sequence;
                 self.sequence += 1;
-                prepared.order((address, toy, quantity), key, &mut one.out);
+                prepared.order((address, toy, quantity), (self.thread, number), &mut one.out);
             }
             Kind::OrderQuery => prepared.order_query(address, number, &mut one.out),
         }
@@ -318,17 +297,33 @@ impl Worker {
             Heard::Answer(frame) => self.judge(client, frame, began.elapsed()),
             Heard::Failed(failure, why) => {
                 let Some(asked) = self.clients[client].asked.take() else { return };
+                let (now, refused) = (began.elapsed(), failure == Failure::NoConnection);
+                let came = if refused { Came::Refusal } else { Came::Nothing };
+                self.record(client, asked, now, |_| came);
                 self.fail(asked, failure, why);
-                let refused = failure == Failure::NoConnection;
-                let wait = if refused { REFUSED_WAIT } else { Duration::ZERO };
-                self.rest(client, began.elapsed(), wait);
+                self.rest(client, now, if refused { REFUSED_WAIT } else { Duration::ZERO });
             }
         }
     }
 
+    /// Keeps it for the history, if there is one.
+    fn record(
+        &mut self,
+        client: usize,
+        asked: Asked,
+        returned: Duration,
+        came: impl FnOnce(&Client) -> Came,
+    ) {
+        if self.plan.recorded {
+            let came = came(&self.clients[client]);
+            self.report.recorded.push(Recorded { client, asked, returned, came });
+        }
+    }
+
     fn judge(&mut self, client: usize, frame: Frame, now: Duration) {
+        let Some(asked) = self.clients[client].asked.take() else { return };
+        self.record(client, asked, now, |one| Came::Answer(one.answer(frame).into(), frame));
         let one = &mut self.clients[client];
-        let Some(asked) = one.asked.take() else { return };
         let name = self.plan.prepared.name(asked.toy);
         let expected = match asked.kind {
             Kind::Read => reply::Asked::Read { name },

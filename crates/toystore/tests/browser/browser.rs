@@ -28,9 +28,14 @@ impl Browser {
     /// pixels.
     pub fn open(store: &Store, width: u32, height: u32) -> Browser {
         let browser = Browser::open_first(store, width, height);
-        browser.js("localStorage.setItem('toystore-tour', 'seen'); location.reload()");
-        browser
-            .until("the page is live", "document.getElementById('stream')?.textContent === 'live'");
+        // The page that is left is live as well, for a moment: what is done to it is lost.
+        browser.js(
+            "localStorage.setItem('toystore-tour', 'seen'); window.left = true; location.reload()",
+        );
+        browser.until(
+            "the page is live again",
+            "!window.left && document.getElementById('stream')?.textContent === 'live'",
+        );
         browser
     }
 

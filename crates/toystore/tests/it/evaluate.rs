@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::store::{toystore, turn};
+use crate::store::{Store, toystore, turn};
 
 /// The questions that a report must answer, by what they ask for.
 const QUESTIONS: [&str; 14] = [
@@ -73,6 +73,28 @@ fn the_smallest_evaluation_answers_every_question() {
     }
     let about = fs::read_to_string(out.join("about.txt")).unwrap();
     assert!(about.contains("toystore evaluate --smallest --only crashes --seed 1"), "{about}");
+}
+
+#[test]
+fn a_store_that_runs_is_evaluated_as_far_as_that_can_be_done() {
+    let store = Store::start(&[]);
+    let out = store.folder().join("report");
+    let url = store.frontend();
+    let flags = ["evaluate", "--smallest", "--seed", "1", "--url", &url, "--out"];
+    let output = toystore(&flags).arg(&out).output().unwrap();
+    let words = [&output.stdout[..], &output.stderr].concat();
+    let words = String::from_utf8(words).unwrap();
+    assert!(output.status.success(), "{words}");
+    let page = fs::read_to_string(out.join("index.html")).unwrap();
+    for part in ["How long does each kind of request take", "How much does the store do with more"]
+    {
+        assert!(page.contains(part), "{part}: {words}");
+    }
+    for what in ["cache", "invalidation", "crashes", "protocols"] {
+        assert!(page.contains(&format!("<li>{what}: needs stores of its own")), "{what}");
+    }
+    // It is still there, and nobody changed how it works.
+    store.settle();
 }
 
 #[test]

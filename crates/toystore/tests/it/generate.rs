@@ -1,12 +1,13 @@
 //! `toystore generate`: a store goes on with a past that was made up as with one of its own.
 
 use std::fs;
+use std::process::Command;
 
 use serde_json::Value;
 
 use crate::exchange;
 use crate::sound::{assert_stock_is_conserved, order_log, wait_until_quiet};
-use crate::store::{Store, toystore};
+use crate::store::{PROGRAM, Store, toystore};
 
 /// Of each store here.
 const SEED: &str = "7";
@@ -60,6 +61,29 @@ fn check(store: &Store, orders: u64) {
     let numbers: Vec<u64> = after.iter().map(|order| order.number).collect();
     assert_eq!(numbers, (0..after.len() as u64).collect::<Vec<_>>());
     assert_stock_is_conserved(store, &after);
+}
+
+#[test]
+fn a_disk_without_room_is_told_before_anything_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    // A mount namespace of its own, which ends with the command.
+    let script = "mkdir \"$1\" && mount -t tmpfs -o size=16m toystore \"$1\" && cd \"$1\" && \
+                  { \"$0\" generate --data \"$1/new\" --orders 1000000; echo \"code $?\"; \
+                  ls -A \"$1\" \"$1/new\"; }";
+    let mut command = Command::new("unshare");
+    if !rustix::process::geteuid().is_root() {
+        command.arg("--map-root-user");
+    }
+    command.args(["--mount", "sh", "-c", script, PROGRAM]).arg(&data);
+    let output = command.output().unwrap();
+    let (said, trouble) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("code 1"), "{said}{trouble}");
+    for part in ["has room for", "MiB, and the store needs some", "hint: fewer --orders"] {
+        assert!(trouble.contains(part), "{part}: {said}{trouble}");
+    }
+    assert!(!said.contains("order-1") && !said.contains("generating"), "{said}");
 }
 
 /// So many that there is a checkpoint, and a log behind it.

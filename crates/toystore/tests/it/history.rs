@@ -1,4 +1,5 @@
-//! A history of a real store, recorded by real shoppers, is judged: `client --history`, `check`.
+//! A history of a real store, recorded by real shoppers or by the load generator, is judged:
+//! `client --history`, `load --history`, `check`.
 
 use std::path::Path;
 use std::process::Output;
@@ -88,6 +89,39 @@ fn what_a_cache_without_invalidation_shows_is_convicted() {
     let sentence = verdict["counterexample"]["sentence"].as_str().unwrap();
     assert!(sentence.contains("served version"), "{sentence}");
     assert!(verdict["staleness"]["stale"].as_u64().unwrap() > 0, "{verdict:#}");
+    store.interrupt();
+}
+
+/// Also of requests that were given up, and that nobody tries again: what became of their orders is
+/// asked in the end.
+#[test]
+fn what_the_load_generator_sees_of_a_store_holds() {
+    let mut store = Store::start(&["--frontends", "2", "--restock-interval", "500ms"]);
+    let folder = tempfile::tempdir().unwrap();
+    let history = folder.path().join("load.jsonl");
+    let leader = store.leader();
+    let pace = ["load", "--rate", "300", "--duration", "5s", "--deadline", "300ms"];
+    let mix = ["--orders", "0.4", "--order-queries", "0.1", "--clients", "8", "--threads", "2"];
+    let words = [&pace[..], &mix, &["--history", history.to_str().unwrap()]].concat();
+    std::thread::scope(|scope| {
+        let load = scope.spawn(|| store.run(&words));
+        let grows = || std::fs::metadata(&history).is_ok_and(|file| file.len() > 20_000);
+        wait_for("operations in the history", || grows().then_some(()));
+        let killed = store.run(&["kill", &leader]);
+        assert!(killed.status.success(), "{}", String::from_utf8_lossy(&killed.stderr));
+        store.next_leader(&leader);
+        let started = store.run(&["start", &leader]);
+        assert!(started.status.success(), "{}", String::from_utf8_lossy(&started.stderr));
+        let output = load.join().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success() && said.contains("toystore check"), "{said}");
+    });
+    let (verdict, code) = check(&history, &[]);
+    assert_eq!(code, Some(0), "{verdict:#}");
+    for guarantee in ["stock", "orders", "once", "kept", "replicas", "gapless", "conserved"] {
+        assert_eq!(judged(&verdict, guarantee), "held", "{guarantee}: {verdict:#}");
+    }
+    assert!(verdict["operations"].as_u64().unwrap() > 1_000, "{verdict:#}");
     store.interrupt();
 }
 

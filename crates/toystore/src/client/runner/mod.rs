@@ -36,6 +36,11 @@ impl Clock {
         Clock { origin: Instant::now() }
     }
 
+    /// One that began at zero then.
+    pub fn since(origin: Instant) -> Clock {
+        Clock { origin }
+    }
+
     /// Now.
     pub fn now(self) -> Time {
         Time(u64::try_from(self.origin.elapsed().as_micros()).unwrap_or(u64::MAX))

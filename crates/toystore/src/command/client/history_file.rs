@@ -1,8 +1,9 @@
 //! The history of a run, for `toystore check`: the state before, every operation, and how it ended.
 //!
-//! Called by [`super::Client`]. What is before and after is asked of the store itself: of its
-//! catalog and its replicas where the data folder says where they are, else of a frontend, which
-//! knows no final log. Nothing else may buy while a history is recorded.
+//! Called by [`super::Client`], and by other commands that have clients. What is before and after
+//! is asked of the store itself: of its catalog and its replicas where the data folder says where
+//! they are, else of a frontend, which knows no final log. Nothing else may buy while a history is
+//! recorded.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -43,6 +44,15 @@ const TAKES: u32 = 4;
 const LOGGED_MAX: usize = 2_000;
 /// Whoever asks for fates.
 const ASKER: u32 = 0;
+
+/// The store that is shopped at, if it is the one in this data folder: its catalog and replicas can
+/// be asked, in the lab's dialect.
+pub fn store_of(party: &Party, data: &Path) -> Option<Cluster> {
+    let store = Cluster::find(data).ok()?;
+    let urls: Vec<Url> = store.of(Role::Frontend).filter_map(|m| m.url().ok()).collect();
+    let ours = party.urls.iter().all(|url| urls.contains(url));
+    (ours && party.dialect == Dialect::Lab).then_some(store)
+}
 
 /// The file, and where the store is.
 #[derive(Debug)]

@@ -22,8 +22,7 @@ use super::{Running, Signals, paint};
 use crate::client::dialect::Dialect;
 use crate::client::runner::{Clock, FRONTENDS_MAX, Party, Report};
 use crate::http::connection::Url;
-use crate::supervisor::cluster::{Cluster, Member};
-use crate::supervisor::layout::Role;
+use crate::supervisor::cluster::Member;
 use shop::invalidation::{duration, duration_text};
 
 use history_file::HistoryFile;
@@ -136,7 +135,8 @@ impl Client {
         let mut orders = OrderFile::create(&self.orders_csv)?;
         let mut history = match &self.history {
             Some(path) => {
-                Some(HistoryFile::begin(path, &party, self.store_of(&party), &repeat).await?)
+                let store = history_file::store_of(&party, &self.running.data);
+                Some(HistoryFile::begin(path, &party, store, &repeat).await?)
             }
             None => None,
         };
@@ -195,15 +195,6 @@ impl Client {
         };
         let (dialect, clients, recorded) = (self.dialect, self.clients, self.history.is_some());
         Ok(Party { urls, dialect, clients, recorded, rate: None, each })
-    }
-
-    /// The store that is shopped at, if it is the one in the data folder: its catalog and replicas
-    /// can be asked, in the lab's dialect.
-    fn store_of(&self, party: &Party) -> Option<Cluster> {
-        let store = Cluster::find(&self.running.data).ok()?;
-        let urls: Vec<Url> = store.of(Role::Frontend).filter_map(|m| m.url().ok()).collect();
-        let ours = party.urls.iter().all(|url| urls.contains(url));
-        (ours && self.dialect == Dialect::Lab).then_some(store)
     }
 
     /// The frontends that are meant.

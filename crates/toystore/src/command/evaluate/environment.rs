@@ -15,6 +15,9 @@ const SYNCS: usize = 30;
 /// Bytes of each.
 const SYNC_BYTES: usize = 4096;
 
+/// File systems that keep nothing on a disk.
+const MEMORY: [&str; 2] = ["tmpfs", "ramfs"];
+
 /// What is known, as names and values.
 pub fn describe(began: SystemTime, folder: &Path) -> Vec<(&'static str, String)> {
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
@@ -34,7 +37,7 @@ pub fn describe(began: SystemTime, folder: &Path) -> Vec<(&'static str, String)>
         fs::read_to_string("/proc/sys/kernel/osrelease").ok().map(|text| text.trim().into()),
     );
     add("load before", fs::read_to_string("/proc/loadavg").ok().and_then(load));
-    add("data folder", file_system(folder));
+    add("data folder", file_system(folder).map(|kind| format!("on {kind}")));
     add(
         "disk",
         sync_time(folder).map(|time| {
@@ -75,8 +78,17 @@ fn file_system(folder: &Path) -> Option<String> {
         let (point, kind) = (parts.next()?, parts.next()?);
         folder.starts_with(point).then(|| (point.len(), kind.to_string()))
     });
-    let (_, kind) = above.max_by_key(|(length, _)| *length)?;
-    Some(format!("on {kind}"))
+    above.max_by_key(|(length, _)| *length).map(|(_, kind)| kind)
+}
+
+/// What makes figures mean less than they seem to, if the folder is in memory.
+pub fn warning(folder: &Path) -> Option<String> {
+    let kind = file_system(folder).filter(|kind| MEMORY.contains(&kind.as_str()))?;
+    Some(format!(
+        "the stores' folders are on {kind}, which is memory: a sync costs nothing there, so orders \
+         are quicker than on any disk, and nothing would survive a power cut. TMPDIR=FOLDER names \
+         a folder on a disk"
+    ))
 }
 
 /// How long half of some syncs take at most.
@@ -128,6 +140,12 @@ fn git_folder(path: &Path) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_measures_in_memory_is_warned() {
+        assert!(warning(Path::new("/dev/shm")).unwrap().contains("on tmpfs, which is memory"));
+        assert_eq!(warning(Path::new("/proc")), None);
+    }
 
     #[test]
     fn the_program_is_named_and_nothing_is_empty() {

@@ -252,6 +252,7 @@ impl Lab {
             extent: Extent::For(wish.length),
             deadline: DEADLINE,
             seed: wish.seed,
+            recorded: false,
         };
         raise_file_limit(wish.clients as u64 + FILES_RESERVED);
         let mut running = Running::start(plan).context("cannot start the load generator")?;

@@ -172,8 +172,13 @@ async fn evaluate(settings: Settings) -> Result<ExitCode> {
     let forecast = Forecast::new(todo.iter().map(|what| planned(*what, &settings)).collect());
     paint::say(format_args!("it takes some {}", forecast::words(forecast.whole())));
     let lab = Lab::new(settings, forecast)?;
+    let warning = environment::warning(lab.folder()).filter(|_| !elsewhere);
+    if let Some(warning) = &warning {
+        paint::say(format_args!("warning: {warning}"));
+    }
     let mut report = Report {
         repeat,
+        warning,
         environment: environment::describe(began, lab.folder()),
         took: Default::default(),
         stopped: false,

@@ -18,6 +18,8 @@ pub struct Report {
     pub repeat: String,
     /// The machine and the program.
     pub environment: Vec<(&'static str, String)>,
+    /// What makes its figures mean less than they seem to.
+    pub warning: Option<String>,
     /// How long it took.
     pub took: Duration,
     /// Whether somebody wanted an end before it was done.
@@ -62,6 +64,9 @@ impl Report {
             "<p class=\"dim\">Measured in {took}. To measure it again: <code>{}</code></p>",
             escape(&self.repeat)
         );
+        if let Some(warning) = &self.warning {
+            _ = writeln!(text, "<p class=\"bad\">Mind that {}.</p>", escape(warning));
+        }
         if self.stopped {
             text.push_str(
                 "<p class=\"bad\">Stopped before it was done: what was measured until \
@@ -238,15 +243,21 @@ mod tests {
             took: Duration::from_secs(61),
             stopped: true,
             failed: vec![],
+            warning: Some("it is <memory>".to_string()),
             left_out: vec!["crashes: no".to_string()],
             sections: vec![(section, "toystore evaluate --only latency --seed 1".to_string())],
         };
         let page = report.page();
         let answer = page.find("<dt>How &lt;much&gt;?</dt><dd>1.2 ms &amp; more");
         assert!(answer.is_some_and(|at| at < page.find("id=\"latency-a\"").unwrap()), "{page}");
-        for words in
-            ["href=\"#latency-a\"", "latency-a.svg", "<th>a us</th>", "1 min 01 s", "✗ an order"]
-        {
+        for words in [
+            "href=\"#latency-a\"",
+            "latency-a.svg",
+            "<th>a us</th>",
+            "1 min 01 s",
+            "✗ an order",
+            "Mind that it is &lt;memory&gt;.",
+        ] {
             assert!(page.contains(words), "{words}: {page}");
         }
         assert!(page.contains("<td>1.5</td><td class=\"words\">a word</td>"), "{page}");

@@ -5,6 +5,7 @@
 //! Called by the command line.
 
 mod files;
+mod history;
 mod merge;
 mod outcome;
 mod page;
@@ -136,6 +137,10 @@ struct Flags {
     /// Write the latencies as a log of HdrHistogram, for `toystore load merge`
     #[arg(long, value_name = "FILE")]
     hdr: Option<PathBuf>,
+    /// Write what was asked and told, also in the warm-up, for `toystore check`; nobody else may
+    /// buy meanwhile
+    #[arg(long, value_name = "FILE")]
+    history: Option<PathBuf>,
     #[command(flatten)]
     running: Running,
 }

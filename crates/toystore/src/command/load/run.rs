@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 
+use super::history::History;
 use super::outcome::Outcome;
 use super::watch::watch;
 use super::{Flags, files, page, toys};
@@ -25,7 +26,7 @@ const STDOUT: &str = "-";
 
 /// Loads the store, and says what came of it.
 pub async fn run(flags: Flags) -> Result<ExitCode> {
-    let files = [&flags.json, &flags.csv, &flags.html, &flags.hdr];
+    let files = [&flags.json, &flags.csv, &flags.html, &flags.hdr, &flags.history];
     for path in files.into_iter().flatten().filter(|path| *path != Path::new(STDOUT)) {
         check_writable(path)?;
     }
@@ -43,6 +44,10 @@ pub async fn run(flags: Flags) -> Result<ExitCode> {
     let mut names = toys::toys(&urls).await?;
     mix::shuffle(&mut names, seed);
     let toys = names.len();
+    let mut history = match &flags.history {
+        Some(path) => Some(History::begin(path, &flags, (&urls, &names), &repeat).await?),
+        None => None,
+    };
     let plan = Plan {
         addresses,
         // No seed: keys must be new to the store in every run.
@@ -55,6 +60,7 @@ pub async fn run(flags: Flags) -> Result<ExitCode> {
         extent: flags.extent(),
         deadline: flags.deadline,
         seed,
+        recorded: history.is_some(),
     };
     let about = about(&flags, &plan, toys);
     paint::say(&about);
@@ -62,7 +68,7 @@ pub async fn run(flags: Flags) -> Result<ExitCode> {
     let (began, signals) = (SystemTime::now(), Signals::listen()?);
     let running = Running::start(plan).context("cannot start the generator")?;
     let whole = flags.warm_up + super::DURATION_DEFAULT.max(flags.duration.unwrap_or_default());
-    let mut gathered = watch(running, signals, &flags, whole).await?;
+    let mut gathered = watch(running, signals, &flags, whole, &mut history).await?;
     let twice = repeated(std::mem::take(&mut gathered.numbers));
     let judge = |goal: &Goal| goal.judge(&gathered.counts, gathered.measured);
     let goals = flags.slo.iter().map(judge).collect();
@@ -70,6 +76,9 @@ pub async fn run(flags: Flags) -> Result<ExitCode> {
     let outcome =
         Outcome { began: began + flags.warm_up, seed, repeat, about, open, gathered, twice, goals };
     write(&flags, &outcome)?;
+    if let Some(history) = history {
+        history.end().await?;
+    }
     Ok(if outcome.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

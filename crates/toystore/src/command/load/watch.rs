@@ -9,6 +9,7 @@ use anyhow::{Error, Result};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Flags;
+use super::history::History;
 use crate::command::{Signals, paint};
 use crate::load::Running;
 use crate::load::gathered::{Gathered, Part, Second};
@@ -19,14 +20,18 @@ const REFRESH: Duration = Duration::from_millis(250);
 /// Gathers until all threads are done. Ctrl-C ends it early; twice, at once.
 ///
 /// # Errors
-/// If a thread panicked.
+/// If a thread panicked, or the history cannot be written.
 pub async fn watch(
     mut running: Running,
     mut signals: Signals,
     flags: &Flags,
     whole: Duration,
+    history: &mut Option<History>,
 ) -> Result<Gathered> {
     let mut gathered = Gathered::new(flags.threads as usize);
+    if let Some(history) = history {
+        history.began(running.began());
+    }
     let line = Line::new(flags, whole);
     let mut refresh = tokio::time::interval(REFRESH);
     loop {
@@ -37,7 +42,10 @@ pub async fn watch(
                 running.stop();
             }
             report = running.next() => {
-                let Some(report) = report else { break };
+                let Some(mut report) = report else { break };
+                if let Some(history) = history {
+                    history.add(running.plan(), &mut report)?;
+                }
                 for trouble in gathered.add(report) {
                     line.say(&trouble);
                 }
