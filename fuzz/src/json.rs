@@ -1,13 +1,15 @@
-//! A request as it comes from a socket: head, path, query, headers, body, in any of the dialects.
+//! A request as it comes from a socket: head, path, query, headers, body, in any of the dialects;
+//! and the answers of another node on a connection that several questions share.
 //!
 //! The first byte of an input says which node is asked: `f`rontend, `s`eed frontend, `o`rder or
-//! `c`atalog; the second, in pieces of how many bytes the rest comes. Called by the target of this
-//! name and by `tests/corpus.rs`; calls `toystore::Port`.
+//! `c`atalog, or that these are `a`nswers; the second, in pieces of how many bytes the rest comes.
+//! Called by the target of this name and by `tests/corpus.rs`; calls `toystore::Port` and
+//! `toystore::read_answers`.
 
 use serde_json::Value;
 use shop::message::{NewOrder, Request, RequestId, Response};
 use shop::toy::{Quantity, ToyName};
-use toystore::{Port, Role, Understood};
+use toystore::{Port, Role, Understood, read_answers};
 
 /// The token of the cluster, which seeds know, so that internal endpoints are reached.
 const TOKEN: &str = "t";
@@ -22,6 +24,14 @@ const HEADER_END: &[u8] = b"\r\n\r\n";
 /// If that is not so.
 pub fn check(input: &[u8]) {
     let [kind, step, bytes @ ..] = input else { return };
+    let step = usize::from(*step) + 1;
+    if *kind == b'a' {
+        let whole = read_answers(bytes, bytes.len());
+        let within: usize = whole.iter().map(|(_, body)| body.len()).sum();
+        assert!(within <= bytes.len(), "{within} bytes in {}", bytes.len());
+        assert_eq!(read_answers(bytes, step), whole, "torn, and whole");
+        return;
+    }
     let (role, name) = match kind {
         b's' => (Role::SeedFrontend, "frontend-1"),
         b'o' => (Role::Order, "order-1"),
@@ -35,7 +45,7 @@ pub fn check(input: &[u8]) {
         Understood::Asked(request) => in_range(request),
         Understood::Refused(answer) => is_refusal(answer),
     }
-    let torn = port.read(bytes, usize::from(*step) + 1);
+    let torn = port.read(bytes, step);
     assert_eq!(without_chance(torn), without_chance(whole), "torn, and whole");
 }
 

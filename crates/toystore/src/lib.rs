@@ -1,7 +1,7 @@
 //! The shell: every service, the shopper and the tools, as subcommands of one program.
 //!
 //! A library only so that what reads a stranger's bytes can be given some without a process around
-//! it. Called by `main`, and by whoever checks the reading ([`Port::read`]).
+//! it. Called by `main`, and by whoever checks the reading ([`Port::read`], [`read_answers`]).
 
 mod bundle;
 mod cli;
@@ -21,3 +21,4 @@ mod trace;
 pub use cli::run;
 pub use http::endpoint::Role;
 pub use http::port::{Port, Understood};
+pub use peer::pipe::read_answers;

@@ -12,9 +12,9 @@ use super::error::WalError;
 use super::format::{self, Position};
 use super::segment::Segment;
 
-/// A checkpoint is written this many bytes at a time, so that a file system can take the pages up
-/// while the rest is copied.
-const CHUNK_BYTES: usize = 1024 * 1024;
+/// A checkpoint is written and synced this many bytes at a time: what commits sync meanwhile stands
+/// behind so much on its way to the disk, and not behind all of it.
+const CHUNK_BYTES: usize = 256 * 1024;
 
 /// Work for any thread. Dropped without being run, it leaves the log as one whose job never ends.
 #[must_use = "run it, and give what it returns to Wal::finish"]
@@ -25,7 +25,7 @@ pub struct Job {
 
 enum Work {
     Prepare { id: u64, len: u64 },
-    Checkpoint { position: Position, state: Vec<Bytes> },
+    Checkpoint { position: Position, state: Vec<Bytes>, gone: Vec<String> },
 }
 
 /// What became of a [`Job`].
@@ -55,8 +55,14 @@ impl Job {
         Job { disk, work: Work::Prepare { id, len } }
     }
 
-    pub(super) fn checkpoint(disk: Arc<dyn Disk>, position: Position, state: Vec<Bytes>) -> Job {
-        Job { disk, work: Work::Checkpoint { position, state } }
+    /// Writes the checkpoint, then removes the files that it stands for.
+    pub(super) fn checkpoint(
+        disk: Arc<dyn Disk>,
+        position: Position,
+        state: Vec<Bytes>,
+        gone: Vec<String>,
+    ) -> Job {
+        Job { disk, work: Work::Checkpoint { position, state, gone } }
     }
 
     /// Does the work; takes as long as the disk takes.
@@ -64,11 +70,22 @@ impl Job {
         let disk = &*self.disk;
         Done(match &self.work {
             Work::Prepare { id, len } => Outcome::Prepared(Segment::create(disk, *id, *len)),
-            Work::Checkpoint { position, state } => {
-                Outcome::Checkpointed(write_checkpoint(disk, *position, state).map(|()| *position))
+            Work::Checkpoint { position, state, gone } => {
+                let written = write_checkpoint(disk, *position, state);
+                let removed = written.and_then(|()| remove(disk, gone));
+                Outcome::Checkpointed(removed.map(|()| *position))
             }
         })
     }
+}
+
+/// Removes files for good. Not done by whoever commits: a large file is gone after milliseconds.
+fn remove(disk: &dyn Disk, names: &[String]) -> Result<(), WalError> {
+    let doing = "remove an old file";
+    for name in names {
+        disk.remove(name).map_err(|e| WalError::failed(doing, disk.locate(name), e))?;
+    }
+    disk.sync_dir().map_err(|e| WalError::failed(doing, disk.locate(""), e))
 }
 
 /// Writes, syncs, renames, syncs the folder: the file is whole before it has its name, and has its
@@ -87,6 +104,7 @@ fn write_checkpoint(disk: &dyn Disk, position: Position, state: &[Bytes]) -> Res
         for part in state.iter().flat_map(|part| part.chunks(CHUNK_BYTES)) {
             if chunk.len() + part.len() > CHUNK_BYTES {
                 file.write_at(offset, &chunk)?;
+                file.sync_data()?;
                 offset += chunk.len() as u64;
                 chunk.clear();
             }

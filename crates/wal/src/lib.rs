@@ -92,7 +92,7 @@
 //! ```
 //!
 //! [`Wal::begin_checkpoint`] fixes the position: the state stands for every record appended before.
-//! It moves on to the reserve, so that [`Wal::finish`] can remove all segments before. Records that
+//! It moves on to the reserve, so that the job can remove all segments before. Records that
 //! rely on the *checkpoint* (a follower that installed a leader's snapshot) must not be committed
 //! before it is finished.
 //!
@@ -324,11 +324,12 @@ impl Wal {
         {
             self.move_to(reserve);
         }
-        Ok(Some(Job::checkpoint(Arc::clone(&self.disk), self.position, state)))
+        let gone = self.before(self.position);
+        Ok(Some(Job::checkpoint(Arc::clone(&self.disk), self.position, state, gone)))
     }
 
-    /// Takes back a job that was run: puts the prepared segment in reserve, or removes what the
-    /// checkpoint stands for.
+    /// Takes back a job that was run: puts the prepared segment in reserve, or forgets what the
+    /// checkpoint stands for, which the job has removed.
     ///
     /// # Errors
     /// The job's own: after [`WalError::Full`] it can be begun again, and the log is as if it had
@@ -342,7 +343,7 @@ impl Wal {
             }
             Outcome::Checkpointed(position) => {
                 self.checkpointing = false;
-                position.and_then(|position| self.remove_before(position))
+                position.map(|position| self.forget_before(position))
             }
         };
         self.note(finished)
@@ -357,22 +358,19 @@ impl Wal {
         Ok(())
     }
 
-    /// Removes segments and checkpoints that a durable checkpoint at `position` stands for.
-    fn remove_before(&mut self, position: Position) -> Result<(), WalError> {
-        let (older, checkpoints) =
-            (std::mem::take(&mut self.older), std::mem::take(&mut self.checkpoints));
-        let (gone, kept) = older.into_iter().partition(|(_, end)| *end <= position.next);
-        self.older = kept;
-        let gone: Vec<(u64, u64)> = gone;
-        for (id, _) in gone {
-            self.remove(&format::segment_name(id))?;
-        }
-        for next in checkpoints.into_iter().filter(|next| *next != position.next) {
-            self.remove(&format::checkpoint_name(next))?;
-        }
-        self.checkpoints.push(position.next);
-        let doing = "remove old segments";
-        self.disk.sync_dir().map_err(|e| WalError::failed(doing, self.disk.locate(""), e))
+    /// Segments and checkpoints that a durable checkpoint at `position` stands for. Until it is one
+    /// there are only more: segments that end behind it.
+    fn before(&self, position: Position) -> Vec<String> {
+        let segments = self.older.iter().filter(|(_, end)| *end <= position.next);
+        let segments = segments.map(|(id, _)| format::segment_name(*id));
+        let checkpoints = self.checkpoints.iter().filter(|next| **next != position.next);
+        segments.chain(checkpoints.map(|next| format::checkpoint_name(*next))).collect()
+    }
+
+    /// The same are gone.
+    fn forget_before(&mut self, position: Position) {
+        self.older.retain(|(_, end)| *end > position.next);
+        self.checkpoints = vec![position.next];
     }
 
     fn remove(&self, name: &str) -> Result<(), WalError> {

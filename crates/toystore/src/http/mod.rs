@@ -9,6 +9,7 @@
 //! | --- | --- |
 //! | [`server`] | sockets: the accept loop, a bound on connections |
 //! | `serving` | one connection: deadlines, pipelining, bodies |
+//! | `transfer` | bytes in and out of it, and its end |
 //! | [`head`] | the head of a request |
 //! | [`site`] | one node's requests, from head to answer |
 //! | [`port`] | the part of that which needs no node: bytes → a message or a refusal |
@@ -45,4 +46,5 @@ pub mod served;
 pub mod server;
 mod serving;
 pub mod site;
+mod transfer;
 pub mod wire;

@@ -10,11 +10,11 @@
 //! its deadlines, and an answer where one is possible: what never became a request gets the error
 //! object, not only a closed socket.
 //!
-//! Called by [`super::server`] for each connection; calls [`super::site`] for each request.
+//! Called by [`super::server`] for each connection; calls [`super::site`] for each request, and
+//! [`super::transfer`] to read and write.
 
 use std::future::poll_fn;
 use std::io;
-use std::mem::MaybeUninit;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
@@ -24,7 +24,6 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use hyper::StatusCode;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep, timeout, timeout_at};
@@ -34,6 +33,7 @@ use super::head::{Framing, Head};
 use super::incoming::{self, Chunks, Refused};
 use super::served::Served;
 use super::site::{Admitted, Site};
+use super::transfer::{KEPT_BYTES_MAX, LINGER_DEADLINE, close, flush, poll_read, write_all};
 
 /// How long a head may take, from the first byte of a connection, or from the last answer.
 const HEAD_DEADLINE: Duration = Duration::from_secs(10);
@@ -41,22 +41,8 @@ const HEAD_DEADLINE: Duration = Duration::from_secs(10);
 /// How long a body may take.
 const BODY_DEADLINE: Duration = Duration::from_secs(10);
 
-/// How long a client may take nothing of its answer.
-const WRITE_DEADLINE: Duration = Duration::from_secs(30);
-
-/// How long, and for how many reads of 4 KiB, what a client still sends is read after its last
-/// answer.
-const LINGER_DEADLINE: Duration = Duration::from_millis(300);
-const LINGER_READS_MAX: u32 = 4096;
-
-/// Bytes that are read at once.
-const READ_BYTES: usize = 16 * 1024;
-
 /// Answers that gather beyond so many bytes are written.
 const OUT_BYTES_MAX: usize = 64 * 1024;
-
-/// A buffer that has grown beyond this is given back when it is empty.
-const KEPT_BYTES_MAX: usize = 16 * 1024;
 
 /// Why nothing more was read.
 enum NoMore {
@@ -145,18 +131,24 @@ impl<N: Served> Serving<N> {
             Admitted::Answer(answer) => answer.closing(),
             Admitted::Route(route) => {
                 // What is answered already must not wait for this one.
-                if self.flush().await.is_err() {
+                if !self.has_body(head) && self.flush().await.is_err() {
                     return ControlFlow::Break(());
                 }
                 match self.body(head, route.body_bytes_max).await {
-                    Ok(Received::InPlace(len)) => {
-                        let body = &self.input[..len];
-                        let answer = caught(self.site.answer(&route, head, body)).await;
-                        self.input.advance(len);
+                    Ok(received) => {
+                        let Serving { site, stream, input, out, .. } = self;
+                        let body = match &received {
+                            Received::InPlace(len) => &input[..*len],
+                            Received::Whole(body) => body,
+                        };
+                        let answering = site.answer(&route, head, body);
+                        let Ok(answer) = gathering(answering, stream, out).await else {
+                            return ControlFlow::Break(());
+                        };
+                        if let Received::InPlace(len) = received {
+                            input.advance(len);
+                        }
                         answer
-                    }
-                    Ok(Received::Whole(body)) => {
-                        caught(self.site.answer(&route, head, &body)).await
                     }
                     Err((status, why)) => answer::error(status, &why).closing(),
                 }
@@ -292,55 +284,32 @@ impl<N: Served> Serving<N> {
         .await
     }
 
-    /// Writes what has gathered.
+    /// Whether the whole body has been read with its head.
+    fn has_body(&self, head: &Head) -> bool {
+        matches!(head.framing(), Framing::Length(len) if self.input.len() as u64 >= len)
+    }
+
     async fn flush(&mut self) -> io::Result<()> {
-        if self.out.is_empty() {
-            return Ok(());
-        }
-        let written = write_all(&mut self.stream, &self.out).await;
-        self.out.clear();
-        if self.out.capacity() > KEPT_BYTES_MAX {
-            self.out = Vec::new();
-        }
-        written
+        flush(&mut self.stream, &mut self.out).await
     }
 }
 
-/// Reads into a buffer of the stack, so that a connection that is silent holds none.
-fn poll_read(
+/// An answer, which gathers with those before it if nothing has to be waited for; else these are
+/// written first.
+async fn gathering(
+    answering: impl Future<Output = Answer>,
     stream: &mut TcpStream,
-    input: &mut BytesMut,
-    context: &mut std::task::Context<'_>,
-) -> Poll<io::Result<usize>> {
-    let mut space = [const { MaybeUninit::uninit() }; READ_BYTES];
-    let mut read = ReadBuf::uninit(&mut space);
-    Pin::new(stream).poll_read(context, &mut read).map_ok(|()| {
-        input.extend_from_slice(read.filled());
-        read.filled().len()
-    })
-}
-
-/// Writes all, as long as the client takes some of it within each [`WRITE_DEADLINE`].
-async fn write_all(stream: &mut TcpStream, mut bytes: &[u8]) -> io::Result<()> {
-    while !bytes.is_empty() {
-        // Nearly always there is room, and then no deadline is begun.
-        match stream.try_write(bytes) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(len) => {
-                bytes = &bytes[len..];
-                continue;
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
-        }
-        match timeout(WRITE_DEADLINE, stream.write(bytes)).await {
-            Ok(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(Ok(len)) => bytes = &bytes[len..],
-            Ok(Err(error)) => return Err(error),
-            Err(_) => return Err(io::ErrorKind::TimedOut.into()),
+    out: &mut Vec<u8>,
+) -> io::Result<Answer> {
+    let mut answering = pin!(caught(answering));
+    let look = poll_fn(|context| Poll::Ready(answering.as_mut().poll(context)));
+    match look.await {
+        Poll::Ready(answer) => Ok(answer),
+        Poll::Pending => {
+            flush(stream, out).await?;
+            Ok(answering.await)
         }
     }
-    Ok(())
 }
 
 /// A panic of what answers costs one answer, not the connection.
@@ -362,23 +331,6 @@ pub async fn refuse(mut stream: TcpStream) {
     let why = "too many connections: try again later";
     let mut out = Vec::new();
     answer::error(StatusCode::SERVICE_UNAVAILABLE, why).closing().write(None, &mut out);
-    let _ = timeout(LINGER_DEADLINE, stream.write_all(&out)).await;
+    let _ = timeout(LINGER_DEADLINE, write_all(&mut stream, &out)).await;
     close(stream).await;
-}
-
-/// Closing while bytes of the client are unread would make the kernel reset the connection, and the
-/// client might lose the answer that refused them.
-async fn close(mut stream: TcpStream) {
-    let _ = stream.shutdown().await;
-    let _ = timeout(LINGER_DEADLINE, discard(&mut stream)).await;
-}
-
-async fn discard(stream: &mut TcpStream) {
-    let mut bytes = [0; 4096];
-    for _ in 0..LINGER_READS_MAX {
-        match stream.read(&mut bytes).await {
-            Ok(0) | Err(_) => return,
-            Ok(_) => {}
-        }
-    }
 }

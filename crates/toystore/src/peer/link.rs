@@ -1,7 +1,8 @@
 //! The link to one other node: a pool of connections for calls, and an outbox for messages.
 //!
 //! Called by the driver. A connection carries one call at a time, so that a call which the other
-//! side answers late (a take that waits for the disk) holds up no other.
+//! side answers late (a take that waits for the disk) holds up no other; but questions that are
+//! answered from memory share one ([`Pipe`]).
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,10 +19,11 @@ use tokio::time::Instant;
 use super::faults::Faults;
 use super::names::replica;
 use super::outbox::Outbox;
+use super::pipe::Pipe;
 use super::sample::{self, Sample};
 use crate::histogram::Histogram;
 use crate::http::chaos::FROM_HEADER;
-use crate::http::connection::{Ask, Connection, NoAnswer, Url};
+use crate::http::connection::{Ask, Connection, NoAnswer, Said, Url};
 use crate::http::metrics::Page;
 use crate::http::wire;
 use crate::trace::{Header, Traces};
@@ -45,6 +47,8 @@ pub struct Link {
     /// Connections that no call uses now, with the URL they lead to.
     idle: Mutex<Vec<Connection>>,
     free: Semaphore,
+    /// For questions that share one.
+    pipe: Pipe,
     /// Replication messages on their way to it.
     pub(super) outbox: Outbox,
     /// What happens on the way there on purpose, under `--chaos`.
@@ -83,6 +87,7 @@ impl Link {
             url: Mutex::new(url),
             idle: Mutex::default(),
             free: Semaphore::new(CALLS_MAX),
+            pipe: Pipe::default(),
             outbox: Outbox::default(),
             faults,
             traces,
@@ -208,6 +213,12 @@ impl Link {
         };
         let ask = self.name_asker(wire::to_http(request, &self.token).within(traces));
         let ask = with_id(ask, id);
+        if is_question(request)
+            && let Some(said) = self.pipe.ask(&self.url(), &ask, end).await
+        {
+            drop(permit);
+            return self.understood(request, &said);
+        }
         let mut connection = self.take();
         let left = end.saturating_duration_since(Instant::now());
         let said = connection.ask(&ask, left).await;
@@ -215,16 +226,20 @@ impl Link {
         match said {
             Ok(said) => {
                 self.put_back(connection);
-                match wire::from_http(&said) {
-                    Ok(response) => Answer::Said(response),
-                    Err(problem) => {
-                        tracing::warn!("{} answers {request} unintelligibly: {problem}", self.to);
-                        Answer::Unknown
-                    }
-                }
+                self.understood(request, &said)
             }
             Err(NoAnswer::Refused(_)) => Answer::Refused,
             Err(NoAnswer::Unknown(_)) => Answer::Unknown,
+        }
+    }
+
+    fn understood(&self, request: &Request, said: &Said) -> Answer {
+        match wire::from_http(said) {
+            Ok(response) => Answer::Said(response),
+            Err(problem) => {
+                tracing::warn!("{} answers {request} unintelligibly: {problem}", self.to);
+                Answer::Unknown
+            }
         }
     }
 
@@ -296,6 +311,12 @@ impl Link {
         self.outbox.put_back(messages);
         Some((body, traces.finish()))
     }
+}
+
+/// Whether it changes nothing, and is answered from memory or, where there are replicas, after the
+/// word of a majority that all wait for together.
+fn is_question(request: &Request) -> bool {
+    matches!(request, Request::Fill { .. } | Request::ReadOrder { .. })
 }
 
 /// Says under which id the sample has it.

@@ -9,6 +9,7 @@ pub mod faults;
 mod link;
 pub mod names;
 mod outbox;
+pub mod pipe;
 pub mod sample;
 mod watch;
 

@@ -273,7 +273,12 @@ fn a_damaged_checkpoint_is_passed_over_only_if_the_log_is_complete() {
     prepare(&mut wal);
     // The file is there, its predecessors are not removed yet.
     let job = wal.begin_checkpoint(vec![bytes::Bytes::from_static(b"one, two")]).unwrap().unwrap();
+    let named = |name: String| (disk.read(&name), name);
+    let before: Vec<_> = disk.names("").into_iter().map(named).collect();
     let _ = job.run();
+    let after = disk.names("");
+    let gone = before.iter().filter(|(_, name)| !after.contains(name));
+    gone.for_each(|(bytes, name)| disk.put(name, bytes));
     commit(&mut wal, &[b"three"]);
     let newest = "00000000000000000003.checkpoint";
     assert_eq!(open(&disk.killed()).1.records, [&b"three"[..]]);
