@@ -142,10 +142,10 @@ fn micros(time: Duration) -> Time {
 fn is_unknown(answer: &Answer) -> bool {
     match answer {
         Answer::Unknown => true,
-        Answer::Said(Err(problem)) => {
-            matches!(problem, Problem::OutcomeUnknown(_) | Problem::Bad(_))
-        }
-        Answer::Said(Ok(_)) | Answer::Refused => false,
+        Answer::Said(Err(
+            Problem::OutcomeUnknown(_) | Problem::Bad(_) | Problem::NotLeader { .. },
+        )) => true,
+        Answer::Said(_) | Answer::Refused => false,
     }
 }
 

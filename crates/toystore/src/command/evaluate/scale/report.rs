@@ -159,6 +159,21 @@ fn ends(found: &[(usize, Estimate)], words: impl Fn(f64) -> String) -> String {
     }
 }
 
+/// What a curve shows beside the store itself, and would be taken for it.
+fn why(grows: Grows) -> &'static str {
+    match grows {
+        Grows::Toys => {
+            " The cache keeps as many toys as ever, so of more toys fewer reads are hits; a hit by \
+             itself costs the same."
+        }
+        Grows::Frontends | Grows::Replicas => {
+            " All are on this machine and share its processors: more of them have more to do, and \
+             no more to do it with."
+        }
+        Grows::Clients | Grows::Orders => "",
+    }
+}
+
 /// Answers a second.
 fn rates(section: &mut Section, points: &[Point], grows: Grows) {
     let found = estimates(points, grows, |point| Some(point.rate));
@@ -171,7 +186,8 @@ fn rates(section: &mut Section, points: &[Point], grows: Grows) {
     });
     let rates = ends(&found, |rate| format!("{rate:.0}"));
     let title = format!("Answers a second, by {}: {rates}{best}.", grows.name());
-    let about = format!("Right answers to all kinds of requests. {}", samples(points, grows));
+    let about =
+        format!("Right answers to all kinds of requests. {}{}", samples(points, grows), why(grows));
     let y = Axis::linear("right answers a second", most);
     let lines = [line((points, grows), 0, "answers a second", &found)];
     let drawing = draw(&lines, &across(points, grows), &y, &title);
@@ -211,8 +227,9 @@ fn latencies(section: &mut Section, points: &[Point], grows: Grows) {
         ends(&all[2].1, time)
     );
     let about = format!(
-        "Latency at the client: half of the requests are quicker than p50, 99 of 100 than p99. {}",
-        samples(points, grows)
+        "Latency at the client: half of the requests are quicker than p50, 99 of 100 than p99. {}{}",
+        samples(points, grows),
+        why(grows)
     );
     let y = Axis::latencies("latency, logarithmic", least, most);
     let drawing = draw(&lines, &across(points, grows), &y, &title);
