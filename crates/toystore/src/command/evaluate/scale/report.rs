@@ -227,7 +227,8 @@ fn latencies(section: &mut Section, points: &[Point], grows: Grows) {
         ends(&all[2].1, time)
     );
     let about = format!(
-        "Latency at the client: half of the requests are quicker than p50, 99 of 100 than p99. {}{}",
+        "Latency at the client: half of the requests are quicker than p50, 99 of 100 than p99. \
+         {}{}",
         samples(points, grows),
         why(grows)
     );
