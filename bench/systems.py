@@ -28,10 +28,13 @@ def fresh(folder):
     return folder
 
 
-def run_to_end(command):
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
+def run_to_end(command, **options):
+    """What it printed."""
+    command = [str(word) for word in command]
+    done = subprocess.run(command, capture_output=True, text=True, **options)
     if done.returncode:
-        raise SystemExit(f"{' '.join(map(str, command))}: {done.stderr}")
+        raise SystemExit(f"{' '.join(command)}: {done.stderr}")
+    return done.stdout
 
 
 def first_answer(command, url, log):
@@ -299,11 +302,7 @@ class Postgres:
         assert state == "sync", f"the standby is {state!r}, not synchronous"
 
     def _tool(self, name, *arguments):
-        done = subprocess.run([*self.user, self.bin / name, *map(str, arguments)], cwd=self.folder,
-                              capture_output=True, text=True)
-        if done.returncode:
-            raise SystemExit(f"{name}: {done.stderr}")
-        return done.stdout
+        return run_to_end([*self.user, self.bin / name, *arguments], cwd=self.folder)
 
     def _server(self, data, port, *more):
         with (self.folder / f"{data.name}.log").open("w") as log:

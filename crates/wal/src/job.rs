@@ -72,7 +72,7 @@ impl Job {
             Work::Prepare { id, len } => Outcome::Prepared(Segment::create(disk, *id, *len)),
             Work::Checkpoint { position, state, gone } => {
                 let written = write_checkpoint(disk, *position, state);
-                let removed = written.and_then(|()| remove(disk, gone));
+                let removed = written.and_then(|()| remove_all(disk, gone));
                 Outcome::Checkpointed(removed.map(|()| *position))
             }
         })
@@ -80,12 +80,14 @@ impl Job {
 }
 
 /// Removes files for good. Not done by whoever commits: a large file is gone after milliseconds.
-fn remove(disk: &dyn Disk, names: &[String]) -> Result<(), WalError> {
-    let doing = "remove an old file";
-    for name in names {
-        disk.remove(name).map_err(|e| WalError::failed(doing, disk.locate(name), e))?;
-    }
-    disk.sync_dir().map_err(|e| WalError::failed(doing, disk.locate(""), e))
+fn remove_all(disk: &dyn Disk, names: &[String]) -> Result<(), WalError> {
+    names.iter().try_for_each(|name| remove(disk, name))?;
+    disk.sync_dir().map_err(|e| WalError::failed("remove old files", disk.locate(""), e))
+}
+
+/// Removes a file; for good, once the folder is synced.
+pub(super) fn remove(disk: &dyn Disk, name: &str) -> Result<(), WalError> {
+    disk.remove(name).map_err(|e| WalError::failed("remove an old file", disk.locate(name), e))
 }
 
 /// Writes, syncs, renames, syncs the folder: the file is whole before it has its name, and has its

@@ -261,7 +261,7 @@ impl Wal {
             Some(reserve) if reserve.fits(&self.batch) => reserve,
             too_small => {
                 if let Some(segment) = too_small {
-                    self.remove(&format::segment_name(segment.id))?;
+                    job::remove(&*self.disk, &format::segment_name(segment.id))?;
                 }
                 let len = self.options.segment_bytes.max(self.batch.bytes() as u64);
                 let id = self.take_id();
@@ -352,7 +352,7 @@ impl Wal {
     fn put_in_reserve(&mut self, segment: Segment) -> Result<(), WalError> {
         // The commits were faster than the preparation, and moved on to a later segment.
         if segment.id < self.current.id {
-            return self.remove(&format::segment_name(segment.id));
+            return job::remove(&*self.disk, &format::segment_name(segment.id));
         }
         self.reserve = Some(segment);
         Ok(())
@@ -371,12 +371,6 @@ impl Wal {
     fn forget_before(&mut self, position: Position) {
         self.older.retain(|(_, end)| *end > position.next);
         self.checkpoints = vec![position.next];
-    }
-
-    fn remove(&self, name: &str) -> Result<(), WalError> {
-        self.disk
-            .remove(name)
-            .map_err(|e| WalError::failed("remove an old file", self.disk.locate(name), e))
     }
 
     /// Remembers that the disk has failed.

@@ -1,13 +1,12 @@
 //! `toystore generate`: a store goes on with a past that was made up as with one of its own.
 
 use std::fs;
-use std::process::Command;
 
 use serde_json::Value;
 
 use crate::exchange;
 use crate::sound::{assert_stock_is_conserved, order_log, wait_until_quiet};
-use crate::store::{PROGRAM, Store, toystore};
+use crate::store::{PROGRAM, Store, toystore, unshare};
 
 /// Of each store here.
 const SEED: &str = "7";
@@ -67,16 +66,10 @@ fn check(store: &Store, orders: u64) {
 fn a_disk_without_room_is_told_before_anything_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    // A mount namespace of its own, which ends with the command.
     let script = "mkdir \"$1\" && mount -t tmpfs -o size=16m toystore \"$1\" && cd \"$1\" && \
                   { \"$0\" generate --data \"$1/new\" --orders 1000000; echo \"code $?\"; \
                   ls -A \"$1\" \"$1/new\"; }";
-    let mut command = Command::new("unshare");
-    if !rustix::process::geteuid().is_root() {
-        command.arg("--map-root-user");
-    }
-    command.args(["--mount", "sh", "-c", script, PROGRAM]).arg(&data);
-    let output = command.output().unwrap();
+    let output = unshare().args(["sh", "-c", script, PROGRAM]).arg(&data).output().unwrap();
     let (said, trouble) =
         (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(said.contains("code 1"), "{said}{trouble}");

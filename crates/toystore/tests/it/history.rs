@@ -33,6 +33,17 @@ fn judged(verdict: &Value, guarantee: &str) -> String {
     one["verdict"].as_str().unwrap().to_string()
 }
 
+/// Kills the leader in the midst of what is being recorded, and starts it under the next one.
+fn kill_and_start(store: &Store, leader: &str, history: &Path) {
+    let grows = || std::fs::metadata(history).is_ok_and(|file| file.len() > 20_000);
+    wait_for("operations in the history", || grows().then_some(()));
+    let killed = store.run(&["kill", leader]);
+    assert!(killed.status.success(), "{}", String::from_utf8_lossy(&killed.stderr));
+    store.next_leader(leader);
+    let started = store.run(&["start", leader]);
+    assert!(started.status.success(), "{}", String::from_utf8_lossy(&started.stderr));
+}
+
 /// Also while the leader is killed and another one leads, and with toys that are sold out and come
 /// back.
 #[test]
@@ -57,13 +68,7 @@ fn what_shoppers_see_of_a_store_holds() {
     let shop = ["--requests", "150", "--probability", "0.7", "--pause", "5ms"];
     std::thread::scope(|scope| {
         let shoppers = scope.spawn(|| record(&store, &second, &shop));
-        let grows = || std::fs::metadata(&second).is_ok_and(|file| file.len() > 20_000);
-        wait_for("operations in the history", || grows().then_some(()));
-        let killed = store.run(&["kill", &leader]);
-        assert!(killed.status.success(), "{}", String::from_utf8_lossy(&killed.stderr));
-        store.next_leader(&leader);
-        let started = store.run(&["start", &leader]);
-        assert!(started.status.success(), "{}", String::from_utf8_lossy(&started.stderr));
+        kill_and_start(&store, &leader, &second);
         let output = shoppers.join().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     });
@@ -105,13 +110,7 @@ fn what_the_load_generator_sees_of_a_store_holds() {
     let words = [&pace[..], &mix, &["--history", history.to_str().unwrap()]].concat();
     std::thread::scope(|scope| {
         let load = scope.spawn(|| store.run(&words));
-        let grows = || std::fs::metadata(&history).is_ok_and(|file| file.len() > 20_000);
-        wait_for("operations in the history", || grows().then_some(()));
-        let killed = store.run(&["kill", &leader]);
-        assert!(killed.status.success(), "{}", String::from_utf8_lossy(&killed.stderr));
-        store.next_leader(&leader);
-        let started = store.run(&["start", &leader]);
-        assert!(started.status.success(), "{}", String::from_utf8_lossy(&started.stderr));
+        kill_and_start(&store, &leader, &history);
         let output = load.join().unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success() && said.contains("toystore check"), "{said}");

@@ -25,6 +25,16 @@ pub const PROGRAM: &str = env!("CARGO_BIN_EXE_toystore");
 /// One store at a time.
 static TURN: Mutex<()> = Mutex::new(());
 
+/// Runs something in a mount namespace of its own: what it mounts ends with it.
+pub fn unshare() -> Command {
+    let mut command = Command::new("unshare");
+    if !rustix::process::geteuid().is_root() {
+        command.arg("--map-root-user");
+    }
+    command.arg("--mount");
+    command
+}
+
 /// Waits for the turn of a test that runs a store.
 pub fn turn() -> MutexGuard<'static, ()> {
     // A test that failed has ended its store all the same.
@@ -193,11 +203,8 @@ impl Store {
             // A mount namespace of its own: what is mounted is seen by this store only, and is
             // gone when its last process has ended, however the test ends.
             Some(script) => {
-                let mut command = Command::new("unshare");
-                if !rustix::process::geteuid().is_root() {
-                    command.arg("--map-root-user");
-                }
-                command.args(["--mount", "sh", "-ec", &script, PROGRAM]);
+                let mut command = unshare();
+                command.args(["sh", "-ec", &script, PROGRAM]);
                 command
             }
         };

@@ -4,7 +4,7 @@
 //! and lines as its shoppers write them. Called by `load::run` and `load::watch`.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Error, Result};
 use bytes::Bytes;
@@ -22,11 +22,11 @@ use crate::client::runner::{Clock, Party};
 use crate::command::client::history_file::{HistoryFile, store_of};
 use crate::command::paint;
 use crate::http::connection::{NoAnswer, Said, Url};
-use crate::load::Plan;
 use crate::load::count::Report;
 use crate::load::mix::Kind;
 use crate::load::recorded::{Asked, Came, Recorded};
 use crate::load::reply::{Frame, HEADERS_MAX};
+use crate::load::{Plan, Running};
 
 /// A history that grows.
 pub struct History {
@@ -35,6 +35,8 @@ pub struct History {
     /// In the order of the generator's places.
     toys: Vec<ToyName>,
     clock: Clock,
+    /// One for each client, in the order of their numbers.
+    recorders: Vec<Recorder>,
     /// The keys of orders of which nobody knows what became.
     unknown: Vec<String>,
 }
@@ -62,12 +64,20 @@ impl History {
         };
         let store = store_of(&party, &flags.running.data);
         let file = HistoryFile::begin(path, &party, store, repeat).await?;
-        Ok(History { file, party, toys, clock: Clock::start(), unknown: Vec::new() })
+        let (clock, recorders, unknown) = (Clock::start(), Vec::new(), Vec::new());
+        Ok(History { file, party, toys, clock, recorders, unknown })
     }
 
-    /// Sets the clock, by which all times are.
-    pub fn began(&mut self, began: Instant) {
-        self.clock = Clock::since(began);
+    /// The clients are at it, by this clock.
+    pub fn began(&mut self, running: &Running) {
+        let run = std::process::id();
+        let recorder = |client| Recorder {
+            client,
+            session: format!("load-{run}-{client}"),
+            process: Some(format!("pid {run}")),
+        };
+        self.clock = Clock::since(running.began());
+        self.recorders = (1..).map(recorder).take(running.plan().clients).collect();
     }
 
     /// Writes what a report has for it.
@@ -75,20 +85,12 @@ impl History {
     /// # Errors
     /// If it cannot be written.
     pub fn add(&mut self, plan: &Plan, report: &mut Report) -> Result<()> {
-        let run = std::process::id();
-        for one in std::mem::take(&mut report.recorded) {
-            let client = one.client * plan.threads + report.thread + 1;
-            let recorder = Recorder {
-                client: u32::try_from(client)?,
-                session: format!("load-{run}-{client}"),
-                process: Some(format!("pid {run}")),
-            };
-            let key = match one.asked.kind {
-                Kind::Order => plan.prepared.key((report.thread, one.asked.number)),
+        for Recorded { client, asked, returned, came } in std::mem::take(&mut report.recorded) {
+            let key = match asked.kind {
+                Kind::Order => plan.prepared.key((report.thread, asked.number)),
                 Kind::Read | Kind::OrderQuery => String::new(),
             };
-            let request = self.request(one.asked);
-            let Recorded { asked, returned, came, .. } = one;
+            let request = self.request(asked);
             let said = came_of(came);
             let answer = Dialect::Lab.meant(&request, &said);
             let node = said.as_ref().ok().and_then(|said| said.header("toystore-served-by"));
@@ -97,6 +99,8 @@ impl History {
                 self.unknown.push(key.clone());
             }
             let attempt = Attempt { request, key, invoked: micros(asked.sent) };
+            // Clients of all threads are dealt out in turns.
+            let recorder = &self.recorders[client * plan.threads + report.thread];
             let lines = recorder.lines(&attempt, micros(returned), node.as_deref(), &answer);
             self.file.add(&lines)?;
         }

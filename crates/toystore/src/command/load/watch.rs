@@ -30,7 +30,7 @@ pub async fn watch(
 ) -> Result<Gathered> {
     let mut gathered = Gathered::new(flags.threads as usize);
     if let Some(history) = history {
-        history.began(running.began());
+        history.began(&running);
     }
     let line = Line::new(flags, whole);
     let mut refresh = tokio::time::interval(REFRESH);
