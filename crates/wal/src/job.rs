@@ -14,7 +14,7 @@ use super::segment::Segment;
 
 /// A checkpoint is written and synced this many bytes at a time: what commits sync meanwhile stands
 /// behind so much on its way to the disk, and not behind all of it.
-const CHUNK_BYTES: usize = 256 * 1024;
+const PIECE_BYTES: usize = 256 * 1024;
 
 /// Work for any thread. Dropped without being run, it leaves the log as one whose job never ends.
 #[must_use = "run it, and give what it returns to Wal::finish"]
@@ -67,11 +67,17 @@ impl Job {
 
     /// Does the work; takes as long as the disk takes.
     pub fn run(&self) -> Done {
+        self.run_resting(&mut || ())
+    }
+
+    /// Does the work, and calls `rest` after every 256 KiB of a checkpoint: what commits need of
+    /// disk and processor can then come between.
+    pub fn run_resting(&self, rest: &mut dyn FnMut()) -> Done {
         let disk = &*self.disk;
         Done(match &self.work {
             Work::Prepare { id, len } => Outcome::Prepared(Segment::create(disk, *id, *len)),
             Work::Checkpoint { position, state, gone } => {
-                let written = write_checkpoint(disk, *position, state);
+                let written = write_checkpoint(disk, *position, state, rest);
                 let removed = written.and_then(|()| remove_all(disk, gone));
                 Outcome::Checkpointed(removed.map(|()| *position))
             }
@@ -92,27 +98,33 @@ pub(super) fn remove(disk: &dyn Disk, name: &str) -> Result<(), WalError> {
 
 /// Writes, syncs, renames, syncs the folder: the file is whole before it has its name, and has its
 /// name for good before anything that it replaces is removed.
-fn write_checkpoint(disk: &dyn Disk, position: Position, state: &[Bytes]) -> Result<(), WalError> {
+fn write_checkpoint(
+    disk: &dyn Disk,
+    position: Position,
+    state: &[Bytes],
+    rest: &mut dyn FnMut(),
+) -> Result<(), WalError> {
     let doing = "write a checkpoint";
     let unfinished = format::unfinished_name(position.next);
     let failed = |e| WalError::failed(doing, disk.locate(&unfinished), e);
     let full_or_failed = |e| WalError::full_or_failed(doing, disk.locate(&unfinished), e);
     let file = disk.create(&unfinished).map_err(full_or_failed)?;
-    let write = || {
+    let mut write = || {
         let header = format::checkpoint_header(position, state);
         file.write_at(0, &header)?;
         let mut offset = header.len() as u64;
-        let mut chunk = Vec::new();
-        for part in state.iter().flat_map(|part| part.chunks(CHUNK_BYTES)) {
-            if chunk.len() + part.len() > CHUNK_BYTES {
-                file.write_at(offset, &chunk)?;
+        let mut piece = Vec::new();
+        for part in state.iter().flat_map(|part| part.chunks(PIECE_BYTES)) {
+            if piece.len() + part.len() > PIECE_BYTES {
+                file.write_at(offset, &piece)?;
                 file.sync_data()?;
-                offset += chunk.len() as u64;
-                chunk.clear();
+                offset += piece.len() as u64;
+                piece.clear();
+                rest();
             }
-            chunk.extend_from_slice(part);
+            piece.extend_from_slice(part);
         }
-        file.write_at(offset, &chunk)?;
+        file.write_at(offset, &piece)?;
         // Nothing relies on this file yet, so a full disk that shows only here has broken nothing.
         file.sync_data()
     };

@@ -30,6 +30,9 @@ use crate::http::metrics::Page;
 /// How often a commit that found no room is tried again.
 const FULL_RETRY: Duration = Duration::from_millis(200);
 
+/// A checkpoint rests so many times as long as it has been at work.
+const RESTS: u32 = 3;
+
 /// Something to be put on disk, in order.
 #[derive(Debug)]
 pub enum Write {
@@ -258,10 +261,10 @@ impl Owner for Hands {
                 // What finds no room is begun again as soon as it is done.
                 std::thread::sleep(FULL_RETRY);
             }
-            let mut done = job.run();
+            let mut done = run_resting(&job);
             while done.is_checkpoint_without_room() {
                 std::thread::sleep(FULL_RETRY);
-                done = job.run();
+                done = run_resting(&job);
             }
             shared.lock().done.push(done);
             shared.more.notify_one();
@@ -272,6 +275,16 @@ impl Owner for Hands {
             std::process::exit(1);
         }
     }
+}
+
+/// A checkpoint of a million orders is then some hundred short disturbances of those who order
+/// meanwhile, and no long one.
+fn run_resting(job: &Job) -> Done {
+    let mut began = Instant::now();
+    job.run_resting(&mut || {
+        std::thread::sleep(began.elapsed() * RESTS);
+        began = Instant::now();
+    })
 }
 
 /// A full disk is tried again; after any other error nothing is true of the disk any more.

@@ -8,6 +8,8 @@ mod torn;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::disk::Disk;
 use super::memory::MemoryDisk;
 use super::{Options, Recovered, Wal, WalError};
@@ -39,4 +41,21 @@ fn a_job_may_run_on_any_thread() {
     check::<super::Done>();
     check::<Wal>();
     check::<Arc<dyn Disk>>();
+}
+
+#[test]
+fn a_checkpoint_rests_after_every_piece_that_is_on_the_disk() {
+    let disk = MemoryDisk::default();
+    let (mut wal, _) = open(&disk);
+    commit(&mut wal, &[b"record"]);
+    let state = vec![Bytes::from(vec![7; 600 * 1024]), Bytes::from_static(b"end")];
+    let job = wal.begin_checkpoint(state).unwrap().unwrap();
+    let mut lengths = Vec::new();
+    let done = job.run_resting(&mut || {
+        let names = disk.list().unwrap();
+        let unfinished = names.iter().find(|name| name.ends_with(".tmp")).unwrap();
+        lengths.push(disk.open(unfinished).unwrap().length().unwrap() / 1024);
+    });
+    assert_eq!(lengths, [256, 512]);
+    wal.finish(done).unwrap();
 }
