@@ -7,9 +7,12 @@
 //! a link is slow) makes all others go on connections of their own for a while.
 //!
 //! Called by [`super::Link`]. One task for each connection, which ends with it; the other side
-//! closes one that is silent.
+//! closes one that is silent. The task has one timer for all that wait, and sets it again only when
+//! it has fired: for every timer that is set and would be the next to fire, the runtime wakes its
+//! own thread, by two system calls of which a lone question has no use.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -20,7 +23,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::link::lock;
 use crate::http::connection::{Ask, Said, Url};
@@ -40,11 +43,19 @@ const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 /// The most headers of an answer; ours have some ten.
 const HEADERS_MAX: usize = 32;
 
-/// A question in bytes, and who waits for its answer.
+/// A question in bytes, and who waits for its answer since when.
 struct Asked {
     bytes: Vec<u8>,
-    told: oneshot::Sender<Said>,
+    waits: Waits,
 }
+
+struct Waits {
+    since: Instant,
+    told: oneshot::Sender<Result<Said, Late>>,
+}
+
+/// An answer did not come within [`QUICK`].
+struct Late;
 
 /// The connection to one node, opened when it is needed.
 #[derive(Default)]
@@ -64,15 +75,21 @@ impl Pipe {
     /// Asks, and waits at most until `end`. `None`: there is no answer, and it may be asked again.
     pub async fn ask(&self, url: &Url, ask: &Ask, end: Instant) -> Option<Said> {
         let bytes = in_bytes(ask, url)?;
-        let now = Instant::now();
+        let since = Instant::now();
+        if end < since + QUICK {
+            return None;
+        }
         let (told, answer) = oneshot::channel();
-        self.sender(url, now)?.send(Asked { bytes, told }).ok()?;
-        match timeout_at(end.min(now + QUICK), answer).await {
-            Ok(answer) => answer.ok(),
-            Err(_) => {
+        let asked = Asked { bytes, waits: Waits { since, told } };
+        self.sender(url, since)?.send(asked).ok()?;
+        match answer.await {
+            Ok(Ok(said)) => Some(said),
+            Ok(Err(Late)) => {
                 lock(&self.state).rests_until = Some(Instant::now() + REST);
                 None
             }
+            // The connection is broken.
+            Err(_) => None,
         }
     }
 
@@ -111,35 +128,73 @@ fn in_bytes(ask: &Ask, url: &Url) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// Moves the bytes of one connection; `None` when it is over.
-async fn run(url: Url, mut asked: UnboundedReceiver<Asked>) -> Option<()> {
-    let mut stream = TcpStream::connect((url.host(), url.port())).await.ok()?;
-    stream.set_nodelay(true).ok()?;
+/// The task of one connection.
+async fn run(url: Url, mut asked: UnboundedReceiver<Asked>) {
     let mut waiting = VecDeque::new();
+    let Err(end) = carry(&url, &mut asked, &mut waiting).await;
+    // Those who wait when it is broken are told by its end.
+    if let End::Late = end {
+        asked.close();
+        waiting.extend(std::iter::from_fn(|| asked.try_recv().ok()).map(|asked| asked.waits));
+        for waits in waiting {
+            // Whoever asked may have gone away.
+            let _ = waits.told.send(Err(Late));
+        }
+    }
+}
+
+/// How a connection ends.
+enum End {
+    Broken,
+    Late,
+}
+
+/// Moves the bytes of one connection until it is over.
+async fn carry(
+    url: &Url,
+    asked: &mut UnboundedReceiver<Asked>,
+    waiting: &mut VecDeque<Waits>,
+) -> Result<Infallible, End> {
+    let broken = |_| End::Broken;
+    let connected = timeout(QUICK, TcpStream::connect((url.host(), url.port()))).await;
+    let mut stream = connected.map_err(|_| End::Late)?.map_err(broken)?;
+    stream.set_nodelay(true).map_err(broken)?;
     let (mut input, mut out) = (BytesMut::new(), Vec::new());
+    let mut alarm = std::pin::pin!(sleep(QUICK));
+    let mut armed = false;
     loop {
         input.reserve(READ_BYTES);
         tokio::select! {
             biased;
             first = asked.recv() => {
-                let mut next = Some(first?);
-                while let Some(Asked { bytes, told }) = next {
+                let mut next = Some(first.ok_or(End::Broken)?);
+                while let Some(Asked { bytes, waits }) = next {
                     out.extend_from_slice(&bytes);
-                    waiting.push_back(told);
+                    waiting.push_back(waits);
                     next = asked.try_recv().ok();
                 }
-                stream.write_all(&out).await.ok()?;
+                stream.write_all(&out).await.map_err(broken)?;
                 out.clear();
             }
             read = stream.read_buf(&mut input) => {
-                if read.ok()? == 0 {
-                    return None;
+                if read.map_err(broken)? == 0 {
+                    return Err(End::Broken);
                 }
-                while let Some(said) = take_answer(&mut input).ok()? {
-                    // Whoever asked may have gone away; an answer that nobody asked for ends it.
-                    let _ = waiting.pop_front()?.send(said);
+                while let Some(said) = take_answer(&mut input).map_err(|Unreadable| End::Broken)? {
+                    // An answer that nobody asked for ends it; whoever asked may have gone away.
+                    let waits = waiting.pop_front().ok_or(End::Broken)?;
+                    let _ = waits.told.send(Ok(said));
                 }
             }
+            () = &mut alarm, if armed => armed = false,
+        }
+        if !armed && let Some(oldest) = waiting.front() {
+            let late = oldest.since + QUICK;
+            if late <= Instant::now() {
+                return Err(End::Late);
+            }
+            alarm.as_mut().reset(late);
+            armed = true;
         }
     }
 }
