@@ -99,8 +99,8 @@ fn whole(value: f64) -> String {
     format!("{value:.0}")
 }
 
-fn time(micros: f64) -> String {
-    paint::micros(micros as u64)
+fn time(millis: f64) -> String {
+    paint::micros((millis * 1e3).round() as u64)
 }
 
 /// What is measured of an order, and how it is written.
@@ -162,11 +162,11 @@ fn times(real: bool) -> [Measure; 2] {
     [
         Measure {
             id: "latency",
-            axis: "latency of an order, in µs",
+            axis: "latency of an order, in ms",
             what: "half of the orders take no longer than",
             words: latency,
-            of: |row| row.latency.0.as_micros() as f64,
-            worst: |row| Some(row.latency.1.as_micros() as f64),
+            of: |row| row.latency.0.as_secs_f64() * 1e3,
+            worst: |row| Some(row.latency.1.as_secs_f64() * 1e3),
             text: time,
         },
         Measure {

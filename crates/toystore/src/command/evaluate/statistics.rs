@@ -50,15 +50,24 @@ impl Estimate {
         Some(Estimate { value, interval, samples })
     }
 
+    /// The geometric mean of repetitions, for what differs by factors, as the slowest request of a
+    /// hundred does; absent without any above zero, since others are left out. Its interval is that
+    /// of the logarithms, so that it never reaches below zero.
+    pub fn geometric(values: &[f64]) -> Option<Estimate> {
+        let above = values.iter().filter(|value| **value > 0.0);
+        let logs: Vec<f64> = above.map(|value| value.ln()).collect();
+        let Estimate { value, interval, samples } = Estimate::mean(&logs)?;
+        let interval = interval.map(|(low, high)| (low.exp(), high.exp()));
+        Some(Estimate { value: value.exp(), interval, samples })
+    }
+
     /// How many times the second of each pair the first is: the geometric mean of the pairs' own
     /// ratios, so that what slowed both of a pair cancels out, and the inverse ratio is the
     /// inverse. Pairs with nothing above zero are left out.
     pub fn ratio(pairs: &[(f64, f64)]) -> Option<Estimate> {
         let above = pairs.iter().filter(|(one, other)| *one > 0.0 && *other > 0.0);
-        let logs: Vec<f64> = above.map(|(one, other)| (one / other).ln()).collect();
-        let Estimate { value, interval, samples } = Estimate::mean(&logs)?;
-        let interval = interval.map(|(low, high)| (low.exp(), high.exp()));
-        Some(Estimate { value: value.exp(), interval, samples })
+        let ratios: Vec<f64> = above.map(|(one, other)| one / other).collect();
+        Estimate::geometric(&ratios)
     }
 
     /// From where to where; the value itself where that is not known.
@@ -123,6 +132,17 @@ mod tests {
         // Pairs differ by a hundred times, their ratios do not.
         assert!(ratio.range().1 < 0.54, "{ratio:?}");
         assert_eq!(Estimate::ratio(&[(1.0, 0.0)]), None);
+    }
+
+    #[test]
+    fn of_what_differs_by_factors_the_interval_ends_above_zero() {
+        let tails = [2.0, 2.0, 16.0];
+        assert!(Estimate::mean(&tails).unwrap().range().0 < 0.0);
+        let estimate = Estimate::geometric(&tails).unwrap();
+        close(estimate.value, 4.0);
+        close(estimate.range().0 * estimate.range().1, 16.0);
+        assert!(estimate.range().0 > 0.0);
+        assert_eq!(Estimate::geometric(&[0.0]), None);
     }
 
     #[test]

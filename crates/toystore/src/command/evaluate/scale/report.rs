@@ -48,7 +48,7 @@ fn steps(points: &[Point], grows: Grows) -> Vec<usize> {
     steps
 }
 
-/// What the repetitions of each step say together.
+/// What the repetitions of each step say together. All of it is above zero, and differs by factors.
 fn estimates(
     points: &[Point],
     grows: Grows,
@@ -57,7 +57,7 @@ fn estimates(
     let at = |step: usize| {
         let mine = points.iter().filter(|point| (point.grows, point.count) == (grows, step));
         let values: Vec<f64> = mine.filter_map(&of).collect();
-        Some((step, Estimate::mean(&values)?))
+        Some((step, Estimate::geometric(&values)?))
     };
     steps(points, grows).into_iter().filter_map(at).collect()
 }
@@ -123,7 +123,7 @@ fn add(numbers: &mut Numbers, what: &str, found: &[(usize, Estimate)]) {
 }
 
 fn numbers(grows: Grows) -> Numbers {
-    Numbers::new(&[grows.name(), "what", "mean", "ci95_low", "ci95_high", "repetitions"])
+    Numbers::new(&[grows.name(), "what", "geometric_mean", "ci95_low", "ci95_high", "repetitions"])
 }
 
 /// How many runs stand behind a plot, and what the lines on its points are.
@@ -139,7 +139,7 @@ fn samples(points: &[Point], grows: Grows) -> String {
     let repetitions = runs / steps(points, grows).len().max(1);
     let lines = match repetitions {
         1 => "one repetition of each, so without intervals",
-        _ => "lines on the points: 95 % confidence over the repetitions",
+        _ => "points are geometric means of repetitions, lines on them 95 % confidence",
     };
     format!("{requests} requests in {}; {lines}.", count(runs, "run"))
 }
