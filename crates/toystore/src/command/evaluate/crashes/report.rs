@@ -209,7 +209,8 @@ fn noticed(section: &mut Section, runs: &[Run], kinds: &[Kills]) {
     let drawing = bars::draw(&groups, "the slowest order, in seconds", &title);
     let about = format!(
         "The longest that any order took, its retries included; and how many orders needed more \
-         than one attempt, of {} together.",
+         than one attempt, of {} together. A frontend tries again in its shoppers' place, at the \
+         next leader, for up to 8 s: until then they notice a crash only by waiting.",
         count(repetitions(runs), "repetition")
     );
     let id = "crashes-noticed";

@@ -99,7 +99,9 @@ fn with_or_without(section: &mut Section, measured: &Measured, percents: &[u32],
     let repetitions = count(measured.repetitions, "repetition");
     let about = format!(
         "Mean latency of each kind of request {word} the cache, {samples} requests in \
-         {repetitions}; lines on the points: 95 % confidence."
+         {repetitions}; lines on the points: 95 % confidence. Clients and store share the \
+         machine's processors, and an order needs some fifty times the instructions of a hit: \
+         beside orders everything waits for a processor."
     );
     let drawing = draw(&lines, &x, &y, &title);
     if cache {
